@@ -1,0 +1,1 @@
+"""pacloop: a self-improvement loop for robot policies."""

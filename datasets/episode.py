@@ -1,0 +1,88 @@
+"""One episode in memory, with RLDS's meaning of a step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .errors import DatasetError
+from .schema import Schema
+
+
+@dataclass(frozen=True)
+class Episode:
+    """T actions and the T+1 observations around them.
+
+    `reward[t]` and `discount[t]` follow `action[t]`. The episode is terminal where its last discount
+    is 0; where it is not, it was cut off (a time limit) and could have gone on.
+
+    Attributes:
+      observation: by flat name, each `[T+1, ...]`.
+      action: `[T, A]`.
+      reward: `[T]`, float32.
+      discount: `[T]`, float32 in [0, 1].
+      score: how well the episode went, in [0, 1]; success is 1 where the task is binary.
+      seed: what the start state and the action noise were made from; None where nobody knows.
+      policy: id of the policy that acted; None where it was no policy of this workspace.
+      instruction: what the robot was told, or "".
+      info: further facts worth keeping, JSON-able.
+    """
+
+    observation: Mapping[str, np.ndarray]
+    action: np.ndarray
+    reward: np.ndarray
+    discount: np.ndarray
+    score: float
+    seed: int | None = None
+    policy: str | None = None
+    instruction: str = ""
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """T, the number of actions."""
+        return len(self.action)
+
+    @property
+    def is_terminal(self) -> bool:
+        """True where the environment ended the episode, False where a time limit cut it off."""
+        return self.length > 0 and float(self.discount[-1]) == 0.0
+
+
+def check_episode(episode: Episode, schema: Schema) -> None:
+    """Raise DatasetError, naming the field, where `episode` does not fit `schema`."""
+    steps = episode.length
+    if steps < 1:
+        raise DatasetError("episode has no action")
+    if steps > schema.horizon:
+        raise DatasetError(f"episode has {steps} actions, more than the horizon of {schema.horizon}")
+    if set(episode.observation) != set(schema.observation):
+        found, wanted = sorted(episode.observation), sorted(schema.observation)
+        raise DatasetError(f"observation has the fields {found}, but must have {wanted}")
+    for name, spec in schema.observation.items():
+        _check_array(f"observation {name}", episode.observation[name], (steps + 1, *spec.shape), spec.dtype)
+    _check_array("action", episode.action, (steps, *schema.action.shape), schema.action.dtype)
+    _check_array("reward", episode.reward, (steps,), "float32")
+    _check_array("discount", episode.discount, (steps,), "float32")
+    low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
+    slack = 1e-4 * (high - low)
+    if np.any(episode.action < low - slack) or np.any(episode.action > high + slack):
+        found = (float(episode.action.min()), float(episode.action.max()))
+        raise DatasetError(
+            f"action lies in {found}, outside its bounds {schema.action_minimum} to {schema.action_maximum}"
+        )
+    if np.any(episode.discount < 0) or np.any(episode.discount > 1):
+        raise DatasetError("discount must lie in [0, 1]")
+    if not 0.0 <= episode.score <= 1.0:
+        raise DatasetError(f"score is {episode.score}, but must lie in [0, 1]")
+
+
+def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
+    if array.shape != shape:
+        raise DatasetError(f"{name} has shape {array.shape}, but must have {shape}")
+    if array.dtype != np.dtype(dtype):
+        raise DatasetError(f"{name} is {array.dtype}, but must be {dtype}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise DatasetError(f"{name} is not finite at step {row}")
