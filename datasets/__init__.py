@@ -5,8 +5,38 @@ the same name for ever, and that a snapshot names exactly what one learner run m
 learns, acts or decides, and it never imports from the rooms above it.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .batch import SOURCES, Batch
 from .episode import Episode
 from .errors import DatasetError
 from .schema import Field, Schema
+from .snapshot import Snapshot
 
-__all__ = ["DatasetError", "Episode", "Field", "Schema"]
+if TYPE_CHECKING:
+    from .replay import Replay, Transitions
+    from .store import EpisodeStore
+
+__all__ = [
+    "SOURCES",
+    "Batch",
+    "DatasetError",
+    "Episode",
+    "EpisodeStore",
+    "Field",
+    "Replay",
+    "Schema",
+    "Snapshot",
+    "Transitions",
+]
+
+# These need Arrow, which takes a third of a second to import: only who uses them pays for it.
+_LAZY = {"EpisodeStore": "store", "Replay": "replay", "Transitions": "replay"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the heavy names when they are first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

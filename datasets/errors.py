@@ -1,5 +1,9 @@
-"""The one error a user of the dataset may cause."""
+"""The errors a user may cause, each said in one sentence."""
 
 
-class DatasetError(ValueError):
-    """Bad data or a bad request, said in one sentence: the file, the field, what was found, what was wanted."""
+class PacloopError(ValueError):
+    """A user's mistake or a refusal, in one sentence; the command line prints it and exits 2."""
+
+
+class DatasetError(PacloopError):
+    """Bad data or a bad request: names the file, the field, what was found and what was wanted."""

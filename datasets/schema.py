@@ -52,7 +52,11 @@ class Schema:
     horizon: int
 
     def __post_init__(self) -> None:
-        """Check that the bounds fit the action."""
+        """Normalise numbers, so that equal schemas have equal fingerprints, and check the bounds."""
+        object.__setattr__(self, "action_minimum", tuple(float(x) for x in self.action_minimum))
+        object.__setattr__(self, "action_maximum", tuple(float(x) for x in self.action_maximum))
+        object.__setattr__(self, "control_hz", float(self.control_hz))
+        object.__setattr__(self, "horizon", int(self.horizon))
         if len(self.action.shape) != 1:
             raise DatasetError(f"action has shape {self.action.shape}, but must be one-dimensional")
         for name, bound in (("minimum", self.action_minimum), ("maximum", self.action_maximum)):
@@ -88,6 +92,8 @@ class Schema:
             )
         except KeyError as missing:
             raise DatasetError(f"schema has no {missing}") from None
+        except (AttributeError, TypeError) as error:
+            raise DatasetError(f"schema is malformed: {error}") from None
 
     def fingerprint(self) -> str:
         """SHA-256 over the canonical JSON: equal for equal schemas, whatever the order of the fields."""
@@ -100,8 +106,9 @@ class Schema:
         for key in mine:
             if key == "observation":
                 for name in sorted(mine[key] | theirs[key]):
-                    if mine[key].get(name) != theirs[key].get(name):
-                        return f"observation {name} is {theirs[key].get(name)}, but must be {mine[key].get(name)}"
+                    found, wanted = theirs[key].get(name), mine[key].get(name)
+                    if found != wanted:
+                        return f"observation {name} is {found}, but must be {wanted}"
             elif mine[key] != theirs[key]:
                 return f"{key} is {theirs[key]}, but must be {mine[key]}"
         return None

@@ -1,0 +1,41 @@
+"""Ray: the cluster that is configured, or a small private one on this machine."""
+
+import os
+import signal
+
+OBJECT_STORE_BYTES = 256 * 2**20
+"""Room for shared weights and episodes on their way; a private cluster needs no more."""
+
+
+def connect(*, cpus: int) -> bool:
+    """Join the cluster of `RAY_ADDRESS`, or start a private one; True where this call started one.
+
+    A private cluster listens on loopback only, has no dashboard, and reports nothing to anybody. The
+    signal handlers are the caller's again afterwards: Ray replaces SIGTERM's, and then a cancelled run
+    looks like a crash.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        return False
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=False)
+        else:
+            ray.init(
+                num_cpus=max(cpus, 1),
+                num_gpus=0,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                configure_logging=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _node_ip_address="127.0.0.1",
+            )
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return True

@@ -1,0 +1,188 @@
+"""Rollouts on Ray: whole episodes by seed, whatever dies on the way.
+
+Each collector is a Ray actor with environments of its own, stepped in lockstep. Weights arrive as
+one shared object; an episode leaves its actor as soon as it ends. Every wait has a deadline: an actor
+that dies or falls silent is replaced, and the seeds it had not finished are run again. Finished
+episodes are kept, and no seed is counted twice.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..datasets import Episode
+from ..datasets.errors import PacloopError
+
+if TYPE_CHECKING:
+    from ..learner.checkpoint import PolicyRecord
+
+POLL_SEC = 1.0
+FAILURES_ALLOWED = 3
+"""Failures in a row, with no episode between them, after which the cause is taken to be permanent."""
+
+
+class CollectError(PacloopError):
+    """Episodes cannot be had: the environment or the policy fails every time."""
+
+
+class Collector:
+    """The actor: environments of one task, and the policy it was last sent."""
+
+    def __init__(self, task: str, environments: int) -> None:
+        """Make the environments; one torch thread, since actors share the cores."""
+        import torch
+
+        from .tasks import find_task
+
+        torch.set_num_threads(1)
+        self._task = find_task(task)
+        self._environments = [self._task.make() for _ in range(environments)]
+        self._policy: tuple[str, Any] | None = None
+
+    def run(self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int]) -> Iterator[Episode]:
+        """Yield one episode a seed, as they end."""
+        from ..learner.checkpoint import build_policy
+        from .rollout import rollout
+
+        if self._policy is None or self._policy[0] != record.id:
+            self._policy = record.id, build_policy(record, weights)
+        yield from rollout(
+            self._task,
+            self._policy[1],
+            seeds,
+            environments=self._environments,
+            policy_id=record.id,
+            history=record.network.history,
+        )
+
+
+@dataclass
+class _Share:
+    """Seeds given to one actor, and what is still missing of them."""
+
+    actor: int
+    missing: set[int]
+    heard: float = field(default_factory=time.monotonic)
+
+
+class CollectorPool:
+    """A fixed number of collectors on Ray; use as a context manager.
+
+    Ray is started on this machine where no address is configured, and only what was started here is
+    stopped again.
+    """
+
+    def __init__(self, task: str, *, actors: int, environments: int, deadline_sec: float = 120.0) -> None:
+        """Start Ray and the actors.
+
+        Args:
+          task: name of the task.
+          actors: Ray actors, each with one CPU.
+          environments: environments an actor steps in lockstep.
+          deadline_sec: an actor from which no episode came for so long is replaced.
+        """
+        from .cluster import connect
+
+        self._started = connect(cpus=actors)
+        self._task, self._environments, self._deadline_sec = task, environments, deadline_sec
+        self._actors = [self._spawn() for _ in range(actors)]
+        self.replaced = 0
+        """Actors replaced so far."""
+
+    def __enter__(self) -> "CollectorPool":
+        """Return the pool."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the actors, and Ray if this pool started it."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop the actors, and Ray if this pool started it."""
+        import ray
+
+        for actor in self._actors:
+            ray.kill(actor)
+        self._actors = []
+        if self._started:
+            ray.shutdown()
+
+    def run(self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int]) -> Iterator[Episode]:
+        """Yield exactly one episode for each of `seeds`, which must differ, in the order in which they end.
+
+        Raises CollectError where the task or the policy fails whatever is tried.
+        """
+        import ray
+
+        shared = ray.put(weights)
+        todo = deque(share for share in (list(seeds[i :: len(self._actors)]) for i in self._all) if share)
+        running: dict[Any, _Share] = {}
+        idle, failures = set(self._all), 0
+        try:
+            while todo or running:
+                while todo and idle:
+                    actor, share = idle.pop(), todo.popleft()
+                    stream = self._actors[actor].run.remote(record, shared, share)
+                    running[stream] = _Share(actor, set(share))
+                ready, _ = ray.wait(list(running), timeout=POLL_SEC)
+                for stream in ready + [s for s in running if s not in ready and self._overdue(running[s])]:
+                    share = running[stream]
+                    outcome = self._next(stream) if stream in ready else None
+                    if isinstance(outcome, Episode):
+                        failures, share.heard = 0, time.monotonic()
+                        if outcome.seed in share.missing:
+                            share.missing.discard(outcome.seed)
+                            yield outcome
+                        continue
+                    del running[stream]
+                    idle.add(share.actor)
+                    if share.missing:
+                        failures += 1
+                        self._replace(share.actor, failures)
+                        todo.append(sorted(share.missing))
+        finally:
+            for share in running.values():  # left early: what still runs must not be heard later
+                self._respawn(share.actor)
+
+    @property
+    def _all(self) -> range:
+        return range(len(self._actors))
+
+    def _spawn(self) -> Any:
+        import ray
+
+        remote = ray.remote(num_cpus=1, max_restarts=0)(Collector)
+        return remote.remote(self._task, self._environments)
+
+    def _respawn(self, actor: int) -> None:
+        import ray
+
+        ray.kill(self._actors[actor])
+        self._actors[actor] = self._spawn()
+
+    def _replace(self, actor: int, failures: int) -> None:
+        if failures > FAILURES_ALLOWED:
+            raise CollectError(
+                f"collectors of {self._task} failed {failures} times in a row without an episode; "
+                f"see the log for the last cause, or raise [collect] deadline_sec ({self._deadline_sec:g} s)"
+            )
+        self.replaced += 1
+        self._respawn(actor)
+
+    def _overdue(self, share: _Share) -> bool:
+        return time.monotonic() - share.heard > self._deadline_sec
+
+    def _next(self, stream: Any) -> Episode | None:
+        """The next episode of a stream; None where it ended or its actor died."""
+        import ray
+
+        try:
+            return ray.get(next(stream), timeout=self._deadline_sec)
+        except StopIteration:
+            return None
+        except ray.exceptions.RayTaskError as error:
+            raise CollectError(f"a collector of {self._task} failed: {error.cause}") from error
+        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
+            return None

@@ -1,0 +1,150 @@
+"""Small files that are either whole or not there, and names for folders still being written.
+
+Everything pacloop records (manifests, rounds, the champion's pointer) goes through here. A reader
+sees the old content or the new one, never a mixture, whatever is killed and whenever.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import socket
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import DatasetError
+
+_TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]+)\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
+
+# What this process writes now: a leftover may carry our own process id where containers restart.
+_in_flight: set[str] = set()
+
+
+def write_bytes_atomically(path: Path | str, data: bytes) -> None:
+    """Replace the file at `path` by `data`, synced to the disk before and after the rename.
+
+    Raises DatasetError, and leaves the old file as it was, where the disk is full or access is denied.
+    """
+    path = Path(path)
+    with temporary_beside(path) as aside, named_errors(path, "written"):
+        try:
+            aside.write_bytes(data)
+            sync(aside)
+            aside.replace(path)
+            sync(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+            raise
+
+
+def write_json_atomically(path: Path | str, data: Any) -> None:
+    """Replace the file at `path` by `data` as strict, readable JSON; numpy scalars and arrays are welcome.
+
+    Raises DatasetError where `data` is not JSON (NaN and infinity are not), or cannot be written.
+    """
+    try:
+        text = json.dumps(data, indent=2, allow_nan=False, default=plain)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"{path} was not written: its content is not JSON ({error})") from None
+    write_bytes_atomically(path, text.encode() + b"\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """The content of a JSON file. Raises DatasetError, naming the file, where it is missing or broken."""
+    with named_errors(path, "read"):
+        raw = Path(path).read_bytes()
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise DatasetError(f"{path} is not valid JSON: {error}") from None
+
+
+def sync(path: Path) -> None:
+    """Sync a file, or a folder so that the names created or renamed in it outlive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_together(paths: Sequence[Path]) -> None:
+    """Sync several files or folders at once: a journal commits once for all who wait, not once for each."""
+    with ThreadPoolExecutor(len(paths)) as threads:
+        for done in [threads.submit(sync, path) for path in paths]:
+            done.result()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex. Raises DatasetError where it cannot be read."""
+    with named_errors(path, "read"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def named_errors(path: Path | str, verb: str) -> Iterator[None]:
+    """Turn an OSError inside into a DatasetError: `<path> cannot be <verb>: no space left on device`."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise DatasetError(f"{path} cannot be {verb}: {reason}") from error
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A hidden name in `path`'s folder that says who writes it: `.<name>.<host>.<pid>-<random>.tmp`.
+
+    Creates nothing and removes nothing. While inside, `writer_is_gone` knows that the name is in use.
+    """
+    name = f".{path.name}.{_host()}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    _in_flight.add(name)
+    try:
+        yield path.with_name(name)
+    finally:
+        _in_flight.discard(name)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether `name` is one that `temporary_beside` gives out."""
+    return _TEMPORARY.match(name) is not None
+
+
+def writer_is_gone(name: str) -> bool | None:
+    """Whether the writer of a temporary name is dead; None where it ran on another host."""
+    match = _TEMPORARY.match(name)
+    if match is None:
+        raise DatasetError(f"{name} is no temporary name of pacloop")
+    if match["host"] != _host():
+        return None
+    pid = int(match["pid"])
+    if pid == os.getpid():
+        return name not in _in_flight
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError as error:
+        return error.errno != errno.EPERM
+    return False
+
+
+def plain(value: Any) -> Any:
+    """`json.dumps`'s default: numpy scalars and arrays as numbers and lists, paths as text."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname()) or "localhost"

@@ -1,0 +1,245 @@
+"""Transitions for a learner, drawn from the batches of one snapshot.
+
+Steps are drawn uniformly. With n = `n_step`, T the episode's length, d the environment's discounts
+and m = min(n, T - t), a transition from step t has
+
+    n_step_return      = sum_{i < m} gamma^i (prod_{j < i} d_{t+j}) r_{t+i}
+    bootstrap_discount = gamma^m prod_{i < m} d_{t+i}
+
+so that its target is `n_step_return + bootstrap_discount * V(next_observation)`, the next observation
+being that of step t+m: the final one where the episode is cut. The bootstrap is 0 where the episode
+is terminal within m steps, or is cut by a time limit that counts as terminal.
+
+B is the batch of transitions, H the history, A the action's dimensions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .batch import SOURCES, Batch
+from .errors import DatasetError
+from .snapshot import Snapshot
+from .store import EpisodeStore
+from .tables import EPISODES, STEPS, EpisodeRow, read_episodes, read_steps
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """A batch of transitions.
+
+    Attributes:
+      observation: by name, `[B, H, ...]`: the last H observations, the newest last.
+      action: `[B, A]`.
+      n_step_return: `[B]`, float32.
+      bootstrap_discount: `[B]`, float32.
+      next_observation: by name, `[B, H, ...]`: the window n steps on, or at the episode's end.
+      source: `[B]`, int8: index into `SOURCES`.
+      rows: `[B]`, int64: which transitions of the snapshot these are, in [0, replay.rows).
+    """
+
+    observation: Mapping[str, np.ndarray]
+    action: np.ndarray
+    n_step_return: np.ndarray
+    bootstrap_discount: np.ndarray
+    next_observation: Mapping[str, np.ndarray]
+    source: np.ndarray
+    rows: np.ndarray
+
+
+class Replay:
+    """Every transition of a snapshot, mapped from the disk, with its n-step return ready.
+
+    Costs some 40 bytes of memory a transition, and what of the columns fits `ram_limit` where the
+    snapshot has several batches: one array is gathered from many times faster than many. The same
+    snapshot and the same state of the generator give the same sample.
+    """
+
+    def __init__(
+        self,
+        store: EpisodeStore,
+        snapshot: Snapshot,
+        *,
+        n_step: int,
+        discount: float,
+        time_limit_is_terminal: bool,
+        history: int = 1,
+        ram_limit: int = 2**30,
+    ) -> None:
+        """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged.
+
+        Args:
+          store: where the batches are.
+          snapshot: which batches, in which order.
+          n_step: n, the most rewards in a return.
+          discount: gamma.
+          time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
+          history: H, observations in a window; before the first the episode's first is repeated.
+          ram_limit: bytes of columns that may be copied into memory.
+        """
+        if n_step < 1 or history < 1 or not 0.0 <= discount <= 1.0:
+            raise DatasetError(
+                f"replay has n_step {n_step}, history {history} and discount {discount}, "
+                "but must have at least 1, at least 1, and one in [0, 1]"
+            )
+        if not snapshot.batches:
+            raise DatasetError(f"snapshot {snapshot.id} has no batches to learn from")
+        batches = store.pinned(snapshot)
+        steps = [_steps(store, batch) for batch in batches]
+        episodes = [read_episodes(store.path(batch) / EPISODES) for batch in batches]
+        starts = np.cumsum([0] + [batch.steps + batch.episodes for batch in batches])
+        self._index = _index(batches, episodes, starts)
+        self._history = np.arange(history - 1, -1, -1)
+        self._gather = _Gather(steps, starts, ram_limit)
+        self._jump, self._returns, self._bootstrap = _targets(
+            np.concatenate([columns["reward"] for columns in steps]),
+            np.concatenate([columns["discount"] for columns in steps]),
+            self._index,
+            n_step=n_step,
+            gamma=discount,
+            cut_is_terminal=time_limit_is_terminal,
+        )
+        self.episodes = sum(batch.episodes for batch in batches)
+
+    @property
+    def rows(self) -> int:
+        """Number of transitions."""
+        return len(self._index.row)
+
+    def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
+        """Draw `batch_size` transitions uniformly, with replacement."""
+        return self.at(rng.integers(self.rows, size=batch_size))
+
+    def at(self, rows: np.ndarray) -> Transitions:
+        """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
+        rows = np.asarray(rows, np.int64)
+        now, first, jump = self._index.row[rows], self._index.first[rows], self._jump[rows]
+        windows = np.stack([now, now + jump])[:, :, None] - self._history  # [2, B, H]
+        both = self._gather.observations(np.maximum(windows, first[:, None]))
+        return Transitions(
+            observation={name: column[0] for name, column in both.items()},
+            action=self._gather.actions(now),
+            n_step_return=self._returns[rows],
+            bootstrap_discount=self._bootstrap[rows],
+            next_observation={name: column[1] for name, column in both.items()},
+            source=self._index.source[rows],
+            rows=rows,
+        )
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Where each transition is, `[rows]`: rows of the batches' steps laid end to end.
+
+    Attributes:
+      row: its step.
+      first: its episode's first step.
+      last: its episode's last step, which has only an observation.
+      source: index into `SOURCES`.
+    """
+
+    row: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    source: np.ndarray
+
+
+class _Gather:
+    """Rows of the columns of several batches, as if the batches lay end to end."""
+
+    def __init__(self, steps: Sequence[Mapping[str, np.ndarray]], starts: np.ndarray, ram_limit: int) -> None:
+        self._starts = starts
+        self._names = [name for name in steps[0] if name.startswith("observation/")]
+        self._parts: dict[str, list[np.ndarray]] = {}
+        for name in sorted([*self._names, "action"], key=lambda name: sum(c[name].nbytes for c in steps)):
+            parts = [columns[name] for columns in steps]
+            size = sum(part.nbytes for part in parts)
+            if len(parts) > 1 and size <= ram_limit:
+                parts = [np.concatenate(parts)]
+                ram_limit -= size
+            self._parts[name] = parts
+
+    def observations(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Observations by their names in the schema, each `[*rows.shape, ...]`."""
+        groups = None
+        found = {}
+        for name in self._names:
+            if len(self._parts[name]) > 1 and groups is None:
+                groups = self._groups(rows.reshape(-1))
+            found[name.removeprefix("observation/")] = self._take(name, rows, groups)
+        return found
+
+    def actions(self, rows: np.ndarray) -> np.ndarray:
+        """Actions, `[*rows.shape, A]`."""
+        return self._take("action", rows, None)
+
+    def _take(self, name: str, rows: np.ndarray, groups: "_Groups | None") -> np.ndarray:
+        parts = self._parts[name]
+        if len(parts) == 1:
+            return parts[0].take(rows, axis=0)
+        flat = np.empty((rows.size, *parts[0].shape[1:]), parts[0].dtype)
+        for part, places, local in groups or self._groups(rows.reshape(-1)):
+            flat[places] = parts[part].take(local, axis=0)
+        return flat.reshape(*rows.shape, *flat.shape[1:])
+
+    def _groups(self, rows: np.ndarray) -> "_Groups":
+        part = np.searchsorted(self._starts, rows, side="right") - 1
+        order = np.argsort(part, kind="stable")
+        cuts = np.flatnonzero(np.diff(part[order])) + 1
+        return [
+            (int(part[places[0]]), places, rows[places] - self._starts[part[places[0]]])
+            for places in np.split(order, cuts)
+        ]
+
+
+_Groups = list[tuple[int, np.ndarray, np.ndarray]]
+"""For each batch that has any of the rows: its position, the places of its rows, the rows within it."""
+
+
+def _steps(store: EpisodeStore, batch: Batch) -> dict[str, np.ndarray]:
+    path = store.path(batch) / STEPS
+    columns = read_steps(path, store.schema)
+    found, wanted = len(columns["reward"]), batch.steps + batch.episodes
+    if found != wanted:
+        raise DatasetError(f"{path} has {found} rows, but its manifest counts {wanted}")
+    return columns
+
+
+def _index(batches: Sequence[Batch], episodes: Sequence[Sequence[EpisodeRow]], starts: np.ndarray) -> _Index:
+    lengths = np.array([row.length for rows in episodes for row in rows])
+    offsets = [row.offset + start for rows, start in zip(episodes, starts) for row in rows]
+    sources = np.array([SOURCES.index(batch.source) for batch in batches], np.int8)
+    first = np.repeat(np.array(offsets), lengths)
+    before = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return _Index(
+        row=first + np.arange(len(first)) - before,
+        first=first,
+        last=first + np.repeat(lengths, lengths),
+        source=np.repeat(sources, [batch.steps for batch in batches]),
+    )
+
+
+def _targets(
+    reward: np.ndarray,
+    discount: np.ndarray,
+    index: _Index,
+    *,
+    n_step: int,
+    gamma: float,
+    cut_is_terminal: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps to the bootstrap, n-step return and bootstrap discount of each transition, `[rows]` each."""
+    left = index.last - index.row
+    n_step = min(n_step, int(left.max()))
+    returns, weight = np.zeros(len(left)), np.ones(len(left))
+    alive = np.arange(len(left))  # transitions whose episode goes on for another step
+    for i in range(n_step):
+        alive = alive[left[alive] > i]
+        rows = index.row[alive] + i
+        returns[alive] += weight[alive] * reward[rows]
+        weight[alive] *= gamma * discount[rows].astype(np.float64)
+    jump = np.minimum(left, n_step)
+    if cut_is_terminal:
+        weight[jump == left] = 0.0
+    return jump, returns.astype(np.float32), weight.astype(np.float32)

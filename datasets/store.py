@@ -1,0 +1,245 @@
+"""The episode store: batches are written aside, checked, and appear whole under one name or not at all.
+
+    <folder>/schema.json               what a step looks like, with its fingerprint
+    <folder>/batches/<id>/             a committed batch: steps.arrow, episodes.arrow, batch.json
+    <folder>/batches/.<id>.*.tmp/      a batch somebody is writing, or was writing when they were killed
+
+Nothing committed is ever written again. Counts come from the manifests, so there is no index that
+could disagree with them, and an append costs the same however much is there already.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .batch import MANIFEST, Batch, check_batch_id, check_source, read_batch
+from .commit import commit, draft_batch
+from .episode import Episode
+from .errors import DatasetError
+from .files import named_errors, read_json, sync, write_json_atomically
+from .schema import Schema
+from .snapshot import Snapshot
+from .tables import (
+    EPISODES,
+    STEPS,
+    EpisodeRow,
+    check_storable,
+    content_digest,
+    episode_rows,
+    read_episodes,
+    read_steps,
+    step_columns,
+    to_episode,
+)
+
+SCHEMA = "schema.json"
+BATCHES = "batches"
+
+
+class EpisodeStore:
+    """Episodes of one schema in one folder, in immutable batches.
+
+    Any number of processes may read and append at the same time. Every method raises DatasetError,
+    and nothing else, for bad data, a bad request or a disk that refuses.
+    """
+
+    def __init__(self, folder: Path | str, schema: Schema) -> None:
+        """Use `create` or `open`."""
+        self._folder = Path(folder)
+        self._schema = schema
+        self._fingerprint = schema.fingerprint()
+        self._known: dict[str, Batch] = {}  # manifests never change, so each is read once
+
+    @classmethod
+    def create(cls, folder: Path | str, schema: Schema) -> "EpisodeStore":
+        """Make an empty store, or open the one that is there if its schema is the same.
+
+        Raises DatasetError, naming the field that differs, where the folder holds another schema.
+        """
+        folder = Path(folder)
+        check_storable(schema)
+        with named_errors(folder, "made"):
+            (folder / BATCHES).mkdir(parents=True, exist_ok=True)
+        if not (folder / SCHEMA).exists():
+            data = {"version": 1, "fingerprint": schema.fingerprint(), "schema": schema.to_json()}
+            write_json_atomically(folder / SCHEMA, data)
+        store = cls.open(folder)
+        difference = store.schema.difference(schema)
+        if difference is not None:
+            raise DatasetError(f"{folder / SCHEMA} is of another schema: {difference}")
+        return store
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "EpisodeStore":
+        """Open the store in `folder`. Raises DatasetError where there is none, or it is broken."""
+        path = Path(folder) / SCHEMA
+        data = read_json(path)
+        if not isinstance(data, dict) or "schema" not in data or "fingerprint" not in data:
+            raise DatasetError(f"{path} must have a schema and its fingerprint")
+        if data.get("version") != 1:
+            raise DatasetError(f"{path} has version {data.get('version')}, but this pacloop reads version 1")
+        schema = Schema.from_json(data["schema"])
+        if schema.fingerprint() != data["fingerprint"]:
+            raise DatasetError(f"{path} was changed by hand: its schema does not fit its fingerprint")
+        return cls(folder, schema)
+
+    @property
+    def folder(self) -> Path:
+        """Where the store lives."""
+        return self._folder
+
+    @property
+    def schema(self) -> Schema:
+        """What every step of every episode looks like."""
+        return self._schema
+
+    def append(
+        self,
+        episodes: Iterable[Episode],
+        *,
+        batch_id: str,
+        source: str,
+        round: int | None = None,
+        origin: Mapping[str, Any] | None = None,
+    ) -> Batch:
+        """Commit `episodes` as one batch; when this returns they are on the disk, whole and read back.
+
+        Appending a batch id again returns what is committed and writes nothing, so a stage that was
+        killed may simply run again. Raises DatasetError, and leaves nothing behind, where an episode
+        does not fit the schema, or the id is taken by other content (episodes, source or round).
+        """
+        check_batch_id(batch_id)
+        check_source(source)
+        if round is not None and not isinstance(round, int):
+            raise DatasetError(f"batch {batch_id}: round is {round!r}, but must be a whole number or None")
+        rows, columns = self._tables(batch_id, list(episodes), round)
+        digest = content_digest(self._header(source, round), rows, columns)
+        if self._committed(batch_id) is None:
+            draft = draft_batch(batch_id, source, round, rows, digest, self._fingerprint, origin or {})
+            commit(self.path(batch_id), draft, rows, columns, self._schema)
+        with named_errors(self._folder / BATCHES, "synced"):
+            sync(self._folder / BATCHES)  # also where another writer committed but has not synced yet
+        batch = self.batch(batch_id)
+        if batch.digest != digest:
+            raise DatasetError(f"batch {batch_id} is already committed, with other content")
+        return batch
+
+    def batch(self, batch_id: str) -> Batch:
+        """The committed batch of this id. Raises DatasetError where there is none."""
+        check_batch_id(batch_id)
+        committed = self._committed(batch_id)
+        if committed is None:
+            raise DatasetError(f"{self._folder} has no batch {batch_id}")
+        return committed
+
+    def batches(self) -> list[Batch]:
+        """All committed batches, in the order of their commits."""
+        with named_errors(self._folder / BATCHES, "listed"), os.scandir(self._folder / BATCHES) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".")]
+        found = [batch for batch in map(self._committed, names) if batch is not None]
+        return sorted(found, key=lambda batch: (batch.committed, batch.id))
+
+    def iter_rows(self, batches: Iterable[Batch | str] | None = None) -> Iterator[EpisodeRow]:
+        """What is known of each episode without its steps, batch by batch; all batches by default."""
+        for batch in self.batches() if batches is None else batches:
+            yield from read_episodes(self.path(batch) / EPISODES)
+
+    def episodes(self, batch: Batch | str) -> Iterator[Episode]:
+        """The episodes of a batch, in order. Their arrays are read-only views of the mapped file."""
+        columns = read_steps(self.path(batch) / STEPS, self._schema)
+        for row in read_episodes(self.path(batch) / EPISODES):
+            yield to_episode(row, columns)
+
+    def episode(self, episode_id: str) -> Episode:
+        """The episode called `<batch id>/<index within the batch>`. Raises DatasetError if none."""
+        batch_id, _, index = episode_id.rpartition("/")
+        batch = self.batch(batch_id)
+        if not index.isdecimal() or int(index) >= batch.episodes:
+            raise DatasetError(f"batch {batch_id} has no episode {index!r}, only 0 to {batch.episodes - 1}")
+        row = read_episodes(self.path(batch) / EPISODES)[int(index)]
+        return to_episode(row, read_steps(self.path(batch) / STEPS, self._schema))
+
+    def snapshot(
+        self, sources: Iterable[str] | None = None, batches: Iterable[Batch | str] | None = None
+    ) -> Snapshot:
+        """Pin what is committed now: of these sources, and of these batches, or everything by default.
+
+        The order is that of the commits, whatever the order of the arguments.
+        """
+        sources = None if sources is None else list(sources)
+        for source in sources or ():
+            check_source(source)
+        wanted = None if batches is None else {self.batch(_id(batch)).id for batch in batches}
+        chosen = [
+            (batch.id, batch.digest)
+            for batch in self.batches()
+            if (sources is None or batch.source in sources) and (wanted is None or batch.id in wanted)
+        ]
+        return Snapshot(self._fingerprint, tuple(chosen))
+
+    def pinned(self, snapshot: Snapshot) -> list[Batch]:
+        """The batches of a snapshot, in its order.
+
+        Raises DatasetError, naming the batch, where one is missing or is not the one that was pinned.
+        """
+        if snapshot.schema != self._fingerprint:
+            raise DatasetError(f"snapshot {snapshot.id} is of another schema than {self._folder}")
+        batches = [self.batch(batch_id) for batch_id in snapshot.batch_ids]
+        for batch, (_, digest) in zip(batches, snapshot.batches, strict=True):
+            if batch.digest != digest:
+                raise DatasetError(
+                    f"batch {batch.id} has digest {batch.digest[:16]}, but snapshot {snapshot.id} "
+                    f"pins {digest[:16]}"
+                )
+        return batches
+
+    def path(self, batch: Batch | str) -> Path:
+        """The folder of a batch."""
+        return self._folder / BATCHES / _id(batch)
+
+    def verify(self) -> list[str]:
+        """Recompute every digest and count. A sentence for each thing that is wrong."""
+        from .verify import verify
+
+        return verify(self)
+
+    def clean(self) -> list[str]:
+        """Remove what writers of this host that are dead have left behind. The names of what was removed."""
+        from .verify import clean
+
+        return clean(self)
+
+    def content_digest(self, batch: Batch) -> str:
+        """The digest of what the files of `batch` say now: `batch.digest`, unless they were changed."""
+        rows = read_episodes(self.path(batch) / EPISODES)
+        columns = read_steps(self.path(batch) / STEPS, self._schema)
+        return content_digest(self._header(batch.source, batch.round), rows, columns)
+
+    def _tables(
+        self, batch_id: str, episodes: Sequence[Episode], round: int | None
+    ) -> tuple[tuple[EpisodeRow, ...], dict[str, np.ndarray]]:
+        if not episodes:
+            raise DatasetError(f"batch {batch_id} has no episodes")
+        rows = episode_rows(batch_id, episodes, self._schema, round)
+        return rows, step_columns(episodes, self._schema)
+
+    def _header(self, source: str, round: int | None) -> dict[str, Any]:
+        return {"schema": self._fingerprint, "source": source, "round": round}
+
+    def _committed(self, batch_id: str) -> Batch | None:
+        if batch_id not in self._known:
+            folder = self.path(batch_id)
+            if not (folder / MANIFEST).exists():
+                return None
+            batch = read_batch(folder)
+            if batch.schema != self._fingerprint:
+                raise DatasetError(f"{folder / MANIFEST} is of another schema than {self._folder / SCHEMA}")
+            self._known[batch_id] = batch
+        return self._known[batch_id]
+
+
+def _id(batch: Batch | str) -> str:
+    return batch.id if isinstance(batch, Batch) else batch

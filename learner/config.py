@@ -1,0 +1,92 @@
+"""What a PAC network and a learner run are made of; plain values that go to JSON and back."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PacConfig:
+    """The size of a network and the ranges it speaks in.
+
+    Attributes:
+      width: size of every token and latent, `W`.
+      latents: number of Perceiver latents, `L`.
+      blocks: self-attention blocks over the latents.
+      heads: attention heads; must divide `width`.
+      expansion: hidden size of each feed-forward layer, as a multiple of `width`.
+      action_bins: bins of each action dimension.
+      value_bins: bins of the return distribution.
+      return_minimum: smallest discounted return the critic can express.
+      return_maximum: largest discounted return the critic can express.
+      scales: every scalar x enters as tanh(x * scale), once for each scale.
+      history: observations that the policy sees at once, `H`.
+    """
+
+    width: int = 64
+    latents: int = 4
+    blocks: int = 1
+    heads: int = 2
+    expansion: int = 2
+    action_bins: int = 51
+    value_bins: int = 51
+    return_minimum: float = 0.0
+    return_maximum: float = 1.0
+    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    history: int = 1
+
+
+@dataclass(frozen=True)
+class LearnConfig:
+    """One learner run. PAC (Springenberg et al., 2024), sec. 3; symbols as there.
+
+    Attributes:
+      steps: gradient steps of the run.
+      batch_size: transitions in a batch, `B`.
+      learning_rate: AdamW's, after the warm-up.
+      warmup_steps: steps over which the learning rate rises from 0.
+      weight_decay: AdamW's.
+      gradient_clip: largest norm of the whole gradient.
+      alpha: weight of behaviour cloning against policy improvement; 1 clones, 0 is pure offline RL.
+      eta: temperature of the improvement's weights, in units of the return.
+      beta: weight of the critic's loss.
+      improvement_actions: actions drawn a state for the improvement term, `K`.
+      n_step: steps of real reward before the critic's own estimate takes over.
+      discount: gamma.
+      target_rate: share of the online weights that moves into the target network at each step.
+      threads: torch threads; more than one pays only where the cores are idle.
+      save_every_sec: seconds between two saves of the run's own state.
+    """
+
+    steps: int = 2500
+    batch_size: int = 256
+    learning_rate: float = 3e-4
+    warmup_steps: int = 100
+    weight_decay: float = 1e-2
+    gradient_clip: float = 10.0
+    alpha: float = 0.75
+    eta: float = 0.03
+    beta: float = 1.0
+    improvement_actions: int = 8
+    n_step: int = 20
+    discount: float = 0.99
+    target_rate: float = 0.005
+    threads: int = 1
+    save_every_sec: float = 20.0
+
+
+SIZES: dict[str, PacConfig] = {"pac-nano": PacConfig()}
+
+
+def to_json(config: PacConfig | LearnConfig) -> dict[str, Any]:
+    """The configuration as plain JSON."""
+    return asdict(config)
+
+
+def pac_config(data: dict[str, Any]) -> PacConfig:
+    """Read a `PacConfig` back from JSON; unknown keys raise TypeError."""
+    return PacConfig(**{**data, "scales": tuple(data["scales"])})
+
+
+def field_names(kind: type) -> list[str]:
+    """The names a configuration knows, for error messages."""
+    return [field.name for field in fields(kind)]

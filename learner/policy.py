@@ -1,0 +1,85 @@
+"""A policy: a network, and the way it picks actions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..datasets import Schema
+from .pac import Pac, sample_bins
+
+Mode = Literal["sample", "mode", "q_guided"]
+
+
+@dataclass(frozen=True)
+class Acting:
+    """How a policy picks an action; part of the policy, since it changes what it scores.
+
+    Attributes:
+      mode: `sample` draws from the policy, `mode` takes the likeliest bin of each dimension,
+        `q_guided` draws `actions` and takes the one the critic likes best.
+      actions: how many `q_guided` draws, `N`.
+    """
+
+    mode: Mode = "q_guided"
+    actions: int = 4
+
+    @property
+    def draws(self) -> int:
+        """Actions drawn at each step."""
+        return self.actions if self.mode == "q_guided" else 1
+
+    def __str__(self) -> str:
+        """As tables and verdicts name it."""
+        return f"{self.mode} of {self.actions}" if self.mode == "q_guided" else self.mode
+
+
+class Policy:
+    """Acts for a batch of environments at once. Holds no state between steps."""
+
+    def __init__(self, network: Pac, schema: Schema, acting: Acting) -> None:
+        """Put `network` to acting; it is not trained through this class."""
+        self.network = network.eval().requires_grad_(False)
+        self.schema = schema
+        self.acting = acting
+        self._low = np.asarray(schema.action_minimum, np.float32)
+        self._high = np.asarray(schema.action_maximum, np.float32)
+
+    @property
+    def noise_shape(self) -> tuple[int, int]:
+        """Shape `(N, A)` of the uniform noise that one environment needs at each step."""
+        return self.acting.draws, self.schema.action.size
+
+    @torch.inference_mode()
+    def act(self, observation: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
+        """Observation fields `[B, H, ...]` and uniform noise `[B, N, A]` to actions `[B, A]`, in the task's range."""
+        network = self.network
+        latents = network.latents({name: torch.from_numpy(value) for name, value in observation.items()})
+        logits = network.policy_logits(latents)
+        if self.acting.mode == "mode":
+            action = network.action_values[logits.argmax(-1)]
+        else:
+            drawn = network.action_values[sample_bins(logits, torch.from_numpy(noise))]
+            action = drawn[:, 0] if self.acting.mode == "sample" else _favourite(network, latents, drawn)
+        return self._low + (action.numpy() + 1) * 0.5 * (self._high - self._low)
+
+    @torch.inference_mode()
+    def q(self, observation: Mapping[str, np.ndarray], action: np.ndarray) -> np.ndarray:
+        """What the critic expects of each action: `[B, H, ...]` and `[B, A]` to discounted returns `[B]`."""
+        latents = self.network.latents({name: torch.from_numpy(value) for name, value in observation.items()})
+        unit = torch.from_numpy(normalise(action, self.schema))
+        return self.network.q_values(latents, unit[:, None])[:, 0].numpy()
+
+
+def normalise(action: np.ndarray, schema: Schema) -> np.ndarray:
+    """From the task's own range to [-1, 1], float32, shape kept."""
+    low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
+    return ((action - low) * (2.0 / (high - low)) - 1.0).astype(np.float32)
+
+
+def _favourite(network: Pac, latents: Tensor, actions: Tensor) -> Tensor:
+    best = network.q_values(latents, actions).argmax(-1)
+    return actions[torch.arange(len(actions)), best]

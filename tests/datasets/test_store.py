@@ -1,0 +1,199 @@
+import json
+import tempfile
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pacloop.datasets import Batch, DatasetError, Episode, EpisodeStore, Field, Schema
+
+
+@pytest.fixture
+def store(tmp_path, schema):
+    return EpisodeStore.create(tmp_path / "dataset", schema)
+
+
+def hidden(store):
+    return [path.name for path in (store.folder / "batches").iterdir() if path.name.startswith(".")]
+
+
+# What goes in comes out.
+
+
+def test_append_and_read_back(store, build):
+    episodes = [build.episode(5, 1), build.episode(9, 2, terminal=False, score=0.25, policy=None, info={})]
+    batch = store.append(
+        episodes, batch_id="r1-collect.0", source="collection", round=1, origin={"host": "h", "n": (1, 2)}
+    )
+    assert (batch.episodes, batch.steps, batch.successes, batch.score_sum) == (2, 14, 1, 1.25)
+    assert batch.mean_score == 0.625
+    assert batch.origin == {"host": "h", "n": [1, 2]}
+    again = EpisodeStore.open(store.folder)
+    assert again.batches() == [batch]
+    assert all(build.same(a, b) for a, b in zip(episodes, again.episodes(batch), strict=True))
+    assert build.same(episodes[1], again.episode("r1-collect.0/1"))
+    assert store.verify() == []
+    assert hidden(store) == []
+
+
+def test_rows_tell_lineage(store, build):
+    store.append([build.episode(5, 1)], batch_id="a", source="demonstration")
+    store.append([build.episode(6, 2), build.episode(7, 3)], batch_id="b", source="collection", round=4)
+    rows = list(store.iter_rows())
+    assert [row.id for row in rows] == ["a/0", "b/0", "b/1"]
+    assert [(row.offset, row.length, row.seed, row.round) for row in rows] == [
+        (0, 5, 1, None),
+        (0, 6, 2, 4),
+        (7, 7, 3, 4),
+    ]
+    assert [row.id for row in store.iter_rows(["b"])] == ["b/0", "b/1"]
+
+
+def test_the_file_is_plain_arrow_with_the_steps_of_rlds(store, build):
+    store.append(
+        [build.episode(2, 1), build.episode(1, 2, terminal=False)], batch_id="a", source="collection"
+    )
+    table = pa.ipc.open_file(store.path("a") / "steps.arrow").read_all()
+    assert table.column("is_first").to_pylist() == [True, False, False, True, False]
+    assert table.column("is_last").to_pylist() == [False, False, True, False, True]
+    assert table.column("is_terminal").to_pylist() == [False, False, True, False, False]
+    assert table.column("observation/arm/position").type == pa.list_(pa.float32(), 3)
+    assert table.column("discount").to_pylist() == [1, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("episode_id", ["a/2", "a/-1", "a/x", "a/", "a", "../a/0", "b/0"])
+def test_an_unknown_episode_is_refused(store, build, episode_id):
+    store.append([build.episode(), build.episode()], batch_id="a", source="collection")
+    with pytest.raises(DatasetError):
+        store.episode(episode_id)
+
+
+FIELDS = st.builds(
+    Field,
+    st.lists(st.integers(1, 3), max_size=3).map(tuple),
+    st.sampled_from(["float32", "float64", "float16", "uint8", "int64", "int32", "bool", "uint16"]),
+)
+SCHEMAS = st.builds(
+    Schema,
+    task=st.just("t"),
+    observation=st.dictionaries(st.text("abc/_é", min_size=1, max_size=4), FIELDS, min_size=1, max_size=3),
+    action=st.just(Field((2,))),
+    action_minimum=st.just((-1.0, -1.0)),
+    action_maximum=st.just((1.0, 1.0)),
+    control_hz=st.sampled_from([1, 20.0]),
+    horizon=st.just(9),
+)
+JSON = st.dictionaries(st.text(max_size=3), st.none() | st.booleans() | st.integers() | st.text(max_size=3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(schema=SCHEMAS, lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), info=JSON)
+def test_any_schema_round_trips(build, schema, lengths, info):
+    episodes = [
+        build.episode(n, i, terminal=n % 2 == 0, schema=schema, info=info) for i, n in enumerate(lengths)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        store = EpisodeStore.create(folder, schema)
+        batch = store.append(episodes, batch_id="a", source="intervention")
+        store = EpisodeStore.open(folder)
+        assert store.schema == schema
+        assert all(build.same(a, b) for a, b in zip(episodes, store.episodes(batch), strict=True))
+        assert store.verify() == []
+
+
+# Once, and the same for ever.
+
+
+def test_appending_again_writes_nothing(store, build):
+    first = store.append([build.episode()], batch_id="a", source="collection", round=1)
+    before = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")}
+    for again in (store, EpisodeStore.open(store.folder)):
+        assert again.append([build.episode()], batch_id="a", source="collection", round=1) == first
+    assert {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"source": "evaluation"}, {"round": 2}])
+def test_other_content_under_the_same_id_is_refused(store, build, changes):
+    facts = {"seed": 0, "source": "collection", "round": 1}
+    store.append([build.episode(seed=0)], batch_id="a", source="collection", round=1)
+    facts |= changes
+    with pytest.raises(DatasetError, match="batch a is already committed, with other content"):
+        store.append(
+            [build.episode(seed=facts["seed"])], batch_id="a", source=facts["source"], round=facts["round"]
+        )
+
+
+def test_batches_keep_the_order_of_their_commits(store, build):
+    for name in ("z", "a", "m"):
+        store.append([build.episode()], batch_id=name, source="collection")
+    assert [batch.id for batch in store.batches()] == ["z", "a", "m"]
+
+
+def test_appending_does_not_look_at_other_batches(store, build):
+    store.append([build.episode()], batch_id="a", source="collection")
+    (store.path("a") / "batch.json").write_text("broken")
+    fresh = EpisodeStore.open(store.folder)
+    fresh.append([build.episode()], batch_id="b", source="collection")
+    with pytest.raises(DatasetError, match=r"batch\.json is not valid JSON"):
+        fresh.batches()
+
+
+# Refusals.
+
+
+def test_create_is_idempotent_and_names_the_difference(store, build):
+    EpisodeStore.create(store.folder, build.schema())
+    with pytest.raises(DatasetError, match=r"schema.json is of another schema: control_hz is 10.0"):
+        EpisodeStore.create(store.folder, build.schema(control_hz=10.0))
+
+
+@pytest.mark.parametrize("field", [Field((2,), "complex64"), Field((2, 0)), Field((1,), "datetime64[s]")])
+def test_fields_that_cannot_be_kept_are_refused(tmp_path, build, field):
+    with pytest.raises(DatasetError, match="observation/odd"):
+        EpisodeStore.create(tmp_path / "d", build.schema(observation={"odd": field}))
+    assert not (tmp_path / "d").exists()
+
+
+def test_open_names_what_is_missing_or_changed(tmp_path, store):
+    with pytest.raises(DatasetError, match=r"none/schema.json cannot be read: no such file"):
+        EpisodeStore.open(tmp_path / "none")
+    path = store.folder / "schema.json"
+    path.write_text(path.read_text().replace("20.0", "30.0"))
+    with pytest.raises(DatasetError, match="changed by hand"):
+        EpisodeStore.open(store.folder)
+
+
+@pytest.mark.parametrize("batch_id", ["", ".a", "A", "a/b", "a b", "-a", "a\n", "x" * 129, "../x"])
+def test_bad_batch_ids_are_refused(store, build, batch_id):
+    with pytest.raises(DatasetError, match="batch id is"):
+        store.append([build.episode()], batch_id=batch_id, source="collection")
+
+
+def test_bad_episodes_and_facts_are_refused_and_leave_nothing(store, build):
+    good, bad = build.episode(), build.episode(action=np.full((5, 2), 3, np.float32))
+    for episodes, changes, sentence in [
+        ([good, bad], {}, "batch a, episode 1: action lies in"),
+        ([], {}, "batch a has no episodes"),
+        ([good], {"source": "dream"}, "source is 'dream', but must be one of demonstration"),
+        ([good], {"origin": {"x": object()}}, "batch a: origin is not JSON"),
+        ([build.episode(info={"x": float("nan")})], {}, "batch a, episode 0: info is not JSON"),
+        ([build.episode(seed=0, policy="p")], {"round": "1"}, "round is '1'"),
+    ]:
+        with pytest.raises(DatasetError, match=sentence):
+            store.append(episodes, **({"batch_id": "a", "source": "collection"} | changes))
+    with pytest.raises(DatasetError, match=r"seed is .* must fit 64 bits"):
+        store.append([Episode(**(vars(good) | {"seed": 2**63}))], batch_id="a", source="collection")
+    assert list((store.folder / "batches").iterdir()) == []
+
+
+def test_a_newer_batch_says_so(store, build):
+    store.append([build.episode()], batch_id="a", source="collection")
+    path = store.path("a") / "batch.json"
+    data = json.loads(path.read_text()) | {"version": 2, "novelty": 1}
+    path.write_text(json.dumps(data))
+    with pytest.raises(DatasetError, match="version 2, but this pacloop reads versions up to 1"):
+        EpisodeStore.open(store.folder).batches()
+    with pytest.raises(DatasetError, match="has missing or unknown keys: novelty"):
+        Batch.from_json(data | {"version": 1})
