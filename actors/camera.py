@@ -22,7 +22,7 @@ class Camera:
       model: the model to look at. Its quality settings are read here, and only here.
       name: name of a camera of the model.
       fine: True for shadows and smooth edges (a report's pictures), False for speed (observations:
-        software rendering of 64x64 takes half a millisecond then, and 26 with shadows).
+        software rendering of 64x64 takes about 1 ms then, and some 70 with shadows).
 
     Raises RuntimeError, saying what to install, where the machine has no way to render.
     """

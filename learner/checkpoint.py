@@ -15,7 +15,7 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from ..datasets import DatasetError, Schema
-from ..datasets.files import read_json, sync_folder, write_json_atomically
+from ..datasets.files import read_json, sync, write_json_atomically
 from .config import PacConfig, pac_config, to_json
 from .pac import Pac
 from .policy import Acting, Policy
@@ -78,7 +78,7 @@ def write_policy(folder: Path, record: PolicyRecord, weights: Mapping[str, Tenso
     write_tensors(aside / "weights.safetensors", weights)
     write_json_atomically(aside / "policy.json", record.to_json())
     aside.rename(folder)
-    sync_folder(folder.parent)
+    sync(folder.parent)
 
 
 def read_record(folder: Path) -> PolicyRecord:
@@ -116,4 +116,4 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     with aside.open("rb") as file:
         os.fsync(file.fileno())
     aside.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)

@@ -47,8 +47,7 @@ def test_an_episode_is_a_function_of_its_seed_alone(environment):
         np.testing.assert_array_equal(values, among.observation[name])
 
 
-def test_release_is_bimodal_near_the_stack(environment):
-    """At the same sight, red held over blue, some steps still grip and some let go: never in between."""
+def test_the_grip_is_all_or_nothing(environment):
     for episode in run(environment, range(5), Mistakes()):
         assert set(np.unique(episode.action[:, 4])) <= {-1.0, 1.0}
 
