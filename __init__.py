@@ -1,1 +1,45 @@
-"""pacloop: a self-improvement loop for robot policies."""
+"""pacloop: a self-improvement loop for robot policies.
+
+The public Python API; each name is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .actors.rollout import rollout
+    from .actors.task import Task
+    from .actors.tasks import find_task
+    from .datasets import Episode, EpisodeStore, Field, Replay, Schema
+    from .learner.checkpoint import read_policy
+    from .loop.workspace import Workspace
+
+__all__ = [
+    "Episode",
+    "EpisodeStore",
+    "Field",
+    "Replay",
+    "Schema",
+    "Task",
+    "Workspace",
+    "find_task",
+    "read_policy",
+    "rollout",
+]
+
+_ROOMS = {
+    ".datasets": ("Episode", "EpisodeStore", "Field", "Replay", "Schema"),
+    ".learner.checkpoint": ("read_policy",),
+    ".actors.rollout": ("rollout",),
+    ".actors.task": ("Task",),
+    ".actors.tasks": ("find_task",),
+    ".loop.workspace": ("Workspace",),
+}
+_LAZY = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name], __name__), name)

@@ -1,5 +1,6 @@
 """Ray: the cluster that is configured, or a small private one on this machine."""
 
+import logging
 import os
 import signal
 
@@ -23,14 +24,14 @@ def connect(*, cpus: int) -> bool:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=False)
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
         else:
             ray.init(
                 num_cpus=max(cpus, 1),
                 num_gpus=0,
                 include_dashboard=False,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 configure_logging=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _node_ip_address="127.0.0.1",

@@ -177,12 +177,14 @@ class CollectorPool:
     def _next(self, stream: Any) -> Episode | None:
         """The next episode of a stream; None where it ended or its actor died."""
         import ray
+        from ray import exceptions
 
         try:
-            return ray.get(next(stream), timeout=self._deadline_sec)
+            episode: Any = ray.get(next(stream), timeout=self._deadline_sec)
+            return episode
         except StopIteration:
             return None
-        except ray.exceptions.RayTaskError as error:
+        except exceptions.RayTaskError as error:
             raise CollectError(f"a collector of {self._task} failed: {error.cause}") from error
-        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
+        except (exceptions.RayActorError, exceptions.GetTimeoutError, exceptions.ObjectLostError):
             return None

@@ -29,7 +29,7 @@ TOUCHDOWN = 0.002  # metres above blue's top at which red is let go
 CLOSING, OPENING = 7, 5  # control steps the gripper is given
 PATIENCE = 30  # control steps after which a phase is given up and the next begins
 PAUSE = (3, 10)  # control steps
-NOISE_MEMORY = 0.8  # correlation of the action noise from one step to the next
+NOISE_MEMORY = 0.5  # correlation of the action noise from one step to the next
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Mistakes:
       noise: standard deviation of smooth noise on the four arm actions, in full actions.
     """
 
-    grasp_offset: Chance = Chance(0.44, 0.02, 0.045)
-    place_offset: Chance = Chance(0.53, 0.018, 0.045)
-    high_release: Chance = Chance(0.3, 0.03, 0.08)
+    grasp_offset: Chance = Chance(0.35, 0.012, 0.035)
+    place_offset: Chance = Chance(0.66, 0.018, 0.045)
+    high_release: Chance = Chance(0.3, 0.015, 0.05)
     pauses: Chance = Chance(0.3, 0.02, 0.06)
     early_drop: Chance = Chance(0.3, 0.0, 16.0)
     speed: Chance = Chance(1.0, 0.6, 1.0)

@@ -8,14 +8,13 @@ learns, acts or decides, and it never imports from the rooms above it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .batch import SOURCES, Batch
-from .episode import Episode
-from .errors import DatasetError
-from .schema import Field, Schema
-from .snapshot import Snapshot
-
 if TYPE_CHECKING:
+    from .batch import SOURCES, Batch
+    from .episode import Episode
+    from .errors import DatasetError
     from .replay import Replay, Transitions
+    from .schema import Field, Schema
+    from .snapshot import Snapshot
     from .store import EpisodeStore
 
 __all__ = [
@@ -31,12 +30,21 @@ __all__ = [
     "Transitions",
 ]
 
-# These need Arrow, which takes a third of a second to import: only who uses them pays for it.
-_LAZY = {"EpisodeStore": "store", "Replay": "replay", "Transitions": "replay"}
+# numpy and Arrow take half a second to import: only who uses them pays for it.
+_ROOMS = {
+    "batch": ("SOURCES", "Batch"),
+    "episode": ("Episode",),
+    "errors": ("DatasetError",),
+    "replay": ("Replay", "Transitions"),
+    "schema": ("Field", "Schema"),
+    "snapshot": ("Snapshot",),
+    "store": ("EpisodeStore",),
+}
+_LAZY = {name: room for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the heavy names when they are first asked for."""
+    """Import a name when it is first asked for."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_LAZY[name]}", __name__), name)

@@ -1,7 +1,7 @@
 """Policies on disk: weights as safetensors, everything else as JSON. Nothing in them can run.
 
-    policies/<id>/weights.safetensors
-    policies/<id>/policy.json          what it is, how it acts, what it learned from
+policies/<id>/weights.safetensors
+policies/<id>/policy.json          what it is, how it acts, what it learned from
 """
 
 import os

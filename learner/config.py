@@ -42,7 +42,8 @@ class LearnConfig:
     Attributes:
       steps: gradient steps of the run.
       batch_size: transitions in a batch, `B`.
-      learning_rate: AdamW's, after the warm-up.
+      learning_rate: AdamW's, after the warm-up; it then falls in a straight line.
+      final_rate: what is left of the learning rate at the last step, as a share.
       warmup_steps: steps over which the learning rate rises from 0.
       weight_decay: AdamW's.
       gradient_clip: largest norm of the whole gradient.
@@ -60,6 +61,7 @@ class LearnConfig:
     steps: int = 2500
     batch_size: int = 256
     learning_rate: float = 3e-4
+    final_rate: float = 0.1
     warmup_steps: int = 100
     weight_decay: float = 1e-2
     gradient_clip: float = 10.0

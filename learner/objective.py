@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .config import LearnConfig
 from .pac import Pac, sample_bins
@@ -33,7 +32,6 @@ class Batch:
       n_step_return: discounted reward of the next n steps, `[B]`.
       bootstrap_discount: weight of the value n steps on, 0 where the episode ended, `[B]`.
       next_observation: the observation n steps on, by name, `[B, H, ...]`.
-      alpha: weight of cloning against improvement, `[B]`.
     """
 
     observation: Mapping[str, Tensor]
@@ -41,43 +39,68 @@ class Batch:
     n_step_return: Tensor
     bootstrap_discount: Tensor
     next_observation: Mapping[str, Tensor]
-    alpha: Tensor
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the target network says about a batch; no gradient passes through it.
+
+    Attributes:
+      returns: Gamma, the projected n-step return distribution, `[B, bins]`.
+      action_bins: actions a' drawn for the improvement, `[B, K, A]`; K is 0 where all is cloning.
+      weights: softmax over K of Q(s, a') / eta, `[B, K]`.
+      figures: worth plotting.
+    """
+
+    returns: Tensor
+    action_bins: Tensor
+    weights: Tensor
+    figures: Mapping[str, Tensor]
+
+
+@torch.no_grad()
+def make_targets(target: Pac, batch: Batch, *, config: LearnConfig, generator: torch.Generator) -> Targets:
+    """Ask the target network: Gamma for the critic, weighted actions for the improvement."""
+    size, drawn = len(batch.action), config.improvement_actions if config.alpha < 1 else 0
+    seen = dict(batch.next_observation)
+    if drawn:
+        seen = {name: torch.cat([value, batch.observation[name]]) for name, value in seen.items()}
+    latents = target.latents(seen)
+    logits = target.policy_logits(latents)
+    noise = torch.rand(size, 1, target.action_size, generator=generator)
+    next_action = target.action_values[sample_bins(logits[:size], noise)]
+    next_returns = target.return_logits(latents[:size], next_action)[:, 0].softmax(-1)
+    gamma = project(batch.n_step_return, batch.bootstrap_discount, next_returns, target.return_values)
+    if not drawn:
+        nothing = torch.zeros(size, 0)
+        return Targets(gamma, nothing.long()[..., None], nothing, {})
+
+    noise = torch.rand(size, drawn, target.action_size, generator=generator)
+    bins = sample_bins(logits[size:], noise)
+    q = target.q_values(latents[size:], target.action_values[bins])
+    weights = (q / config.eta).softmax(-1)
+    figures = {"q": q.mean(), "q_spread": q.std(-1).mean()}
+    return Targets(
+        gamma, bins, weights, figures | {"effective_actions": (1 / weights.square().sum(-1)).mean()}
+    )
 
 
 def loss(
-    online: Pac, target: Pac, batch: Batch, *, config: LearnConfig, generator: torch.Generator
+    online: Pac, batch: Batch, targets: Targets, *, config: LearnConfig
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The objective on one batch, and the figures worth plotting; gradients reach `online` only."""
-    size, improve = len(batch.action), bool((batch.alpha < 1).any())
-    with torch.no_grad():
-        both = {k: torch.cat([v, batch.next_observation[k]]) for k, v in batch.observation.items()}
-        both = both if improve else dict(batch.next_observation)
-        latents = target.latents(both)
-        logits = target.policy_logits(latents)
-        noise = torch.rand(size, 1, target.action_size, generator=generator)
-        next_action = target.action_values[sample_bins(logits[-size:], noise)]
-        next_returns = target.return_logits(latents[-size:], next_action)[:, 0].softmax(-1)
-        gamma_target = project(batch.n_step_return, batch.bootstrap_discount, next_returns, target.return_values)
-
+    """The objective on one batch, and the figures worth plotting."""
     z = online.latents(batch.observation)
     log_policy = online.policy_logits(z).log_softmax(-1)
     log_returns = online.return_logits(z, batch.action[:, None])[:, 0].log_softmax(-1)
-    critic = -(gamma_target * log_returns).sum(-1)
-    cloning = -log_probability(log_policy, online.action_bins(batch.action)[:, None])[:, 0]
-    total = batch.alpha * cloning + config.beta * critic
-    figures = {"critic": critic.mean(), "cloning": cloning.mean()}
-
-    if improve:
-        with torch.no_grad():
-            noise = torch.rand(size, config.improvement_actions, target.action_size, generator=generator)
-            bins = sample_bins(logits[:size], noise)
-            q = target.q_values(latents[:size], target.action_values[bins])
-            weights = (q / config.eta).softmax(-1)
-        improvement = -(weights * log_probability(log_policy, bins)).sum(-1)
-        total = total + (1 - batch.alpha) * improvement
-        figures |= {"improvement": improvement.mean(), "q": q.mean(), "q_spread": q.std(-1).mean()}
-        figures["effective_actions"] = (1 / weights.square().sum(-1)).mean()
-    return total.mean(), {name: value.detach() for name, value in figures.items()}
+    critic = -(targets.returns * log_returns).sum(-1).mean()
+    cloning = -log_probability(log_policy, online.action_bins(batch.action)[:, None]).mean()
+    total = config.alpha * cloning + config.beta * critic
+    figures = {"critic": critic, "cloning": cloning, **targets.figures}
+    if config.alpha < 1:
+        improvement = -(targets.weights * log_probability(log_policy, targets.action_bins)).sum(-1).mean()
+        total = total + (1 - config.alpha) * improvement
+        figures |= {"improvement": improvement}
+    return total, {name: value.detach() for name, value in figures.items()}
 
 
 def log_probability(log_policy: Tensor, bins: Tensor) -> Tensor:
@@ -108,8 +131,3 @@ def project(returns: Tensor, discounts: Tensor, probabilities: Tensor, values: T
     result = torch.zeros_like(probabilities)
     result.scatter_add_(1, lower.long(), probabilities * (1 - share))
     return result.scatter_add_(1, lower.long() + 1, probabilities * share)
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """Mean entropy of the action distribution, in nats for one action dimension."""
-    return -(functional.softmax(logits, -1) * functional.log_softmax(logits, -1)).sum(-1).mean()

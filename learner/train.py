@@ -9,6 +9,7 @@ import copy
 import json
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ..datasets.files import read_json, write_json_atomically
 from ..datasets.replay import Replay, Transitions
 from .checkpoint import write_tensors
 from .config import LearnConfig, PacConfig, to_json
-from .objective import Batch, loss
+from .objective import Batch, Targets, loss, make_targets
 from .pac import Pac
 from .policy import normalise
 
@@ -111,27 +112,38 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             self.online.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self.generator = torch.Generator()
         self.step = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._ahead: Future[tuple[Batch, Targets]] | None = None
         self._restore()
 
     def train_step(self, replay: Replay) -> dict[str, Tensor]:
-        """One gradient step; moves the target network after it."""
+        """One gradient step, while a second thread prepares the next one's batch and targets.
+
+        Targets of step t are made with the target weights as they were before step t - 1 moved them:
+        at a `target_rate` of 0.005 nobody can tell, and the second core has work.
+        """
         config = self.config
-        transitions = replay.sample(config.batch_size, np.random.default_rng([self.seed, self.step]))
-        batch = make_batch(transitions, self.schema, config.alpha)
-        self.generator.manual_seed(self.seed * 1_000_003 + self.step)
-        total, figures = loss(self.online, self.target, batch, config=config, generator=self.generator)
+        batch, targets = self._ahead.result() if self._ahead else self._prepare(replay, self.step)
+        self._ahead = self._thread.submit(self._prepare, replay, self.step + 1)
+        total, figures = loss(self.online, batch, targets, config=config)
         self.optimizer.zero_grad()
         total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.online.parameters(), config.gradient_clip)
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * min(1.0, (self.step + 1) / max(1, config.warmup_steps))
+            group["lr"] = learning_rate(config, self.step)
         self.optimizer.step()
-        target, online = list(self.target.parameters()), list(self.online.parameters())
-        torch._foreach_lerp_(target, online, config.target_rate)
+        wait([self._ahead])
+        for old, new in zip(self.target.parameters(), self.online.parameters(), strict=True):
+            old.lerp_(new.detach(), config.target_rate)
         self.step += 1
         return figures | {"loss": total.detach(), "gradient_norm": norm}
+
+    def _prepare(self, replay: Replay, step: int) -> tuple[Batch, Targets]:
+        transitions = replay.sample(self.config.batch_size, np.random.default_rng([self.seed, step]))
+        batch = make_batch(transitions, self.schema)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        return batch, make_targets(self.target, batch, config=self.config, generator=generator)
 
     def save(self) -> None:
         """Write the whole state, so that another process can go on from it."""
@@ -159,7 +171,9 @@ class _Run:
         tensors = load_file(state)
         self.step = int(tensors.pop("step"))
         for part, module in (("online.", self.online), ("target.", self.target)):
-            module.load_state_dict({k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)})
+            module.load_state_dict(
+                {k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)}
+            )
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith("optimizer."):
@@ -168,14 +182,20 @@ class _Run:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
 
 
-def make_batch(transitions: Transitions, schema: Schema, alpha: float) -> Batch:
+def learning_rate(config: LearnConfig, step: int) -> float:
+    """Rises in a straight line over the warm-up, then falls in one to `final_rate` of its peak."""
+    rising = (step + 1) / max(1, config.warmup_steps)
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    falling = 1 - (1 - config.final_rate) * max(0.0, done)
+    return config.learning_rate * min(rising, falling)
+
+
+def make_batch(transitions: Transitions, schema: Schema) -> Batch:
     """Turn numpy transitions of the task into what the objective looks at."""
-    size = len(transitions.action)
     return Batch(
         observation={name: torch.from_numpy(value) for name, value in transitions.observation.items()},
         action=torch.from_numpy(normalise(transitions.action, schema)),
         n_step_return=torch.from_numpy(transitions.n_step_return),
         bootstrap_discount=torch.from_numpy(transitions.bootstrap_discount),
         next_observation={name: torch.from_numpy(v) for name, v in transitions.next_observation.items()},
-        alpha=torch.full((size,), alpha),
     )

@@ -29,8 +29,8 @@ from functools import lru_cache
 
 import numpy as np
 
-RATES = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98])
-"""Common rates at which the level is held."""
+RATES = np.arange(1, 200) / 200
+"""Common rates at which the level is held: the chance to cross ripples between coarser ones."""
 
 SHAPE = 0.1
 """Wang and Tsiatis' d: 0 spends the level early (Pocock), 0.5 late (O'Brien and Fleming)."""
@@ -108,11 +108,11 @@ def crossing_probability(
         alive[:, 1 : n + 1] = 0.5 * (alive[:, 1 : n + 1] + alive[:, :n])
         alive[:, 0] *= 0.5
         if n in stops:
-            crossed = _z(s0[:, None], n0, np.arange(n + 1)[None, :], n) > test.boundary(n)
-            rows, columns = np.nonzero(crossed & (alive[:, : n + 1] > 0))
-            weight = _log_rate(candidate_rates, columns, n - columns) + n * np.log(2.0)
-            total += (start[:, rows] * alive[rows, columns] * np.exp(weight)).sum(1)
-            alive[rows, columns] = 0.0
+            s1 = np.arange(n + 1)
+            crossed = _z(s0[:, None], n0, s1[None, :], n) > test.boundary(n)
+            weight = np.exp(_log_rate(candidate_rates, s1, n - s1) + n * np.log(2.0))
+            total += ((start @ np.where(crossed, alive[:, : n + 1], 0.0)) * weight).sum(1)
+            alive[:, : n + 1][crossed] = 0.0
     return total
 
 

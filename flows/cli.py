@@ -1,0 +1,235 @@
+"""The command line. Every command says what it did, and exits 0 for done, 1 for no, 2 for bad use.
+
+Nothing heavy is imported before a command runs, so that `pacloop --help` answers at once.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..datasets.errors import PacloopError
+from .environment import prepare
+
+app = typer.Typer(
+    name="pacloop",
+    help="A self-improvement loop for robot policies: collect, append, learn, gate.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="PACLOOP_WORKSPACE", help="Folder of the run.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
+By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
+HERE = Path("workspace")
+
+
+@app.command()
+def demo(
+    workspace: WorkspaceOption = HERE,
+    seed: Annotated[int, typer.Option(min=0, max=2**16 - 1, help="Of everything random in the run.")] = 0,
+    episodes: Annotated[int, typer.Option(min=1, help="Demonstrations to start from.")] = 200,
+) -> None:
+    """Demonstrate and improve on the stacking task, with the settings the README shows."""
+    demonstrate(task="pacloop/stack", episodes=episodes, seed=seed, out=None, workspace=workspace)
+    improve(workspace=workspace, rounds=None, until=None, minutes=None)
+
+
+@app.command()
+def demonstrate(
+    task: Annotated[
+        str, typer.Option(help="Name of the task; it must have a demonstrator.")
+    ] = "pacloop/stack",
+    episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, max=2**16 - 1, help="Of the demonstrations.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write a dataset here, not into a workspace.")] = None,
+    clean: Annotated[bool, typer.Option("--clean", help="Without mistakes.")] = False,
+    workspace: WorkspaceOption = HERE,
+) -> None:
+    """Make scripted, clumsy demonstrations, and the workspace they start."""
+    from ..loop.demonstrations import add_demonstrations
+    from .display import progress_bars
+
+    with progress_bars() as progress:
+        batch = add_demonstrations(
+            out if out else workspace,
+            task=task,
+            episodes=episodes,
+            seed=seed,
+            clean=clean,
+            bare=out is not None,
+            progress=progress,
+        )
+    where = out if out else workspace / "dataset"
+    print(f"{batch.episodes} demonstrations, success {batch.mean_score:.1%}, batch {batch.id} in {where}")
+
+
+@app.command()
+def improve(
+    workspace: WorkspaceOption = HERE,
+    rounds: Annotated[
+        int | None, typer.Option(min=0, help="Rounds that the workspace may have in the end.")
+    ] = None,
+    until: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Success to reach.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.0, help="Start no round after so long.")] = None,
+) -> None:
+    """Run rounds until the target, a number of rounds or a time is reached (the main job)."""
+    from ..loop.status import rows
+    from .display import print_rows, progress_bars
+    from .run import improve_with_prefect
+
+    with progress_bars() as progress:
+        ended = improve_with_prefect(workspace, progress, rounds=rounds, until=until, minutes=minutes)
+    print_rows(rows(ended.space), f"{ended.space.config.task}: success per round")
+    print(ended.text)
+    raise SystemExit(0 if ended.good else 1)
+
+
+@app.command()
+def status(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """Show the rounds so far: success with interval, n, verdict, episodes, seconds."""
+    from ..loop.lease import current_holder
+    from ..loop.status import rows
+    from .display import print_rows
+
+    space = _open(workspace)
+    found, champion = rows(space), space.registry.champion()
+    at_work = current_holder(workspace)
+    if as_json:
+        data = {"task": space.config.task, "champion": champion, "at_work": at_work}
+        _print_json(data | {"rows": [row.to_json() for row in found]})
+        return
+    print_rows(found, f"{space.config.task}: success per round")
+    print(f"champion: {champion or 'none yet'}   at work: {at_work or 'nobody'}")
+
+
+@app.command()
+def collect(workspace: WorkspaceOption = HERE) -> None:
+    """Play the champion: the first stage of the next round, by hand."""
+    _stage(workspace, "collect")
+
+
+@app.command()
+def learn(workspace: WorkspaceOption = HERE) -> None:
+    """Learn a candidate from what the round collected, by hand."""
+    _stage(workspace, "learn")
+
+
+@app.command()
+def evaluate(
+    policy: Annotated[str | None, typer.Argument(help="Id of a policy; the champion by default.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Fresh episodes to play.")] = 300,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a policy on fresh episodes; they are appended to the dataset."""
+    from ..loop.stages import measure
+    from .display import progress_bars
+    from .rounds import session
+
+    with progress_bars() as progress, session(workspace, progress) as ours:
+        outcome = measure(ours.space, ours.pool, progress, policy=policy, episodes=episodes)
+    if as_json:
+        _print_json(outcome)
+        return
+    low, high = outcome["interval"]
+    print(
+        f"{outcome['policy']}: {outcome['rate']:.1%} of {outcome['episodes']} (95 %: {low:.1%} to {high:.1%})"
+    )
+
+
+@app.command()
+def promote(
+    policy: Annotated[str, typer.Argument(help="Id of the policy to put in force.")],
+    reason: Reason,
+    by: By = "",
+    workspace: WorkspaceOption = HERE,
+) -> None:
+    """Put a policy in force by hand; the gate is not asked."""
+    space = _open(workspace)
+    before = space.registry.champion()
+    space.registry.promote(policy, reason=reason, by=by or _user())
+    print(f"champion: {before} -> {policy}")
+
+
+@app.command()
+def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Put the champion before this one in force again."""
+    before, after = _open(workspace).registry.rollback(reason=reason, by=by or _user())
+    print(f"champion: {before} -> {after}")
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what this machine has, what is wrong, and what to do about it."""
+    from .doctor import checks
+
+    found = checks()
+    if as_json:
+        _print_json([vars(check) for check in found])
+    else:
+        for check in found:
+            print(f"{'ok  ' if check.good else 'BAD '} {check.name:<12} {check.found}")
+            if check.advice:
+                print(f"     {'':<12} -> {check.advice}")
+    raise SystemExit(0 if all(check.good for check in found) else 1)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence and exit status 2."""
+    from .dataset_commands import dataset
+
+    app.add_typer(dataset)
+    prepare()
+    try:
+        app()
+    except PacloopError as error:
+        print(f"pacloop: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print(
+            "\npacloop: stopped; what was finished is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
+        raise SystemExit(130) from None
+
+
+def _stage(workspace: Path, name: str) -> None:
+    from ..loop import stages
+    from ..loop.round import next_round
+    from .display import progress_bars
+    from .rounds import session
+
+    with progress_bars() as progress, session(workspace, progress) as ours:
+        number = next_round(ours.space)
+        outcome = getattr(stages, name)(ours.space, number, ours.pool, progress)
+        if name == "collect":
+            stages.append(ours.space, number, ours.pool, progress)
+    shown = {k: v for k, v in outcome.items() if isinstance(v, int | float | str)}
+    print(f"round {number}, {name}: " + ", ".join(f"{k} {v}" for k, v in shown.items()))
+
+
+def _open(workspace: Path) -> Any:
+    from ..loop.workspace import Workspace
+
+    return Workspace.open(workspace)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2))
+
+
+def _user() -> str:
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The Prefect flows: one run a round, four coarse tasks in it, and what the UI shows of them.
+
+The flows call the loop's stages and know nothing of what happens inside them. They run in the
+process that called them, so the collectors and the lease belong to it; a flow that finds no session
+opens one of its own, as a deployment's run does.
+"""
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+
+from ..loop.config import with_target
+from ..loop.lease import lease
+from ..loop.play import Pool
+from ..loop.plot import curve_png
+from ..loop.progress import Progress, silent
+from ..loop.round import run_round, run_start
+from ..loop.stages import Outcome
+from ..loop.status import rows, table
+from ..loop.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Session:
+    """What flows of one process share.
+
+    Attributes:
+      space: the workspace, whose lease this process holds.
+      pool: gives the collectors.
+      progress: told what goes on.
+    """
+
+    space: Workspace
+    pool: Pool
+    progress: Progress
+
+
+_session: Session | None = None
+
+
+@contextmanager
+def session(folder: Path, progress: Progress = silent, until: float | None = None) -> Iterator[Session]:
+    """Hold a workspace for the flows of this process: its lease, and collectors once they are needed.
+
+    Raises LoopError where another process holds it. `until` replaces the target of its settings.
+    """
+    global _session
+    space = Workspace.open(folder)
+    if until is not None:
+        space = replace(space, config=with_target(space.config, until))
+    pools: list[Any] = []
+
+    def pool() -> Any:
+        from ..actors.collector import CollectorPool
+
+        if not pools:
+            settings = space.config.collect
+            pools.append(
+                CollectorPool(
+                    space.config.task,
+                    actors=settings.actors,
+                    environments=settings.environments,
+                    deadline_sec=settings.deadline_sec,
+                )
+            )
+        return pools[0]
+
+    with lease(folder):
+        space.store.clean()
+        _session = Session(space, pool, progress)
+        try:
+            yield _session
+        finally:
+            _session = None
+            for opened in pools:
+                opened.close()
+
+
+@flow(name="start", flow_run_name="start - demonstrations", validate_parameters=False)
+def start_flow(workspace: str) -> Outcome:
+    """Round 0: learn the BC baseline and the first champion from the demonstrations."""
+    with _ours(workspace) as ours:
+        outcome = run_start(ours.space, ours.pool, ours.progress, _run_as_task)
+        rename(f"start - {outcome['policy']}")
+        publish(ours.space)
+        return outcome
+
+
+@flow(name="round", flow_run_name="round {number}", validate_parameters=False)
+def round_flow(workspace: str, number: int) -> Outcome:
+    """One round: collect, append, learn, gate. The run is renamed after what the gate said."""
+    with _ours(workspace) as ours:
+        verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task)
+        rename(round_name(number, verdict))
+        get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
+        publish(ours.space)
+        return verdict
+
+
+def round_name(number: int, verdict: Outcome) -> str:
+    """How a round's run is called once its verdict is there, e.g. `round 3 - success 61% - promoted`."""
+    if "candidate_n" not in verdict:
+        return f"round {number} - {verdict['decision']}"
+    rate = verdict["candidate_successes"] / verdict["candidate_n"]
+    return f"round {number} - success {rate:.0%} - {verdict['decision']}"
+
+
+def rename(name: str) -> None:
+    """Rename the current flow run, so that Prefect's lists read as the improvement itself."""
+    with suppress(Exception), get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.get_id(), name=name)  # pyright: ignore[reportArgumentType]
+
+
+def publish(space: Workspace) -> None:
+    """Rewrite the artifact `success-per-round`: the curve and the table, as of now."""
+    found = rows(space)
+    png = curve_png(found, target=space.config.improve.until, title=f"{space.config.task}: success per round")
+    picture = base64.b64encode(png).decode()
+    reasons = [f"* **{row.name}**: {row.reason}" for row in found if row.reason]
+    markdown = "\n\n".join(
+        [
+            f"# {space.config.task}: success per round",
+            f"![success per round](data:image/png;base64,{picture})",
+            table(found),
+            "\n".join(reasons),
+            f"Champion: `{space.registry.champion()}`. Workspace: `{space.folder.resolve()}`.",
+        ]
+    )
+    with suppress(Exception):  # Prefect shows; the workspace's own record is the truth
+        create_markdown_artifact(markdown, key="success-per-round", description="The curve of every run")
+
+
+def _run_as_task(name: str, stage: Callable[[], Outcome]) -> Outcome:
+    def run() -> Outcome:
+        outcome = stage()
+        shown = {k: v for k, v in outcome.items() if isinstance(v, int | float | str)}
+        get_run_logger().info("%s: %s", name, shown)
+        return outcome
+
+    return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(run)()
+
+
+@contextmanager
+def _ours(workspace: str) -> Iterator[Session]:
+    """The session of this process, if it is of that workspace, or a new one."""
+    folder = Path(workspace).resolve()
+    if _session is not None and _session.space.folder.resolve() == folder:
+        yield _session
+    else:
+        with session(folder) as opened:
+            yield opened

@@ -1,0 +1,71 @@
+"""`pacloop improve`: the loop's rounds, each a Prefect flow run in this process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..loop.progress import Progress
+from ..loop.round import improve
+from ..loop.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the run ended: where, in words, and whether the target was reached."""
+
+    space: Workspace
+    text: str
+    good: bool
+
+
+def improve_with_prefect(
+    folder: Path, progress: Progress, *, rounds: int | None, until: float | None, minutes: float | None
+) -> Ended:
+    """Improve the workspace in `folder`; what is None is taken from its settings."""
+    Workspace.open(folder)  # a wrong folder is told before Prefect takes its seconds to start
+    from .rounds import publish, round_flow, session, start_flow
+
+    with session(folder, progress, until=until) as ours:
+        settings = ours.space.config.improve
+        done = improve(
+            ours.space,
+            ours.pool,
+            progress,
+            rounds=settings.rounds if rounds is None else rounds,
+            minutes=settings.minutes if minutes is None else minutes,
+            play_start=lambda: start_flow(str(folder)),
+            play_round=lambda number: round_flow(str(folder), number),
+        )
+        publish(ours.space)
+        curve = write_curve(ours.space)
+        low, high = done.final["interval"]
+        lines = [
+            f"stopped: {done.why}",
+            f"champion {done.champion}: {done.final['rate']:.1%} of {done.final['episodes']} fresh episodes "
+            f"(95 %: {low:.1%} to {high:.1%}), target {settings.until:.0%}: "
+            + ("reached" if done.good else "NOT reached"),
+            f"workspace {folder}   dataset {folder / 'dataset'}   "
+            f"champion's weights {ours.space.policy_folder(done.champion)}   curve {curve}",
+            "the rounds in Prefect's UI: " + ui_hint(),
+        ]
+        return Ended(ours.space, "\n".join(lines), done.good)
+
+
+def write_curve(space: Workspace) -> Path:
+    """Write the curve as `curve.png` into the workspace."""
+    from ..datasets.files import write_bytes_atomically
+    from ..loop.plot import curve_png
+    from ..loop.status import rows
+
+    path = space.folder / "curve.png"
+    title = f"{space.config.task}: success per round"
+    write_bytes_atomically(path, curve_png(rows(space), target=space.config.improve.until, title=title))
+    return path
+
+
+def ui_hint() -> str:
+    """How to open the UI, as this machine is configured."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
+
+    if url := PREFECT_UI_URL.value() or PREFECT_API_URL.value():
+        return str(url).removesuffix("/api")
+    return "run `prefect server start`, then open http://127.0.0.1:4200/runs"

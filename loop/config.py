@@ -1,0 +1,178 @@
+"""`pacloop.toml`: everything a run may be told, with its bounds and what it means.
+
+A file names only what it wants changed. Unknown names, values out of bounds and files of a newer
+version are refused by name.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import LoopError
+
+VERSION = 1
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Collect(_Section):
+    """How episodes are made."""
+
+    episodes: Count = Field(default=300, description="episodes of the champion a round")
+    actors: Count = Field(default=2, description="Ray actors, each with one CPU")
+    environments: Count = Field(default=25, description="environments that an actor steps in lockstep")
+    deadline_sec: float = Field(default=120.0, gt=0, description="silence after which an actor is replaced")
+
+
+class Learn(_Section):
+    """How a candidate is learned; the symbols are PAC's."""
+
+    size: Literal["pac-nano"] = Field(default="pac-nano", description="size of a new network")
+    clone_steps: Count = Field(
+        default=3500, description="gradient steps of cloning on the demonstrations, round 0"
+    )
+    clone_rate: float = Field(default=1e-3, gt=0, description="learning rate of the cloning run")
+    improve_steps: Count = Field(
+        default=2000, description="gradient steps of PAC on the demonstrations, round 0"
+    )
+    start: Literal["previous", "pretrained"] = Field(
+        default="previous",
+        description="a round goes on from the last candidate's weights, or from those of round 0",
+    )
+    samples_per_row: float = Field(
+        default=26.0,
+        gt=0,
+        description="samples the learner draws for each row its start has not learned from",
+    )
+    minimum_steps: Count = Field(default=1500, description="fewest gradient steps of a round")
+    maximum_steps: Count = Field(default=20_000, description="most gradient steps of a round")
+    batch_size: Count = Field(default=256, description="transitions in a batch")
+    rate: float = Field(default=5e-4, gt=0, description="learning rate of PAC")
+    alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
+    eta: float = Field(
+        default=0.03, gt=0, description="temperature of the improvement, in units of the return"
+    )
+    beta: float = Field(default=1.0, gt=0, description="weight of the critic's loss")
+    n_step: Count = Field(default=20, description="steps of real reward before the critic takes over")
+    discount: float = Field(default=0.99, gt=0, le=1, description="gamma")
+    threads: Count = Field(default=1, description="torch threads of each of the learner's two threads")
+
+
+class Act(_Section):
+    """How policies pick actions."""
+
+    mode: Literal["q_guided", "sample", "mode"] = Field(default="q_guided", description="see the README")
+    actions: Count = Field(
+        default=4, description="actions that q_guided draws, of which the critic picks one"
+    )
+    floor: float = Field(
+        default=0.05, ge=0, lt=1, description="bins less likely than this share are not drawn"
+    )
+
+
+class Gate(_Section):
+    """What a promotion must show."""
+
+    level: Share = Field(default=0.05, description="chance that any promotion of a run is wrong")
+    cap: Count = Field(default=300, le=1000, description="most episodes of a candidate")
+    block: Count = Field(default=50, description="candidate episodes between two looks")
+
+
+class Improve(_Section):
+    """When a run is done."""
+
+    until: float = Field(default=0.93, gt=0, le=1, description="success the champion must reach")
+    confidence: float = Field(
+        default=0.8,
+        ge=0.5,
+        lt=1,
+        description="how sure a fresh sample must be that it is reached, before the run stops",
+    )
+    rounds: Count = Field(default=8, description="most rounds")
+    minutes: float = Field(default=0.0, ge=0, description="no round begins after so long; 0: no limit")
+    baseline_episodes: Count = Field(default=150, description="evaluation episodes of the BC baseline")
+    evaluation_episodes: Count = Field(
+        default=300, description="fresh episodes on which the last champion is measured"
+    )
+
+
+class Config(_Section):
+    """A run's whole configuration."""
+
+    version: int = VERSION
+    task: str = Field(default="pacloop/stack", description="name of the task")
+    seed: int = Field(default=0, ge=0, lt=2**16, description="of everything random in the run")
+    collect: Collect = Collect()
+    learn: Learn = Learn()
+    act: Act = Act()
+    gate: Gate = Gate()
+    improve: Improve = Improve()
+
+
+def read_config(path: Path) -> Config:
+    """Read `pacloop.toml`. Raises LoopError, naming file and field, for anything this version cannot obey."""
+    try:
+        data = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LoopError(f"{path} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise LoopError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    found = data.get("version", VERSION)
+    if not isinstance(found, int) or found > VERSION:
+        raise LoopError(
+            f"{path} has version {found}, but this pacloop reads version {VERSION}: update pacloop"
+        )
+    return parse_config(data, str(path))
+
+
+def parse_config(data: dict[str, Any], where: str) -> Config:
+    """Check plain data. Raises LoopError for the first field that is wrong."""
+    try:
+        return Config(**data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise LoopError(f"{where}: {field} is no setting of pacloop") from None
+        found = first.get("input")
+        raise LoopError(f"{where}: {field} is {found!r}, but {first['msg'].lower()}") from None
+
+
+def with_target(config: Config, until: float) -> Config:
+    """The configuration with another target. Raises LoopError where it is out of bounds."""
+    data = config.model_dump()
+    data["improve"]["until"] = until
+    return parse_config(data, "--until")
+
+
+def config_toml(config: Config) -> str:
+    """The configuration as a commented TOML file."""
+    lines = [f"version = {config.version}"]
+    lines += _entries(config, skip={"version"})
+    for name in type(config).model_fields:
+        section = getattr(config, name)
+        if isinstance(section, _Section):
+            lines += [
+                "",
+                f"[{name}]  # {(type(section).__doc__ or '').rstrip('.').lower()}",
+                *_entries(section),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _entries(section: _Section, skip: set[str] = frozenset()) -> list[str]:  # pyright: ignore[reportArgumentType]
+    rows = []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if name in skip or isinstance(value, _Section):
+            continue
+        text = f'"{value}"' if isinstance(value, str) else repr(value)
+        rows.append(f"{name} = {text}  # {field.description}")
+    return rows

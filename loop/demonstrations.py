@@ -1,0 +1,70 @@
+"""Scripted demonstrations as a batch, in a workspace or in a dataset of their own."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..datasets import Batch, EpisodeStore
+from .config import Config
+from .errors import LoopError
+from .progress import Progress
+from .seeds import episode_seeds
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..datasets import Episode
+
+
+def add_demonstrations(
+    folder: Path, *, task: str, episodes: int, seed: int, clean: bool, bare: bool, progress: Progress
+) -> Batch:
+    """Make demonstrations and commit them as one batch; the same call again finds them and makes none.
+
+    Args:
+      folder: a workspace, made where there is none, or a dataset.
+      task: name of the task.
+      episodes: how many.
+      seed: of the demonstrations, and of a workspace that is made.
+      clean: without mistakes.
+      bare: whether `folder` is a dataset and no workspace.
+      progress: told of each episode.
+    """
+    from ..actors.demonstrator import Mistakes, demonstrate
+    from ..actors.tasks import find_task
+
+    found = find_task(task)
+    if task != "pacloop/stack":
+        raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
+    if bare:
+        store = EpisodeStore.create(
+            folder / "dataset" if (folder / "pacloop.toml").exists() else folder, found.schema
+        )
+    else:
+        store = Workspace.create(folder, Config(task=task, seed=seed)).store
+    name = f"{'clean' if clean else 'clumsy'}-s{seed}-n{episodes}"
+    if done := [batch for batch in store.batches() if batch.id == name]:
+        return done[0]
+    environment = found.make()
+    made = demonstrate(
+        environment,
+        seeds=episode_seeds("demonstration", run=seed, round=0, count=episodes),
+        mistakes=Mistakes.none() if clean else Mistakes(),
+        score=found.score,
+    )
+    batch = store.append(
+        _told(made, episodes, progress),
+        batch_id=name,
+        source="demonstration",
+        round=0,
+        origin={"policy": "demonstrator", "seed": seed, "mistakes": "none" if clean else "default"},
+    )
+    environment.close()
+    return batch
+
+
+def _told(made: "Iterable[Episode]", total: int, progress: Progress) -> "Iterator[Episode]":
+    successes = 0
+    for number, episode in enumerate(made, start=1):
+        successes += episode.score >= 1.0
+        progress("demonstrate", number, total, f"success {successes / number:.0%}")
+        yield episode

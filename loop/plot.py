@@ -1,0 +1,53 @@
+"""The curve that every run prints: success of each policy, with its interval."""
+
+import io
+from collections.abc import Sequence
+
+from .status import Row
+
+MARKS = {"promoted": ("#1a7f37", "o"), "rejected": ("#cf222e", "X"), "undecided": ("#9a6700", "D")}
+PLAIN = ("#0550ae", "s")
+
+
+def curve_png(found: Sequence[Row], *, target: float, title: str) -> bytes:
+    """Success per round as a PNG, some 40 kB."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 4.2), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    line = [i for i, row in enumerate(found) if row.verdict in ("", "promoted")]
+    axes.plot(line, [found[i].rate for i in line], color="#8c959f", linewidth=1.5, zorder=1)
+    for i, row in enumerate(found):
+        color, marker = MARKS.get(row.verdict, PLAIN)
+        low, high = row.interval
+        errors = [[max(0.0, row.rate - low)], [max(0.0, high - row.rate)]]
+        axes.errorbar(i, row.rate, yerr=errors, fmt=marker, color=color, capsize=4, markersize=7, zorder=2)
+        axes.annotate(
+            f"{row.rate:.0%}",
+            (i, row.rate),
+            xytext=(9, -4),
+            textcoords="offset points",
+            fontsize=10,
+            color=color,
+        )
+    axes.axhline(target, color="#57606a", linestyle="--", linewidth=1)
+    axes.text(-0.4, target + 0.01, f"target {target:.0%}", fontsize=9, color="#57606a", va="bottom")
+    names = [row.name.replace(" on the ", "\non the\n") for row in found]
+    axes.set_xticks(range(len(found)), names, fontsize=9)
+    axes.set_xlim(-0.45, max(len(found) - 0.45, 1))
+    axes.set_ylim(0, 1.05)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_ylabel("success")
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.grid(axis="y", color="#d0d7de", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    for verdict, (color, marker) in MARKS.items():
+        if any(row.verdict == verdict for row in found):
+            axes.plot([], [], marker, color=color, label=verdict)
+    if any(row.verdict for row in found):
+        axes.legend(loc="lower right", fontsize=9, frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,170 @@
+"""A round, and the rounds one after another until the champion is good enough.
+
+Everything here may be killed at any point; the same call goes on from what is on disk.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import LoopError
+from .play import Pool
+from .progress import Progress
+from .stages import Outcome, append, collect, evaluate, gate, learn, pac_run, run_learner
+from .statistics import wilson
+from .workspace import Workspace
+
+Run = Callable[[str, Callable[[], Outcome]], Outcome]
+"""Runs one stage, given its name; the flows make a Prefect task of it."""
+
+
+def run_directly(_name: str, stage: Callable[[], Outcome]) -> Outcome:
+    """Run a stage as it is."""
+    return stage()
+
+
+def run_round(
+    space: Workspace, number: int, pool: Pool, progress: Progress, run: Run = run_directly
+) -> Outcome:
+    """One pass of the four stages; returns the verdict.
+
+    Where the champion's fresh sample shows that the target is reached, there is nothing left to learn
+    and the round ends with it: the verdict is then `{"decision": "reached", ...}`.
+    """
+    sample = run("collect", lambda: collect(space, number, pool, progress))
+    run("append", lambda: append(space, number, pool, progress))
+    if reached(space, sample) and space.outcome(number, "learn") is None:
+        return space.write_outcome(
+            number, "reached", {"decision": "reached", "reason": _reached(space, sample)}
+        )
+    run("learn", lambda: learn(space, number, pool, progress))
+    return run("gate", lambda: gate(space, number, pool, progress))
+
+
+def run_start(space: Workspace, pool: Pool, progress: Progress, run: Run = run_directly) -> Outcome:
+    """Round 0: from the demonstrations to the BC baseline, then to the first champion, learned by PAC."""
+    settings, improve = space.config.learn, space.config.improve
+    run("append", lambda: append(space, 0, pool, progress))
+    clone = pac_run(space, settings.clone_steps)
+    clone = type(clone)(**{**vars(clone), "alpha": 1.0, "learning_rate": settings.clone_rate})
+    bc = run("clone", lambda: run_learner(space, 0, "clone", "r000-bc", clone, None, progress))
+    run(
+        "baseline",
+        lambda: evaluate(
+            space,
+            0,
+            pool,
+            progress,
+            stage="baseline",
+            policy=bc["policy"],
+            episodes=improve.baseline_episodes,
+            baseline=True,
+        ),
+    )
+    pac = pac_run(space, settings.improve_steps)
+    first = run("learn", lambda: run_learner(space, 0, "learn", "r000-pac", pac, bc["policy"], progress))
+    space.registry.install(
+        first["policy"], reason="learned from the demonstrations", by="round 0", round=0, action="first"
+    )
+    return first
+
+
+@dataclass(frozen=True)
+class Improved:
+    """How `improve` ended.
+
+    Attributes:
+      champion: the policy in force.
+      final: its measurement on fresh seeds, as `stages.evaluate` records it.
+      why: why no further round began, in one sentence.
+      good: whether the final measurement reaches the target.
+    """
+
+    champion: str
+    final: Outcome
+    why: str
+    good: bool
+
+
+def improve(
+    space: Workspace,
+    pool: Pool,
+    progress: Progress,
+    *,
+    rounds: int,
+    minutes: float = 0.0,
+    play_start: Callable[[], Any] | None = None,
+    play_round: Callable[[int], Outcome] | None = None,
+) -> Improved:
+    """Run rounds until the target is reached, `rounds` have ended, or `minutes` are over.
+
+    Then measure the champion once on fresh seeds that no stage has seen. Every call that adds no round
+    finds that measurement again and adds nothing.
+
+    Args:
+      space: the workspace, whose lease the caller holds.
+      pool: gives the collectors.
+      progress: told what goes on.
+      rounds: rounds that the workspace may have in the end, without round 0.
+      minutes: no round begins after so long; 0 is no limit.
+      play_start: runs round 0; `run_start` by default.
+      play_round: runs the round of a number; `run_round` by default.
+    """
+    begun = time.monotonic()
+    start = play_start or (lambda: run_start(space, pool, progress))
+    one = play_round or (lambda number: run_round(space, number, pool, progress))
+    if space.outcome(0, "learn") is None or space.registry.champion() is None:
+        start()
+    number, why = next_round(space), ""
+    while not why:
+        if last := _target_reached(space):
+            why = f"the target is reached: {last['reason']}"
+        elif number > rounds:
+            why = f"{rounds} rounds have ended"
+        elif minutes and time.monotonic() - begun > minutes * 60:
+            why = f"{minutes:g} minutes are over"
+        else:
+            one(number)
+            number = next_round(space)
+    champion = space.registry.champion()
+    if champion is None:
+        raise LoopError(f"{space.folder} has no champion")
+    final = evaluate(
+        space,
+        max(space.rounds()),
+        pool,
+        progress,
+        stage=f"final-{champion}",
+        policy=champion,
+        episodes=space.config.improve.evaluation_episodes,
+    )
+    return Improved(champion, final, why, final["rate"] >= space.config.improve.until)
+
+
+def next_round(space: Workspace) -> int:
+    """The round to run: the last one if it has not ended, else a new one."""
+    last = max([number for number in space.rounds() if number > 0], default=0)
+    ended = last == 0 or space.outcome(last, "gate") or space.outcome(last, "reached")
+    return last + 1 if ended else last
+
+
+def reached(space: Workspace, sample: Outcome) -> bool:
+    """Whether a fresh sample shows, with the stated confidence, that its policy reaches the target."""
+    settings = space.config.improve
+    lower, _ = wilson(sample["successes"], sample["episodes"], confidence=2 * settings.confidence - 1)
+    return lower >= settings.until
+
+
+def _target_reached(space: Workspace) -> Outcome | None:
+    last = max(space.rounds())
+    outcome, sample = space.outcome(last, "reached"), space.outcome(last, "collect")
+    return outcome if outcome and sample and reached(space, sample) else None
+
+
+def _reached(space: Workspace, sample: Outcome) -> str:
+    settings = space.config.improve
+    return (
+        f"{sample['champion']} succeeded in {sample['successes']} of {sample['episodes']} fresh episodes, "
+        f"so {settings.until:.0%} is reached with {settings.confidence:.0%} confidence"
+    )

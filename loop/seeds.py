@@ -1,0 +1,22 @@
+"""Seeds of episodes: who draws them can never draw another's.
+
+A seed is one 64-bit number made of purpose, run, round and position, so that seeds of different
+purposes, rounds or runs cannot meet: evaluation never sees a start state that was collected or
+learned from.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+Purpose = Literal["demonstration", "collection", "gate", "baseline", "final", "manual"]
+
+POSITIONS, ROUNDS, RUNS = 2**24, 2**16, 2**16
+
+
+def episode_seeds(purpose: Purpose, *, run: int, round: int, count: int, first: int = 0) -> Sequence[int]:
+    """`count` seeds from position `first` on, of one purpose in one round of the run with this seed."""
+    if not (0 <= run < RUNS and 0 <= round < ROUNDS and 0 <= first <= first + count <= POSITIONS):
+        raise ValueError(f"no seeds for run {run}, round {round}, positions {first} to {first + count}")
+    number = get_args(Purpose).index(purpose)
+    start = ((number * RUNS + run) * ROUNDS + round) * POSITIONS + first
+    return range(start, start + count)

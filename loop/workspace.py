@@ -1,0 +1,105 @@
+"""One folder that holds a run: settings, dataset, policies, rounds, champion.
+
+pacloop.toml        what was asked for
+dataset/            every episode
+policies/<id>/      every policy, the rejected ones too
+rounds/<number>/    one small file for each stage that ended, and the learner's own state
+champion.json       which policy is in force, and which were
+lease.json          who is at work in it
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..datasets.files import named_errors, read_json, write_bytes_atomically, write_json_atomically
+from .config import Config, config_toml, read_config
+from .errors import LoopError
+from .registry import Registry
+
+if TYPE_CHECKING:
+    from ..actors.task import Task
+    from ..datasets import EpisodeStore
+
+CONFIG = "pacloop.toml"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An open workspace. Making one reads the settings and nothing else."""
+
+    folder: Path
+    config: Config
+
+    @classmethod
+    def open(cls, folder: Path) -> "Workspace":
+        """Open a workspace. Raises LoopError where `folder` is none, or its settings cannot be obeyed."""
+        if not (folder / CONFIG).is_file():
+            raise LoopError(
+                f"{folder} is no workspace: {CONFIG} is missing; "
+                f"make one with: pacloop demonstrate --workspace {folder}"
+            )
+        return cls(folder, read_config(folder / CONFIG))
+
+    @classmethod
+    def create(cls, folder: Path, config: Config) -> "Workspace":
+        """Make a workspace with these settings, or open the one that is there if it is of the same task.
+
+        Raises LoopError where it is of another task, and TaskError where there is no such task.
+        """
+        if (folder / CONFIG).is_file():
+            found = cls.open(folder)
+            if found.config.task != config.task:
+                raise LoopError(f"{folder} is a workspace of {found.config.task}, not of {config.task}")
+            return found
+        from ..actors.tasks import find_task
+
+        find_task(config.task)
+        with named_errors(folder, "made"):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(folder / CONFIG, config_toml(config).encode())
+        return cls(folder, config)
+
+    @cached_property
+    def task(self) -> "Task":
+        """The task. Raises TaskError where this machine does not know it."""
+        from ..actors.tasks import find_task
+
+        return find_task(self.config.task)
+
+    @cached_property
+    def store(self) -> "EpisodeStore":
+        """The dataset, made where there is none. Raises DatasetError where it is of another schema."""
+        from ..datasets import EpisodeStore
+
+        return EpisodeStore.create(self.folder / "dataset", self.task.schema)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The champion and those before it."""
+        return Registry(self.folder)
+
+    def policy_folder(self, policy: str) -> Path:
+        """Where a policy lives."""
+        return self.folder / "policies" / policy
+
+    def round_folder(self, number: int) -> Path:
+        """Where a round's records live."""
+        return self.folder / "rounds" / f"{number:03d}"
+
+    def rounds(self) -> list[int]:
+        """Numbers of the rounds that began, in order."""
+        return sorted(int(path.name) for path in self.folder.glob("rounds/[0-9]*"))
+
+    def outcome(self, number: int, stage: str) -> dict[str, Any] | None:
+        """What a stage of a round ended with; None where it has not ended."""
+        path = self.round_folder(number) / f"{stage}.json"
+        return read_json(path) if path.exists() else None
+
+    def write_outcome(self, number: int, stage: str, outcome: dict[str, Any]) -> dict[str, Any]:
+        """Record how a stage ended. Its file's appearance is what ends the stage."""
+        folder = self.round_folder(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json_atomically(folder / f"{stage}.json", outcome)
+        return outcome
