@@ -65,6 +65,7 @@ class _Lines:
     def __call__(self, what: str, done: int, total: int, note: str) -> None:
         now = time.monotonic()
         begun, first = self._begun.setdefault(what, (now, done))
+        self._told = self._told or now
         if done < total and now - self._told < QUIET_SEC:
             return
         self._told = now
@@ -102,6 +103,6 @@ def print_rows(found: "Sequence[Row]", title: str) -> None:
             console.print(f"{row.name}: {row.reason}", style="dim", highlight=False)
 
 
-def _bar(rate: float, width: int = 20) -> str:
+def _bar(rate: float, width: int = 12) -> str:
     filled = round(rate * width)
     return "█" * filled + "·" * (width - filled)

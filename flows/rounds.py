@@ -23,7 +23,7 @@ from ..loop.lease import lease
 from ..loop.play import Pool
 from ..loop.plot import curve_png
 from ..loop.progress import Progress, silent
-from ..loop.round import run_round, run_start
+from ..loop.round import run_final, run_round, run_start
 from ..loop.stages import Outcome
 from ..loop.status import rows, table
 from ..loop.workspace import Workspace
@@ -104,6 +104,16 @@ def round_flow(workspace: str, number: int) -> Outcome:
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
         publish(ours.space)
         return verdict
+
+
+@flow(name="final", flow_run_name="final - {policy}", validate_parameters=False)
+def final_flow(workspace: str, number: int, policy: str) -> Outcome:
+    """Measure a champion once on seeds that no stage has seen."""
+    with _ours(workspace) as ours:
+        outcome = run_final(ours.space, number, policy, ours.pool, ours.progress, _run_as_task)
+        rename(f"final - {policy} - success {outcome['rate']:.0%} of {outcome['episodes']}")
+        publish(ours.space)
+        return outcome
 
 
 def round_name(number: int, verdict: Outcome) -> str:

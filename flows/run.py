@@ -22,7 +22,7 @@ def improve_with_prefect(
 ) -> Ended:
     """Improve the workspace in `folder`; what is None is taken from its settings."""
     Workspace.open(folder)  # a wrong folder is told before Prefect takes its seconds to start
-    from .rounds import publish, round_flow, session, start_flow
+    from .rounds import final_flow, round_flow, session, start_flow
 
     with session(folder, progress, until=until) as ours:
         settings = ours.space.config.improve
@@ -34,8 +34,8 @@ def improve_with_prefect(
             minutes=settings.minutes if minutes is None else minutes,
             play_start=lambda: start_flow(str(folder)),
             play_round=lambda number: round_flow(str(folder), number),
+            measure=lambda number, policy: final_flow(str(folder), number, policy),
         )
-        publish(ours.space)
         curve = write_curve(ours.space)
         low, high = done.final["interval"]
         lines = [

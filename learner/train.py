@@ -9,7 +9,8 @@ import copy
 import json
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..datasets import Schema
-from ..datasets.files import read_json, write_json_atomically
+from ..datasets.files import read_json, write_bytes_atomically, write_json_atomically
 from ..datasets.replay import Replay, Transitions
 from .checkpoint import write_tensors
 from .config import LearnConfig, PacConfig, to_json
@@ -31,6 +32,7 @@ Progress = Callable[[int, Mapping[str, float]], None]
 """Called with the steps done and the run's latest figures."""
 
 REPORT_EVERY_STEPS = 50
+METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -67,27 +69,19 @@ def learn(
     torch.set_num_threads(config.threads)
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(schema, network, config, seed, folder, start)
-    saved = begun = time.monotonic()
-    first = run.step
-    sums: dict[str, float] = {}
-    while run.step < config.steps:
-        try:
-            figures = run.train_step(replay)
-        except KeyboardInterrupt:
-            run.save()
-            raise
-        if run.step % REPORT_EVERY_STEPS == 0 or run.step == config.steps:
-            rate = (run.step - first) / (time.monotonic() - begun)
-            sums = {name: float(value) for name, value in figures.items()}
-            sums["steps_per_sec"] = rate
-            sums["samples_per_sec"] = rate * config.batch_size
-            run.log(sums)
-            if progress:
-                progress(run.step, sums)
-        if time.monotonic() - saved > config.save_every_sec:
-            run.save()
-            saved = time.monotonic()
-    return Learned({k: v.clone() for k, v in run.target.state_dict().items()}, sums)
+    saved = time.monotonic()
+    try:
+        while run.step < config.steps:
+            if run.advance(replay) and progress:
+                progress(run.step, run.figures)
+            if time.monotonic() - saved > config.save_every_sec:
+                run.save()
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        run.save()
+        raise
+    run.move_target()
+    return Learned({k: v.clone() for k, v in run.target.state_dict().items()}, run.figures)
 
 
 class _Run:
@@ -113,19 +107,47 @@ class _Run:
             self.online.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         self.step = 0
-        self._thread = ThreadPoolExecutor(1)
+        self.figures: dict[str, float] = {}
+        """Of the last step that was reported."""
+        self._turns, self._preparing = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._turns.submit(int).result()  # an interrupt while its thread starts would make it two threads
         self._ahead: Future[tuple[Batch, Targets]] | None = None
         self._restore()
+        self._first, self._begun = self.step, time.monotonic()
 
-    def train_step(self, replay: Replay) -> dict[str, Tensor]:
-        """One gradient step, while a second thread prepares the next one's batch and targets.
+    def advance(self, replay: Replay) -> bool:
+        """Take one step; True where it was one to report, whose figures are then new.
+
+        Steps and saves take turns in a thread, where no interrupt can tear them.
+        """
+        return self._turns.submit(self._advance, replay).result()
+
+    def save(self) -> None:
+        """Write the whole state, so that another process can go on from it."""
+        self._turns.submit(self._save).result()
+
+    def _advance(self, replay: Replay) -> bool:
+        figures = self._train_step(replay)
+        if self.step % REPORT_EVERY_STEPS and self.step != self.config.steps:
+            return False
+        rate = (self.step - self._first) / (time.monotonic() - self._begun)
+        rates = {"steps_per_sec": rate, "samples_per_sec": rate * self.config.batch_size}
+        self.figures = {name: float(value) for name, value in (figures | rates).items()}
+        with (self.folder / METRICS).open("a") as file:
+            file.write(json.dumps({"step": self.step, **self.figures}) + "\n")
+        return True
+
+    def _train_step(self, replay: Replay) -> dict[str, Tensor]:
+        """One gradient step, while another thread prepares the next one's batch and targets.
 
         Targets of step t are made with the target weights as they were before step t - 1 moved them:
-        at a `target_rate` of 0.005 nobody can tell, and the second core has work.
+        at a `target_rate` of 0.005 nobody can tell, and the second core has work. The target moves at
+        the beginning of the next step, so that a saved state holds the weights its next targets need.
         """
         config = self.config
         batch, targets = self._ahead.result() if self._ahead else self._prepare(replay, self.step)
-        self._ahead = self._thread.submit(self._prepare, replay, self.step + 1)
+        self.move_target()
+        self._ahead = self._preparing.submit(self._prepare, replay, self.step + 1)
         total, figures = loss(self.online, batch, targets, config=config)
         self.optimizer.zero_grad()
         total.backward()
@@ -133,11 +155,13 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step)
         self.optimizer.step()
-        wait([self._ahead])
-        for old, new in zip(self.target.parameters(), self.online.parameters(), strict=True):
-            old.lerp_(new.detach(), config.target_rate)
         self.step += 1
         return figures | {"loss": total.detach(), "gradient_norm": norm}
+
+    def move_target(self) -> None:
+        """Let the target network follow the online one."""
+        target, online = list(self.target.parameters()), list(self.online.parameters())
+        torch._foreach_lerp_(target, online, self.config.target_rate)
 
     def _prepare(self, replay: Replay, step: int) -> tuple[Batch, Targets]:
         transitions = replay.sample(self.config.batch_size, np.random.default_rng([self.seed, step]))
@@ -145,8 +169,7 @@ class _Run:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         return batch, make_targets(self.target, batch, config=self.config, generator=generator)
 
-    def save(self) -> None:
-        """Write the whole state, so that another process can go on from it."""
+    def _save(self) -> None:
         tensors = {f"online.{k}": v for k, v in self.online.state_dict().items()}
         tensors |= {f"target.{k}": v for k, v in self.target.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
@@ -154,19 +177,15 @@ class _Run:
         tensors["step"] = torch.tensor(self.step)
         write_tensors(self.folder / "state.safetensors", tensors)
 
-    def log(self, figures: Mapping[str, float]) -> None:
-        """Append one line of figures to `metrics.jsonl`."""
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({"step": self.step, **{k: round(v, 5) for k, v in figures.items()}}) + "\n")
-
     def _restore(self) -> None:
         """Go on from a saved state of the same run; a state of another run is thrown away."""
         state, identity = self.folder / "state.safetensors", self.folder / "state.json"
         if not identity.is_file() or read_json(identity) != json.loads(json.dumps(self.identity)):
             state.unlink(missing_ok=True)
-            (self.folder / "metrics.jsonl").unlink(missing_ok=True)
+            (self.folder / METRICS).unlink(missing_ok=True)
             write_json_atomically(identity, self.identity)
         if not state.is_file():
+            (self.folder / METRICS).unlink(missing_ok=True)
             return
         tensors = load_file(state)
         self.step = int(tensors.pop("step"))
@@ -180,6 +199,19 @@ class _Run:
                 _, index, key = name.split(".")
                 moments.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        self._restore_figures()
+
+    def _restore_figures(self) -> None:
+        """Forget the lines of steps that will be taken again; a kill may have torn the last one."""
+        path = self.folder / METRICS
+        kept = []
+        for line in path.read_text().splitlines(keepends=True) if path.is_file() else []:
+            with suppress(ValueError):
+                figures = json.loads(line)
+                if figures.pop("step") <= self.step:
+                    kept.append(line)
+                    self.figures = figures
+        write_bytes_atomically(path, "".join(kept).encode())
 
 
 def learning_rate(config: LearnConfig, step: int) -> float:

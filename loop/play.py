@@ -58,6 +58,7 @@ def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iter
         batch_id = f"r{wanted.round:03d}-{wanted.name}-{number:05d}"
         try:
             batch = space.store.batch(batch_id)
+            progress(wanted.name, done + batch.episodes, wanted.episodes, "found")
         except DatasetError:
             batch = _play_block(space, pool, wanted, record, batch_id, first, count, progress, successes)
         if batch.origin.get("policy") != wanted.policy:
@@ -65,7 +66,6 @@ def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iter
                 f"batch {batch_id} was played by {batch.origin.get('policy')}, but must be {wanted.policy}'s"
             )
         done, successes = done + batch.episodes, successes + batch.successes
-        progress(wanted.name, done, wanted.episodes, f"success {successes / done:.0%}")
         yield batch
 
 

@@ -70,6 +70,17 @@ def run_start(space: Workspace, pool: Pool, progress: Progress, run: Run = run_d
     return first
 
 
+def run_final(
+    space: Workspace, number: int, policy: str, pool: Pool, progress: Progress, run: Run = run_directly
+) -> Outcome:
+    """Measure a policy on seeds that no stage has seen, for the record of the round it ended with."""
+    episodes, stage = space.config.improve.evaluation_episodes, f"final-{policy}"
+    return run(
+        "final",
+        lambda: evaluate(space, number, pool, progress, stage=stage, policy=policy, episodes=episodes),
+    )
+
+
 @dataclass(frozen=True)
 class Improved:
     """How `improve` ended.
@@ -96,6 +107,7 @@ def improve(
     minutes: float = 0.0,
     play_start: Callable[[], Any] | None = None,
     play_round: Callable[[int], Outcome] | None = None,
+    measure: Callable[[int, str], Outcome] | None = None,
 ) -> Improved:
     """Run rounds until the target is reached, `rounds` have ended, or `minutes` are over.
 
@@ -110,6 +122,7 @@ def improve(
       minutes: no round begins after so long; 0 is no limit.
       play_start: runs round 0; `run_start` by default.
       play_round: runs the round of a number; `run_round` by default.
+      measure: measures a champion after a round; `run_final` by default.
     """
     begun = time.monotonic()
     start = play_start or (lambda: run_start(space, pool, progress))
@@ -130,15 +143,10 @@ def improve(
     champion = space.registry.champion()
     if champion is None:
         raise LoopError(f"{space.folder} has no champion")
-    final = evaluate(
-        space,
-        max(space.rounds()),
-        pool,
-        progress,
-        stage=f"final-{champion}",
-        policy=champion,
-        episodes=space.config.improve.evaluation_episodes,
-    )
+    last = max(space.rounds())
+    final = space.outcome(last, f"final-{champion}")
+    if final is None:
+        final = measure(last, champion) if measure else run_final(space, last, champion, pool, progress)
     return Improved(champion, final, why, final["rate"] >= space.config.improve.until)
 
 

@@ -1,0 +1,38 @@
+# make demo   set up everything in .venv and run the main job
+# make test   set up everything and pass the tests
+# make check  lint, formatting and types
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# uv does not read pip's configuration: a machine with a local torch wheel says so once, for both
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# one thread a library: the loop says itself where more pay
+export OMP_NUM_THREADS ?= 1
+export DO_NOT_TRACK ?= 1
+
+.PHONY: setup demo test check clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
+	  { echo "pacloop needs Python 3.11 or 3.12; name one with: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[dev,bench]'
+	@touch $@
+
+demo: setup
+	$(BIN)/pacloop demo
+
+test: setup
+	$(BIN)/pytest -m "not slow"
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+clean:
+	rm -rf $(VENV) build *.egg-info

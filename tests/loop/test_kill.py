@@ -1,0 +1,68 @@
+"""Killed anywhere, the same call goes on, ends in the same state, and counts nothing twice."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pacloop.loop.config import parse_config
+from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.progress import silent
+from pacloop.loop.workspace import Workspace
+
+SCRIPT = Path(__file__).with_name("improve_until_killed.py")
+SMALL = {
+    "collect": {"episodes": 12, "environments": 4},
+    "learn": {
+        "clone_steps": 40,
+        "improve_steps": 20,
+        "minimum_steps": 160,
+        "maximum_steps": 160,
+        "batch_size": 32,
+    },
+    "gate": {"cap": 12, "block": 6},
+    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
+}
+
+
+def make(folder: Path) -> Workspace:
+    Workspace.create(folder, parse_config(SMALL, "test"))
+    add_demonstrations(
+        folder, task="pacloop/stack", episodes=10, seed=0, clean=False, bare=False, progress=silent
+    )
+    return Workspace.open(folder)
+
+
+def run(folder: Path, stage: str, done: int) -> int:
+    command = [sys.executable, str(SCRIPT), str(folder), stage, "1", str(done)]
+    return subprocess.run(command, start_new_session=True, timeout=240, check=False).returncode
+
+
+@pytest.mark.timeout(600)
+def test_a_run_killed_in_each_of_its_four_stages_ends_like_one_that_was_not(tmp_path):
+    whole, killed = make(tmp_path / "whole"), make(tmp_path / "killed")
+    assert run(whole.folder, "never", 0) == 0
+
+    for stage, done in (("collect", 9), ("append", 0), ("learn", 100), ("gate", 8)):
+        assert run(killed.folder, stage, done) == -signal.SIGKILL
+        assert killed.outcome(1, stage) is None, f"{stage} must not have ended"
+    assert run(killed.folder, "never", 0) == 0
+
+    assert [(b.id, b.digest) for b in sorted(killed.store.batches(), key=lambda b: b.id)] == [
+        (b.id, b.digest) for b in sorted(whole.store.batches(), key=lambda b: b.id)
+    ]
+    seeds = [(row.seed, row.policy) for row in killed.store.iter_rows()]
+    assert len(seeds) == len(set(seeds)), "an episode is counted twice"
+    assert killed.store.verify() == []
+    weights = [w.policy_folder("r001-pac") / "weights.safetensors" for w in (whole, killed)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert killed.registry.champion() == whole.registry.champion()
+
+
+def test_a_finished_run_finds_its_work_and_adds_nothing(tmp_path):
+    space = make(tmp_path / "space")
+    assert run(space.folder, "never", 0) == 0
+    before = {p: p.stat().st_mtime_ns for p in space.folder.rglob("*.json") if p.name != "lease.json"}
+    assert run(space.folder, "never", 0) == 0
+    assert before == {p: p.stat().st_mtime_ns for p in space.folder.rglob("*.json") if p.name != "lease.json"}
