@@ -72,8 +72,7 @@ def make_targets(target: Pac, batch: Batch, *, config: LearnConfig, generator: t
     next_returns = target.return_logits(latents[:size], next_action)[:, 0].softmax(-1)
     gamma = project(batch.n_step_return, batch.bootstrap_discount, next_returns, target.return_values)
     if not drawn:
-        nothing = torch.zeros(size, 0)
-        return Targets(gamma, nothing.long()[..., None], nothing, {})
+        return Targets(gamma, torch.zeros(size, 0, target.action_size).long(), torch.zeros(size, 0), {})
 
     noise = torch.rand(size, drawn, target.action_size, generator=generator)
     bins = sample_bins(logits[size:], noise)

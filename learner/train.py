@@ -160,8 +160,8 @@ class _Run:
 
     def move_target(self) -> None:
         """Let the target network follow the online one."""
-        target, online = list(self.target.parameters()), list(self.online.parameters())
-        torch._foreach_lerp_(target, online, self.config.target_rate)
+        for old, new in zip(self.target.parameters(), self.online.parameters(), strict=True):
+            old.lerp_(new.detach(), self.config.target_rate)
 
     def _prepare(self, replay: Replay, step: int) -> tuple[Batch, Targets]:
         transitions = replay.sample(self.config.batch_size, np.random.default_rng([self.seed, step]))

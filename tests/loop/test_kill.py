@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent

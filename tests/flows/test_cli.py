@@ -1,0 +1,192 @@
+"""The command line as a user types it: what it says, and what it exits with."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACLOOP = str(Path(sys.executable).with_name("pacloop"))
+
+
+def pacloop(*words, cwd):
+    return subprocess.run([PACLOOP, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "space"
+    done = pacloop("demonstrate", "--workspace", folder, "--episodes", 5, "--seed", 3, cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def refused(*words, cwd):
+    """The one sentence of a refusal: exit 2, nothing else on stderr."""
+    done = pacloop(*words, cwd=cwd)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def content(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "lease.json"}
+
+
+def test_help_names_every_command(tmp_path):
+    done = pacloop("--help", cwd=tmp_path)
+    for command in (
+        "demo",
+        "improve",
+        "status",
+        "collect",
+        "learn",
+        "evaluate",
+        "promote",
+        "rollback",
+        "dataset",
+    ):
+        assert command in done.stdout
+
+
+def test_demonstrating_twice_adds_nothing(space):
+    before = content(space)
+    done = pacloop("demonstrate", "-w", space, "--episodes", 5, "--seed", 3, cwd=space.parent)
+    assert done.returncode == 0
+    assert content(space) == before
+
+
+def test_a_dataset_can_be_written_without_a_workspace(tmp_path):
+    done = pacloop("demonstrate", "--episodes", 2, "--seed", 1, "--out", "made", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "made" / "schema.json").exists()
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_status_in_json(space):
+    data = json.loads(pacloop("status", "-w", space, "--json", cwd=space.parent).stdout)
+    assert data["task"] == "pacloop/stack"
+    assert data["champion"] is None
+    assert data["rows"][0]["name"] == "demonstrations"
+    assert data["rows"][0]["n"] == 5
+
+
+def test_dataset_ls_show_and_verify(space):
+    batches = json.loads(pacloop("dataset", "ls", "-w", space, "--json", cwd=space.parent).stdout)
+    assert [b["source"] for b in batches] == ["demonstration"]
+    episode = f"{batches[0]['id']}/2"
+    shown = json.loads(pacloop("dataset", "show", episode, "-w", space, "--json", cwd=space.parent).stdout)
+    assert shown["policy"] == "demonstrator"
+    assert shown["steps"] > 0
+    sound = pacloop("dataset", "verify", "-w", space, cwd=space.parent)
+    assert sound.returncode == 0
+    assert "all sound" in sound.stdout
+
+
+def test_verify_exits_1_and_names_a_flipped_byte(space, tmp_path):
+    import shutil
+
+    broken = tmp_path / "broken"
+    shutil.copytree(space, broken)
+    steps = next(broken.rglob("steps.arrow"))
+    data = bytearray(steps.read_bytes())
+    data[len(data) // 2] ^= 1
+    steps.write_bytes(data)
+    done = pacloop("dataset", "verify", "-w", broken, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "steps.arrow" in done.stdout
+
+
+def test_a_folder_that_is_no_workspace(tmp_path):
+    for command in (["improve"], ["status"], ["dataset", "ls"], ["collect"]):
+        assert "is no workspace" in refused(*command, "-w", "nowhere", cwd=tmp_path)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_unknown_task(tmp_path):
+    said = refused("demonstrate", "--task", "pacloop/juggle", cwd=tmp_path)
+    assert "pacloop/juggle" in said
+    assert "pacloop/stack" in said
+    assert not (tmp_path / "workspace").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("version = 99", "version 99"),
+        ("task = ", "not valid TOML"),
+        ("[gate]\nlevel = 2.0", "gate.level"),
+        ("[gate]\nlevle = 0.1", "levle"),
+        ('task = "pacloop/juggle"', "no task"),
+    ],
+)
+def test_a_broken_or_newer_configuration(space, tmp_path, text, says):
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(space, other)
+    (other / "pacloop.toml").write_text(text + "\n")
+    before = content(other)
+    assert says in refused("improve", "-w", other, cwd=tmp_path)
+    assert content(other) == before
+
+
+def test_a_workspace_of_another_task(space, tmp_path):
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(space, other)
+    (other / "pacloop.toml").write_text('task = "somebody/elses"\n')
+    said = refused("demonstrate", "-w", other, cwd=tmp_path)
+    assert "somebody/elses" in said
+
+
+def test_a_dataset_whose_fingerprint_differs(space, tmp_path):
+    import shutil
+
+    from pacloop.datasets import Schema
+    from pacloop.datasets.files import write_json_atomically
+
+    other = tmp_path / "other"
+    shutil.copytree(space, other)
+    path = other / "dataset" / "schema.json"
+    data = json.loads(path.read_text())
+    data["schema"]["control_hz"] = 10.0
+    data["fingerprint"] = Schema.from_json(data["schema"]).fingerprint()
+    write_json_atomically(path, data)
+    before = content(other)
+    assert "control_hz" in refused("improve", "-w", other, cwd=tmp_path)
+    assert content(other) == before
+
+
+def test_a_workspace_in_use(space):
+    from pacloop.loop.lease import lease
+
+    with lease(space):
+        said = refused("improve", "-w", space, cwd=space.parent)
+    assert "in use by process" in said
+
+
+def test_promoting_what_is_not_there(space):
+    said = refused("promote", "r009-pac", "--reason", "hope", "-w", space, cwd=space.parent)
+    assert "r009-pac" in said
+    assert "roll back" in refused("rollback", "--reason", "fear", "-w", space, cwd=space.parent)
+
+
+def test_no_space_left(tmp_path):
+    said = refused("demonstrate", "--episodes", 1, "--out", "/dev/full/dataset", cwd=tmp_path)
+    assert "/dev/full" in said
+
+
+def test_bad_use_exits_2(tmp_path):
+    assert pacloop("improve", "--rounds", "many", cwd=tmp_path).returncode == 2
+    assert pacloop("dance", cwd=tmp_path).returncode == 2
+
+
+def test_doctor_finds_this_machine_fit(tmp_path):
+    checks = json.loads(pacloop("doctor", "--json", cwd=tmp_path).stdout)
+    assert {"python", "mujoco", "simulator", "memory"} <= {check["name"] for check in checks}
+    assert next(check for check in checks if check["name"] == "simulator")["good"]
