@@ -4,6 +4,7 @@ A file names only what it wants changed. Unknown names, values out of bounds and
 version are refused by name.
 """
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -47,7 +48,7 @@ class Learn(_Section):
         description="a round goes on from the last candidate's weights, or from those of round 0",
     )
     samples_per_row: float = Field(
-        default=26.0,
+        default=40.0,
         gt=0,
         description="samples the learner draws for each row its start has not learned from",
     )
@@ -173,6 +174,6 @@ def _entries(section: _Section, skip: set[str] = frozenset()) -> list[str]:  # p
         value = getattr(section, name)
         if name in skip or isinstance(value, _Section):
             continue
-        text = f'"{value}"' if isinstance(value, str) else repr(value)
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
         rows.append(f"{name} = {text}  # {field.description}")
     return rows

@@ -1,0 +1,157 @@
+"""Collectors on a real Ray: every seed exactly once, whatever dies or falls silent on the way."""
+
+import os
+import signal
+import threading
+from collections import Counter
+
+import pytest
+
+from pacloop.actors.cluster import connect
+from pacloop.actors.collector import CollectError, CollectorPool
+from pacloop.actors.rollout import rollout
+from pacloop.learner.checkpoint import build_policy
+
+SEEDS = range(500, 560)
+pytestmark = pytest.mark.timeout(180)
+
+
+def mine(*_):
+    """The signal handlers of whoever starts Ray."""
+
+
+@pytest.fixture(scope="module")
+def signals(tmp_path_factory):
+    """The folder through which an actor is told to hang, and tells that it does."""
+    folder = tmp_path_factory.mktemp("signals")
+    os.mkfifo(folder / "hung")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def started(signals, offered):
+    """Two collectors on a Ray of their own, and the signal handlers found after it started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(offered), prepend=os.pathsep)
+        patch.setenv("PACLOOP_TEST_SIGNALS", str(signals))
+        patch.delenv("RAY_ADDRESS", raising=False)
+        before = {number: signal.signal(number, mine) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            pool = CollectorPool("test/reach", actors=2, environments=3)
+            after = [signal.getsignal(number) for number in before]
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        with pool:
+            yield pool, after
+    import ray
+
+    assert not ray.is_initialized(), "what the pool started it stops"
+
+
+@pytest.fixture
+def pool(started):
+    started[0].replaced = 0
+    return started[0]
+
+
+@pytest.fixture(scope="module")
+def wanted(reach, reacher):
+    """The episodes of all seeds, played in this process."""
+    record, weights = reacher
+    episodes = rollout(
+        reach,
+        build_policy(record, weights),
+        SEEDS,
+        environments=[reach.make()],
+        policy_id=record.id,
+        history=record.network.history,
+    )
+    return {episode.seed: episode for episode in episodes}
+
+
+@pytest.fixture
+def check(pool, reacher, wanted, same_episode):
+    """Collect all seeds and compare."""
+
+    def check():
+        found = list(pool.run(*reacher, SEEDS))
+        assert Counter(episode.seed for episode in found) == Counter(SEEDS)
+        assert all(same_episode(episode, wanted[episode.seed]) for episode in found)
+
+    return check
+
+
+def pid_of(actor):
+    import ray
+
+    return ray.get(actor.__ray_call__.remote(lambda _: os.getpid()))
+
+
+@pytest.fixture
+def hang(pool, signals):
+    """Make the second actor hang at its next step; `then` is called when it does."""
+    threads = []
+
+    def hang(then=lambda: None):
+        pid = pid_of(pool._actors[1])
+        (signals / f"hang-{pid}").touch()
+
+        def wait():
+            assert int((signals / "hung").read_text()) == pid
+            then(pid)
+
+        threads.append(threading.Thread(target=wait))
+        threads[-1].start()
+        return pid
+
+    yield hang
+    for thread in threads:
+        thread.join()
+
+
+def test_ray_leaves_the_signal_handlers_as_they_were(started):
+    assert started[1] == [mine, mine]
+
+
+def test_a_second_connection_starts_nothing(started):
+    assert connect(cpus=1) is False
+
+
+def test_every_seed_once_and_as_in_one_process(pool, check):
+    check()
+    assert pool.replaced == 0
+
+
+def test_an_actor_killed_by_the_system_is_replaced(pool, check, hang):
+    pid = hang(then=lambda pid: os.kill(pid, signal.SIGKILL))
+    check()
+    assert pool.replaced == 1
+    assert pid_of(pool._actors[1]) != pid
+
+
+def test_an_actor_killed_by_ray_is_replaced(pool, check, hang):
+    import ray
+
+    actor = pool._actors[1]
+    hang(then=lambda _: ray.kill(actor))
+    check()
+    assert pool.replaced == 1
+
+
+def test_a_silent_actor_is_replaced(pool, check, hang, monkeypatch):
+    hang(then=lambda _: None)
+    monkeypatch.setattr(pool, "_deadline_sec", 3.0)
+    check()
+    assert pool.replaced == 1
+
+
+def test_a_failing_task_is_named_and_the_pool_goes_on(pool, check, reacher):
+    with pytest.raises(CollectError, match=r"a collector of test/reach failed: .*the arm is stuck"):
+        list(pool.run(*reacher, [*SEEDS, 13]))
+    check()
+
+
+def test_nobody_hears_of_a_run_that_was_left_early(pool, check, reacher):
+    next(pool.run(*reacher, range(1000, 1100)))
+    check()

@@ -1,0 +1,81 @@
+"""A round through a real Prefect server: four tasks, a run named after the verdict, one artifact."""
+
+import asyncio
+import base64
+
+import pytest
+from pacloop.loop.config import parse_config
+from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.progress import silent
+from pacloop.loop.workspace import Workspace
+
+SMALL = {
+    "collect": {"episodes": 8, "environments": 4},
+    "learn": {
+        "clone_steps": 20,
+        "improve_steps": 20,
+        "minimum_steps": 20,
+        "maximum_steps": 20,
+        "batch_size": 32,
+    },
+    "gate": {"cap": 8, "block": 4},
+    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """An improved workspace, and what Prefect then knows of it: flow runs, task runs, artifacts."""
+    from pacloop.flows.environment import prepare
+
+    prepare()
+    from pacloop.flows.run import improve_with_prefect
+    from prefect.client.orchestration import get_client
+    from prefect.testing.utilities import prefect_test_harness
+
+    folder = tmp_path_factory.mktemp("flows") / "space"
+    Workspace.create(folder, parse_config(SMALL, "test"))
+    add_demonstrations(
+        folder, task="pacloop/stack", episodes=6, seed=0, clean=False, bare=False, progress=silent
+    )
+
+    async def read():
+        async with get_client() as client:
+            return await client.read_flow_runs(), await client.read_task_runs(), await client.read_artifacts()
+
+    with prefect_test_harness(server_startup_timeout=120):
+        done = improve_with_prefect(folder, silent, rounds=None, until=None, minutes=None)
+        runs, tasks, artifacts = asyncio.run(read())
+    return done, runs, tasks, artifacts
+
+
+def test_a_rounds_run_is_renamed_after_its_verdict(ended):
+    names = {run.name for run in ended[1]}
+    verdict = ended[0].space.outcome(1, "gate")
+    rate = verdict["candidate_successes"] / verdict["candidate_n"]
+    assert f"round 1 - success {rate:.0%} - {verdict['decision']}" in names
+    assert "start - r000-pac" in names
+    assert all(run.state.is_completed() for run in ended[1])
+
+
+def test_a_round_is_four_tasks(ended):
+    number = next(run.id for run in ended[1] if run.name.startswith("round 1"))
+    tasks = [task for task in ended[2] if task.flow_run_id == number]
+    assert sorted(task.name.split("-")[0] for task in tasks) == ["append", "collect", "gate", "learn"]
+
+
+def test_the_artifact_holds_table_and_curve(ended):
+    found = [a for a in ended[3] if a.key == "success-per-round"]
+    text = max(found, key=lambda a: a.created).data
+    for name in ("demonstrations", "BC", "PAC on the demonstrations", "round 1", "final"):
+        assert f"| {name} |" in text
+    png = base64.b64decode(text.split("base64,")[1].split(")")[0])
+    assert png.startswith(b"\x89PNG")
+    assert len(text) < 300_000
+
+
+def test_the_workspace_says_how_it_ended(ended):
+    done = ended[0]
+    assert not done.good, "24 gradient steps cannot stack cubes"
+    assert "NOT reached" in done.text
+    assert (done.space.folder / "curve.png").read_bytes().startswith(b"\x89PNG")

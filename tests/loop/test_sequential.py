@@ -1,0 +1,147 @@
+"""The sequential test: evidence by hand, chances against brute force, its level, its power."""
+
+from itertools import product
+from math import comb, log, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pacloop.loop.sequential import (
+    RATES,
+    SequentialTest,
+    calibrate,
+    crossing_probability,
+    looks,
+)
+
+
+def test_evidence_by_hand():
+    test = SequentialTest(champion_n=20, cap=40, block=10, level=0.05, constant=2.0)
+    # 20 ln .5 + (15 ln .75 + 5 ln .25) - (25 ln .625 + 15 ln .375) = 1.35288
+    assert test.evidence(10, 15, 20) == pytest.approx(sqrt(2 * 1.35288), abs=1e-4)
+    assert test.evidence(10, 5, 20) == pytest.approx(-sqrt(2 * 1.35288), abs=1e-4)
+    assert test.evidence(0, 20, 20) == pytest.approx(sqrt(2 * 40 * log(2)))
+    assert test.evidence(20, 0, 20) == pytest.approx(-sqrt(2 * 40 * log(2)))
+    assert test.evidence(0, 0, 10) == test.evidence(20, 10, 10) == test.evidence(10, 5, 10) == 0.0
+
+
+def test_the_boundary_by_hand():
+    test = SequentialTest(champion_n=300, cap=300, block=50, level=0.05, constant=2.0)
+    assert test.boundary(300) == pytest.approx(2.0)
+    assert test.boundary(50) == pytest.approx(2.0 * 3.5**0.1)  # I is 150 at the cap and 300/7 at 50
+
+
+def test_looks_end_at_the_cap():
+    assert looks(10, 5) == [5, 10]
+    assert looks(12, 5) == [5, 10, 12]
+    assert looks(3, 5) == [3]
+    assert looks(4, 1) == [1, 2, 3, 4]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.data())
+def test_evidence_grows_with_every_success_of_the_candidate(champion_n, n, data):
+    test = SequentialTest(champion_n, 60, 10, 0.05, 2.0)
+    champion = data.draw(st.integers(0, champion_n))
+    evidence = [test.evidence(champion, candidate, n) for candidate in range(n + 1)]
+    assert all(np.diff(evidence) > 0)
+    assert np.sign(evidence[-1]) >= 0 >= np.sign(evidence[0])
+
+
+def brute_force(test, champion_rate, candidate_rate):
+    """The chance to promote, by playing every course of a run."""
+    total = 0.0
+    for champion in range(test.champion_n + 1):
+        misses = test.champion_n - champion
+        sample = comb(test.champion_n, champion) * champion_rate**champion * (1 - champion_rate) ** misses
+        for course in product((0, 1), repeat=test.cap):
+            hits = sum(course)
+            chance = candidate_rate**hits * (1 - candidate_rate) ** (test.cap - hits)
+            crossed = any(
+                test.evidence(champion, sum(course[:n]), n) > test.boundary(n)
+                for n in looks(test.cap, test.block)
+            )
+            total += sample * chance * crossed
+    return total
+
+
+@pytest.mark.parametrize(("champion_n", "cap", "block"), [(3, 5, 1), (4, 5, 2), (6, 4, 4), (2, 6, 3)])
+def test_crossing_probability_is_that_of_every_course_played_out(champion_n, cap, block):
+    test = SequentialTest(champion_n, cap, block, 0.05, constant=1.1)
+    pairs = [(0.3, 0.3), (0.5, 0.8), (0.9, 0.6)]
+    found = crossing_probability(test, *(np.array(rates) for rates in zip(*pairs)))
+    wanted = [brute_force(test, *pair) for pair in pairs]
+    assert found == pytest.approx(wanted, rel=1e-9)
+    assert min(wanted) > 0.0
+
+
+@pytest.mark.parametrize(("champion_n", "cap", "block"), [(4, 6, 2), (7, 5, 1)])
+def test_futility_is_what_no_continuation_can_change(champion_n, cap, block):
+    test = SequentialTest(champion_n, cap, block, 0.05, constant=1.3)
+    seen = set()
+    for n, champion in product(looks(cap, block), range(champion_n + 1)):
+        for candidate in range(n + 1):
+            wanted = any(
+                test.evidence(champion, candidate + more, later) > test.boundary(later)
+                for later in looks(cap, block)
+                if later > n
+                for more in range(later - n + 1)
+            )
+            assert test.can_still_promote(champion, candidate, n) is wanted
+            seen.add(wanted)
+    assert seen == {True, False}
+
+
+BETWEEN = np.sort(np.concatenate([np.arange(1, 400, 2) / 400, [0.0005, 0.001, 0.999, 0.9995]]))
+
+
+@pytest.mark.parametrize(
+    ("champion_n", "cap", "block", "level"),
+    [
+        (20, 20, 5, 0.05),
+        (50, 60, 10, 0.05),
+        (150, 200, 50, 0.05),
+        (300, 300, 50, 0.05),
+        (300, 300, 50, 0.004),
+    ],
+)
+def test_the_level_holds_at_rates_it_was_not_calibrated_on(champion_n, cap, block, level):
+    assert not set(BETWEEN) & set(RATES)
+    test = calibrate(champion_n, cap, block, level)
+    assert crossing_probability(test, BETWEEN, BETWEEN).max() <= level
+    worse = crossing_probability(test, BETWEEN, 0.9 * BETWEEN)
+    assert (worse <= crossing_probability(test, BETWEEN, BETWEEN)).all()
+
+
+def test_the_constant_is_the_smallest_to_a_hundredth():
+    test = calibrate(50, 60, 10, 0.05)
+    looser = SequentialTest(50, 60, 10, 0.05, test.constant - 0.01)
+    assert crossing_probability(looser, RATES, RATES).max() > 0.05
+
+
+def test_published_level_and_power():
+    """300 champion episodes, up to 500 candidate episodes one by one, constant 2.39: level and power."""
+    test = SequentialTest(300, 500, 1, 0.05, constant=2.39)
+    null = np.linspace(0.1, 0.9, 9)
+    champion = np.array([*null, 0.5, 0.6, 0.7, 0.8, 0.85])
+    candidate = np.array([*null, 0.6, 0.75, 0.8, 0.9, 0.93])
+    found = crossing_probability(test, champion, candidate)
+    assert 0.046 < found[:9].max() < 0.052  # what a constant 0.02 more or less would give
+    assert found[9:] == pytest.approx([0.76, 0.99, 0.85, 0.96, 0.92], abs=0.03)
+
+
+def test_power_grows_with_the_gain_and_with_the_episodes():
+    champion, candidate = np.full(5, 0.5), np.array([0.5, 0.55, 0.6, 0.7, 0.8])
+    small, large = calibrate(50, 60, 10, 0.05), calibrate(150, 200, 50, 0.05)
+    few, many = (crossing_probability(test, champion, candidate) for test in (small, large))
+    assert all(np.diff(few) > 0) and all(np.diff(many) > 0)
+    assert all(many[2:] > few[2:])
+    assert many[-1] > 0.99
+    stricter = crossing_probability(calibrate(50, 60, 10, 0.01), champion, candidate)
+    assert all(stricter < few)
+
+
+def test_looking_more_rarely_with_the_same_boundary_is_more_cautious():
+    often, rarely = (SequentialTest(50, 60, block, 0.05, 2.0) for block in (5, 20))
+    assert (crossing_probability(rarely, RATES, RATES) < crossing_probability(often, RATES, RATES)).all()
