@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from ..learner.checkpoint import PolicyRecord
 
 POLL_SEC = 1.0
+START_SEC = 300.0
+"""An actor that has not started after so long is replaced; on a busy machine imports take minutes."""
 FAILURES_ALLOWED = 3
-"""Failures in a row, with no episode between them, after which the cause is taken to be permanent."""
+"""Failures an actor, with no episode between them, after which the cause is taken to be permanent."""
 
 
 class CollectError(PacloopError):
@@ -87,7 +89,11 @@ class CollectorPool:
 
         self._started = connect(cpus=actors)
         self._task, self._environments, self._deadline_sec = task, environments, deadline_sec
-        self._actors = [self._spawn() for _ in range(actors)]
+        self._actors: list[Any] = []
+        self._starting: dict[int, Any] = {}
+        for number in range(actors):
+            self._actors.append(None)
+            self._spawn(number)
         self.replaced = 0
         """Actors replaced so far."""
 
@@ -126,7 +132,8 @@ class CollectorPool:
                     actor, share = idle.pop(), todo.popleft()
                     stream = self._actors[actor].run.remote(record, shared, share)
                     running[stream] = _Share(actor, set(share))
-                ready, _ = ray.wait(list(running), timeout=POLL_SEC)
+                ray.wait(list(running), timeout=POLL_SEC)
+                ready, _ = ray.wait(list(running), num_returns=len(running), timeout=0)
                 for stream in ready + [s for s in running if s not in ready and self._overdue(running[s])]:
                     share = running[stream]
                     outcome = self._next(stream) if stream in ready else None
@@ -150,20 +157,21 @@ class CollectorPool:
     def _all(self) -> range:
         return range(len(self._actors))
 
-    def _spawn(self) -> Any:
+    def _spawn(self, number: int) -> None:
         import ray
 
-        remote = ray.remote(num_cpus=1, max_restarts=0)(Collector)
-        return remote.remote(self._task, self._environments)
+        remote: Any = ray.remote(num_cpus=1, max_restarts=0)(Collector)
+        actor = remote.remote(self._task, self._environments)
+        self._actors[number], self._starting[number] = actor, actor.__ray_ready__.remote()
 
     def _respawn(self, actor: int) -> None:
         import ray
 
         ray.kill(self._actors[actor])
-        self._actors[actor] = self._spawn()
+        self._spawn(actor)
 
     def _replace(self, actor: int, failures: int) -> None:
-        if failures > FAILURES_ALLOWED:
+        if failures > FAILURES_ALLOWED * len(self._actors):
             raise CollectError(
                 f"collectors of {self._task} failed {failures} times in a row without an episode; "
                 f"see the log for the last cause, or raise [collect] deadline_sec ({self._deadline_sec:g} s)"
@@ -172,7 +180,16 @@ class CollectorPool:
         self._respawn(actor)
 
     def _overdue(self, share: _Share) -> bool:
-        return time.monotonic() - share.heard > self._deadline_sec
+        """Whether an actor is silent for too long; the time it takes to start is no silence."""
+        import ray
+
+        now = time.monotonic()
+        if share.actor in self._starting:
+            if not ray.wait([self._starting[share.actor]], timeout=0)[0]:
+                return now - share.heard > START_SEC
+            del self._starting[share.actor]
+            share.heard = now
+        return now - share.heard > self._deadline_sec
 
     def _next(self, stream: Any) -> Episode | None:
         """The next episode of a stream; None where it ended or its actor died."""

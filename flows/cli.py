@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command runs, so that `pacloop --help` answers at once.
 """
 
+import errno
 import json
 import os
 import sys
@@ -30,6 +31,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
 By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
 HERE = Path("workspace")
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What a disk may say that is the user's to mend, not ours."""
 
 
 @app.command()
@@ -193,6 +196,11 @@ def main() -> None:
         app()
     except PacloopError as error:
         print(f"pacloop: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        print(f"pacloop: {error.filename or 'the disk'}: {(error.strerror or '').lower()}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print(

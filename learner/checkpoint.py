@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from ..datasets import DatasetError, Schema
-from ..datasets.files import read_json, sync, write_json_atomically
+from ..datasets.files import named_errors, read_json, sync, write_json_atomically
 from .config import PacConfig, pac_config, to_json
 from .pac import Pac
 from .policy import Acting, Policy
@@ -94,13 +95,17 @@ def read_record(folder: Path) -> PolicyRecord:
 def read_policy(folder: Path) -> Policy:
     """Read a policy that can act."""
     record = read_record(folder)
-    return build_policy(record, (folder / "weights.safetensors").read_bytes())
+    with named_errors(folder / "weights.safetensors", "read"):
+        return build_policy(record, (folder / "weights.safetensors").read_bytes())
 
 
 def build_policy(record: PolicyRecord, weights: bytes) -> Policy:
     """Make a policy of its record and the bytes of its weights file, as an actor receives them."""
     network = Pac(record.schema, record.network)
-    network.load_state_dict(load(weights))
+    try:
+        network.load_state_dict(load(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise DatasetError(f"the weights of policy {record.id} are broken: {error}") from None
     return Policy(network, record.schema, record.acting)
 
 
@@ -112,8 +117,13 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file, synced, in one atomic step."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, aside)
-    with aside.open("rb") as file:
-        os.fsync(file.fileno())
-    aside.replace(path)
-    sync(path.parent)
+    try:
+        with named_errors(path, "written"):
+            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, aside)
+            sync(aside)
+            aside.replace(path)
+            sync(path.parent)
+    except SafetensorError as error:
+        raise DatasetError(f"{path} cannot be written: {error}") from error
+    finally:
+        aside.unlink(missing_ok=True)

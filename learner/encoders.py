@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..datasets import Schema
+from ..datasets import DatasetError, Schema
 from .config import PacConfig
 
 
@@ -37,9 +37,15 @@ class ObservationEncoder(nn.Module):
     mask: Tensor
 
     def __init__(self, schema: Schema, config: PacConfig) -> None:
-        """Make a token for each observation field of `schema`; images are not supported yet."""
+        """Make a token for each observation field of `schema`; raises DatasetError where one is an image."""
         super().__init__()
         self.names = sorted(schema.observation)
+        for name, field in schema.observation.items():
+            if len(field.shape) > 1 or field.dtype == "uint8":
+                raise DatasetError(
+                    f"observation {name} has shape {field.shape} and type {field.dtype}, "
+                    "but the network reads groups of scalars only"
+                )
         sizes = [schema.observation[name].size * config.history for name in self.names]
         features = sum(sizes) * len(config.scales)
         self.encode = MultiScale(config.scales)

@@ -43,9 +43,10 @@ class Learn(_Section):
     improve_steps: Count = Field(
         default=2000, description="gradient steps of PAC on the demonstrations, round 0"
     )
-    start: Literal["previous", "pretrained"] = Field(
-        default="previous",
-        description="a round goes on from the last candidate's weights, or from those of round 0",
+    start: Literal["latest", "champion", "pretrained"] = Field(
+        default="latest",
+        description="whose weights a round goes on from: the last candidate that was not rejected, "
+        "the champion, or the first policy",
     )
     samples_per_row: float = Field(
         default=40.0,

@@ -212,8 +212,7 @@ def run_learner(
     acting = Acting("sample", 1, act.floor) if config.alpha == 1 else Acting(act.mode, act.actions, act.floor)
     record = PolicyRecord(policy, task.schema, size, acting, lineage, learned.figures)
     write_policy(space.policy_folder(policy), record, learned.weights)
-    _forget_state(folder)
-    return space.write_outcome(
+    outcome = space.write_outcome(
         number,
         stage,
         {
@@ -226,6 +225,8 @@ def run_learner(
             "seconds": watch.sec,
         },
     )
+    _forget_state(folder)
+    return outcome
 
 
 def pac_run(space: Workspace, steps: int) -> LearnConfig:
@@ -291,6 +292,12 @@ def _pin_champion(space: Workspace, number: int) -> str:
 def _start_policy(space: Workspace, number: int) -> str:
     if space.config.learn.start == "pretrained":
         return _require(space, 0, "learn")["policy"]
+    if space.config.learn.start == "champion":
+        return _require(space, number, "begin")["champion"]
+    for earlier in range(number - 1, 0, -1):
+        verdict = space.outcome(earlier, "gate")
+        if verdict and verdict["decision"] != "rejected":
+            return verdict["candidate"]
     return _require(space, number, "begin")["champion"]
 
 

@@ -90,16 +90,16 @@ def pid_of(actor):
 
 @pytest.fixture
 def hang(pool, signals):
-    """Make the second actor hang at its next step; `then` is called when it does."""
+    """Make the second actor hang at its next step; `then` is called with its process id when it does."""
     threads = []
 
-    def hang(then=lambda: None):
+    def hang(then=lambda _: None):
         pid = pid_of(pool._actors[1])
         (signals / f"hang-{pid}").touch()
 
         def wait():
-            assert int((signals / "hung").read_text()) == pid
-            then(pid)
+            if int((signals / "hung").read_text()) == pid:
+                then(pid)
 
         threads.append(threading.Thread(target=wait))
         threads[-1].start()
@@ -107,6 +107,8 @@ def hang(pool, signals):
 
     yield hang
     for thread in threads:
+        if thread.is_alive():  # nothing hung, so nobody will say so
+            (signals / "hung").write_text("0")
         thread.join()
 
 
@@ -121,6 +123,12 @@ def test_a_second_connection_starts_nothing(started):
 def test_every_seed_once_and_as_in_one_process(pool, check):
     check()
     assert pool.replaced == 0
+
+
+def test_a_failing_task_is_named_and_its_run_is_not_heard_of_later(pool, check, reacher):
+    with pytest.raises(CollectError, match=r"a collector of test/reach failed: .*the arm is stuck"):
+        list(pool.run(*reacher, [13, *range(1000, 1100)]))
+    check()
 
 
 def test_an_actor_killed_by_the_system_is_replaced(pool, check, hang):
@@ -140,18 +148,21 @@ def test_an_actor_killed_by_ray_is_replaced(pool, check, hang):
 
 
 def test_a_silent_actor_is_replaced(pool, check, hang, monkeypatch):
-    hang(then=lambda _: None)
-    monkeypatch.setattr(pool, "_deadline_sec", 3.0)
+    actor = pool._actors[1]
+    hang()
+    monkeypatch.setattr(pool, "_deadline_sec", 5.0)
     check()
-    assert pool.replaced == 1
+    assert pool.replaced >= 1  # not 1: see test_starting_up_is_not_silence
+    assert pool._actors[1] is not actor
 
 
-def test_a_failing_task_is_named_and_the_pool_goes_on(pool, check, reacher):
-    with pytest.raises(CollectError, match=r"a collector of test/reach failed: .*the arm is stuck"):
-        list(pool.run(*reacher, [*SEEDS, 13]))
-    check()
-
-
-def test_nobody_hears_of_a_run_that_was_left_early(pool, check, reacher):
-    next(pool.run(*reacher, range(1000, 1100)))
+@pytest.mark.xfail(
+    strict=True,
+    raises=CollectError,
+    reason="BUG: the deadline of an actor runs while its process still starts",
+)
+def test_starting_up_is_not_silence(pool, check, monkeypatch):
+    for actor in range(2):
+        pool._respawn(actor)
+    monkeypatch.setattr(pool, "_deadline_sec", 0.5)  # an actor needs seconds to import torch
     check()

@@ -16,13 +16,13 @@ def test_another_package_may_offer_a_task(reach):
 
 def test_an_unknown_task_is_told_the_known_ones(offered):
     with pytest.raises(
-        TaskError, match="there is no task 'pacloop/stak'; known tasks: pacloop/stack, .*test/reach"
+        TaskError, match=r"there is no task 'pacloop/stak'; known tasks: pacloop/stack, .*test/reach"
     ):
         find_task("pacloop/stak")
 
 
 def test_a_task_of_another_name_than_offered_is_refused(offered):
     with pytest.raises(
-        TaskError, match="entry point 'test/misnamed' gave .* must give a pacloop Task of that name"
+        TaskError, match=r"entry point 'test/misnamed' gave .* must give a pacloop Task of that name"
     ):
         find_task("test/misnamed")

@@ -176,9 +176,24 @@ def test_promoting_what_is_not_there(space):
     assert "roll back" in refused("rollback", "--reason", "fear", "-w", space, cwd=space.parent)
 
 
-def test_no_space_left(tmp_path):
-    said = refused("demonstrate", "--episodes", 1, "--out", "/dev/full/dataset", cwd=tmp_path)
-    assert "/dev/full" in said
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting needs root: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_no_space_left(small_disk):
+    said = refused("demonstrate", "--episodes", 100, "-w", small_disk / "space", cwd=small_disk.parent)
+    assert "no space left on device" in said
+    assert list((small_disk / "space" / "dataset" / "batches").iterdir()) == [], "half a batch is left"
 
 
 def test_bad_use_exits_2(tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 
 import pytest
+
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
@@ -29,9 +30,10 @@ def ended(tmp_path_factory):
     from pacloop.flows.environment import prepare
 
     prepare()
-    from pacloop.flows.run import improve_with_prefect
     from prefect.client.orchestration import get_client
     from prefect.testing.utilities import prefect_test_harness
+
+    from pacloop.flows.run import improve_with_prefect
 
     folder = tmp_path_factory.mktemp("flows") / "space"
     Workspace.create(folder, parse_config(SMALL, "test"))

@@ -1,5 +1,6 @@
 """Seeds: no purpose, round or run can draw another's, and all fit where they are kept."""
 
+from itertools import pairwise, product
 from typing import get_args
 
 import numpy as np
@@ -23,6 +24,13 @@ def test_owners_never_share_a_seed(one, other):
     assume(one != other)
     left, right = seeds_of(one, 0, POSITIONS), seeds_of(other, 0, POSITIONS)
     assert left[-1] < right[0] or right[-1] < left[0]
+
+
+def test_neighbours_never_share_a_seed():
+    edges = [(0, 1, size - 2, size - 1) for size in (RUNS, ROUNDS)]
+    ranges = [seeds_of(owner, 0, POSITIONS) for owner in product(get_args(Purpose), *edges)]
+    ranges.sort(key=lambda seeds: seeds[0])
+    assert all(one[-1] < following[0] for one, following in pairwise(ranges))
 
 
 @given(owners, st.lists(positions, min_size=3, max_size=3).map(sorted))
