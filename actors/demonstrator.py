@@ -48,7 +48,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """What may go wrong in an episode; the defaults stack about 28 % of the time.
+    """What may go wrong in an episode; the defaults stack about 30 % of the time.
 
     Attributes:
       grasp_offset: metres beside red's centre at which the fingers close.

@@ -39,7 +39,7 @@ class Learn(_Section):
     clone_steps: Count = Field(
         default=3500, description="gradient steps of cloning on the demonstrations, round 0"
     )
-    clone_rate: float = Field(default=1e-3, gt=0, description="learning rate of the cloning run")
+    clone_rate: float = Field(default=2e-3, gt=0, description="learning rate of the cloning run")
     improve_steps: Count = Field(
         default=2000, description="gradient steps of PAC on the demonstrations, round 0"
     )
@@ -49,14 +49,14 @@ class Learn(_Section):
         "the champion, or the first policy",
     )
     samples_per_row: float = Field(
-        default=40.0,
+        default=26.0,
         gt=0,
         description="samples the learner draws for each row its start has not learned from",
     )
     minimum_steps: Count = Field(default=1500, description="fewest gradient steps of a round")
     maximum_steps: Count = Field(default=20_000, description="most gradient steps of a round")
     batch_size: Count = Field(default=256, description="transitions in a batch")
-    rate: float = Field(default=5e-4, gt=0, description="learning rate of PAC")
+    rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
     eta: float = Field(
         default=0.03, gt=0, description="temperature of the improvement, in units of the return"
