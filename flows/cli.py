@@ -42,6 +42,8 @@ def demo(
     episodes: Annotated[int, typer.Option(min=1, help="Demonstrations to start from.")] = 200,
 ) -> None:
     """Demonstrate and improve on the stacking task, with the settings the README shows."""
+    if (workspace / "pacloop.toml").exists() and (found := _open(workspace).config.seed) != seed:
+        raise PacloopError(f"{workspace} is a run with seed {found}, not {seed}; name another --workspace")
     demonstrate(task="pacloop/stack", episodes=episodes, seed=seed, out=None, workspace=workspace)
     improve(workspace=workspace, rounds=None, until=None, minutes=None)
 

@@ -1,5 +1,6 @@
 """`pacloop improve`: the loop's rounds, each a Prefect flow run in this process."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def improve_with_prefect(
     folder: Path, progress: Progress, *, rounds: int | None, until: float | None, minutes: float | None
 ) -> Ended:
     """Improve the workspace in `folder`; what is None is taken from its settings."""
+    begun = time.monotonic()
     Workspace.open(folder)  # a wrong folder is told before Prefect takes its seconds to start
     from .rounds import final_flow, round_flow, session, start_flow
 
@@ -39,7 +41,7 @@ def improve_with_prefect(
         curve = write_curve(ours.space)
         low, high = done.final["interval"]
         lines = [
-            f"stopped: {done.why}",
+            f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {done.why}",
             f"champion {done.champion}: {done.final['rate']:.1%} of {done.final['episodes']} fresh episodes "
             f"(95 %: {low:.1%} to {high:.1%}), target {settings.until:.0%}: "
             + ("reached" if done.good else "NOT reached"),

@@ -26,7 +26,7 @@ class _Section(BaseModel):
 class Collect(_Section):
     """How episodes are made."""
 
-    episodes: Count = Field(default=300, description="episodes of the champion a round")
+    episodes: Count = Field(default=500, description="episodes of the champion a round")
     actors: Count = Field(default=2, description="Ray actors, each with one CPU")
     environments: Count = Field(default=25, description="environments that an actor steps in lockstep")
     deadline_sec: float = Field(default=120.0, gt=0, description="silence after which an actor is replaced")
@@ -54,7 +54,7 @@ class Learn(_Section):
         description="samples the learner draws for each row its start has not learned from",
     )
     minimum_steps: Count = Field(default=1500, description="fewest gradient steps of a round")
-    maximum_steps: Count = Field(default=20_000, description="most gradient steps of a round")
+    maximum_steps: Count = Field(default=5000, description="most gradient steps of a round")
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
@@ -83,7 +83,7 @@ class Gate(_Section):
     """What a promotion must show."""
 
     level: Share = Field(default=0.05, description="chance that any promotion of a run is wrong")
-    cap: Count = Field(default=300, le=1000, description="most episodes of a candidate")
+    cap: Count = Field(default=500, le=1000, description="most episodes of a candidate")
     block: Count = Field(default=50, description="candidate episodes between two looks")
 
 

@@ -1,0 +1,55 @@
+"""The table and the curve: each policy by its best unselected sample."""
+
+import pytest
+
+from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.plot import curve_png
+from pacloop.loop.progress import silent
+from pacloop.loop.status import rows, table
+
+
+@pytest.fixture
+def played(space, tally, verdict):
+    add_demonstrations(
+        space.folder, task="pacloop/stack", episodes=4, seed=0, clean=True, bare=False, progress=silent
+    )
+    space.write_outcome(0, "baseline", tally(2, 10, policy="r000-bc"))
+    space.write_outcome(0, "learn", {"policy": "r000-pac", "seconds": 7.0})
+    space.write_outcome(1, "collect", tally(15, 30, champion="r000-pac"))
+    space.write_outcome(1, "gate", verdict("promoted", "r001-pac", 16, 20))
+    space.write_outcome(2, "collect", tally(21, 30, champion="r001-pac"))
+    space.write_outcome(2, "gate", verdict("rejected", "r002-pac", 4, 20))
+    return space
+
+
+def test_rows_in_order(played):
+    found = [(row.name, row.n, round(row.rate, 3), row.verdict) for row in rows(played)]
+    assert found == [
+        ("demonstrations", 4, 1.0, ""),
+        ("BC", 10, 0.2, ""),
+        ("PAC on the demonstrations", 30, 0.5, ""),
+        ("round 1", 30, 0.7, "promoted"),  # its next collection, not the 80 % that promoted it
+        ("round 2", 20, 0.2, "rejected"),
+    ]
+
+
+def test_episodes_add_up(played):
+    assert [row.episodes for row in rows(played)] == [4, 14, 14, 64, 114]
+
+
+def test_an_empty_workspace_has_no_rows(space):
+    assert rows(space) == []
+    assert table([]).count("\n") == 1
+
+
+def test_the_table_is_markdown(played):
+    lines = table(rows(played)).splitlines()
+    assert {line.count("|") for line in lines} == {8}
+    assert "| round 1 | 70.0% |" in lines[5]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_the_curve_is_a_small_png(played, count):
+    png = curve_png(rows(played)[:count], target=0.93, title="success per round")
+    assert png.startswith(b"\x89PNG")
+    assert len(png) < 100_000
