@@ -16,7 +16,10 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import StateType
 from prefect.runtime import flow_run
+from prefect.states import Crashed
 
 from ..loop.config import with_target
 from ..loop.lease import lease
@@ -114,6 +117,21 @@ def final_flow(workspace: str, number: int, policy: str) -> Outcome:
         rename(f"final - {policy} - success {outcome['rate']:.0%} of {outcome['episodes']}")
         publish(ours.space)
         return outcome
+
+
+def close_dead_runs(folder: Path) -> None:
+    """Mark runs of this workspace that a kill left `Running` as crashed.
+
+    Call it only under the workspace's lease: then whoever ran them is gone.
+    """
+    unfinished = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
+    )
+    state = Crashed(message="its process died; the workspace went on from its last finished work")
+    with suppress(Exception), get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=unfinished):
+            if run.parameters.get("workspace") == str(folder.resolve()):
+                client.set_flow_run_state(run.id, state, force=True)
 
 
 def round_name(number: int, verdict: Outcome) -> str:

@@ -27,7 +27,7 @@ def curve_png(found: Sequence[Row], *, target: float, title: str) -> bytes:
         axes.annotate(
             f"{row.rate:.0%}",
             (i, row.rate),
-            xytext=(9, -4),
+            xytext=(7, 6),
             textcoords="offset points",
             fontsize=10,
             color=color,

@@ -31,8 +31,10 @@ def ended(tmp_path_factory):
 
     prepare()
     from prefect.client.orchestration import get_client
+    from prefect.states import Running
     from prefect.testing.utilities import prefect_test_harness
 
+    from pacloop.flows.rounds import round_flow
     from pacloop.flows.run import improve_with_prefect
 
     folder = tmp_path_factory.mktemp("flows") / "space"
@@ -41,11 +43,18 @@ def ended(tmp_path_factory):
         folder, task="pacloop/stack", episodes=6, seed=0, clean=False, bare=False, progress=silent
     )
 
+    def leave_behind_a_run_of_a_killed_process():
+        with get_client(sync_client=True) as client:
+            client.create_flow_run(
+                round_flow, parameters={"workspace": str(folder), "number": 1}, name="killed", state=Running()
+            )
+
     async def read():
         async with get_client() as client:
             return await client.read_flow_runs(), await client.read_task_runs(), await client.read_artifacts()
 
     with prefect_test_harness(server_startup_timeout=120):
+        leave_behind_a_run_of_a_killed_process()
         done = improve_with_prefect(folder, silent, rounds=None, until=None, minutes=None)
         runs, tasks, artifacts = asyncio.run(read())
     return done, runs, tasks, artifacts
@@ -57,7 +66,11 @@ def test_a_rounds_run_is_renamed_after_its_verdict(ended):
     rate = verdict["candidate_successes"] / verdict["candidate_n"]
     assert f"round 1 - success {rate:.0%} - {verdict['decision']}" in names
     assert "start - r000-pac" in names
-    assert all(run.state.is_completed() for run in ended[1])
+    assert all(run.state.is_completed() for run in ended[1] if run.name != "killed")
+
+
+def test_a_run_left_behind_by_a_killed_process_is_closed(ended):
+    assert next(run for run in ended[1] if run.name == "killed").state.is_crashed()
 
 
 def test_a_round_is_four_tasks(ended):
