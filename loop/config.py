@@ -83,7 +83,7 @@ class Gate(_Section):
     """What a promotion must show."""
 
     level: Share = Field(default=0.05, description="chance that any promotion of a run is wrong")
-    cap: Count = Field(default=500, le=1000, description="most episodes of a candidate")
+    cap: Count = Field(default=1000, le=1000, description="most episodes of a candidate")
     block: Count = Field(default=50, description="candidate episodes between two looks")
 
 

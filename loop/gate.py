@@ -1,6 +1,6 @@
 """The gate: is the candidate better than the champion, at a stated chance of being wrong?
 
-The champion's sample is the round's collection; the candidate is played in blocks on seeds of its own
+The champion's sample is all it collected; the candidate is played in blocks on seeds of its own
 until the sequential test decides (`sequential.py`). All it plays is data and stays in the dataset.
 """
 
@@ -11,6 +11,8 @@ from typing import Any, Literal
 from .config import Gate
 from .sequential import SequentialTest, calibrate
 from .statistics import wilson
+
+EVEN_ROUNDS, EVEN_SHARE = 8, 0.9
 
 Decision = Literal["promoted", "rejected", "undecided"]
 
@@ -24,7 +26,7 @@ class Verdict:
       reason: one sentence.
       champion: id of the champion.
       candidate: id of the candidate.
-      champion_successes: of `champion_n` episodes, the round's collection.
+      champion_successes: of `champion_n` episodes, all that it collected.
       candidate_successes: of `candidate_n` episodes.
       champion_interval: 95 % Wilson interval of its rate.
       candidate_interval: the same; the stopping rule makes it a little optimistic after a promotion.
@@ -57,8 +59,9 @@ class Verdict:
 def round_level(total: float, earlier: Sequence[dict[str, Any]]) -> float:
     """The chance of a wrong promotion that the next round may spend.
 
-    Round k gets total / (k (k + 1)) of its own, which never runs out, and inherits what the round before
-    it had if that round promoted: a level that led to a promotion was not lost. This is the online
+    Nine tenths of the total are spread evenly over the first eight rounds, the rest over all later ones
+    as 1 / (j (j + 1)), which never runs out. A round inherits what the round before it had if that
+    round promoted: a level that led to a promotion was not lost. This is the online
     fallback procedure (Tian and Ramdas, 2021, Stat. Methods Med. Res. 30); the chance of *any* wrong
     promotion in the run stays below `total`, since the levels of all rounds that did not promote, and
     of the first wrong one, never add up to more.
@@ -69,7 +72,9 @@ def round_level(total: float, earlier: Sequence[dict[str, Any]]) -> float:
     """
     k = len(earlier) + 1
     inherited = earlier[-1]["level"] if earlier and earlier[-1]["decision"] == "promoted" else 0.0
-    return total / (k * (k + 1)) + inherited
+    j = k - EVEN_ROUNDS
+    share = EVEN_SHARE / EVEN_ROUNDS if j <= 0 else (1 - EVEN_SHARE) / (j * (j + 1))
+    return total * share + inherited
 
 
 def make_test(config: Gate, champion_n: int, level: float) -> SequentialTest:
@@ -94,20 +99,13 @@ def decide(
     rates = f"{candidate / n:.0%} of {n} against {champion / test.champion_n:.0%} of {test.champion_n}"
     if evidence > boundary:
         decision, reason = "promoted", f"{rates}: evidence {evidence:.2f} exceeds {boundary:.2f}"
-    elif not spent and not test.can_still_promote(champion, candidate, n):
-        decision, reason = (
-            "rejected",
-            f"{rates}: no outcome of the {test.cap - n} episodes left could promote",
-        )
-    elif spent and evidence < 0:
-        decision, reason = "rejected", f"{rates}: the candidate does worse"
-    elif spent:
-        decision, reason = (
-            "undecided",
-            f"{rates}: evidence {evidence:.2f} stays below {boundary:.2f} at the cap",
-        )
-    else:
+    elif not spent and test.can_still_promote(champion, candidate, n):
         return None
+    elif evidence < 0:
+        decision, reason = "rejected", f"{rates}: it does worse, and nothing left could promote it"
+    else:
+        decision = "undecided"
+        reason = f"{rates}: evidence {evidence:.2f} cannot exceed {boundary:.2f} within {test.cap} episodes"
     if candidate == champion == 0:
         reason += "; neither policy ever succeeded, so there was nothing to compare"
     return Verdict(

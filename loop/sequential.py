@@ -1,6 +1,6 @@
 """A one-sided sequential test of two success rates, where the champion's sample is given.
 
-The champion's sample is the round's collection: s0 successes of n0 episodes. The candidate's
+The champion's sample is what it collected: s0 successes of n0 episodes. The candidate's
 episodes come one by one; after n1 of them s1 succeeded. Evidence is the signed root of twice the log
 likelihood ratio of "two rates" against "one rate",
 

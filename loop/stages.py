@@ -254,17 +254,18 @@ def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Out
             "its scores must be 0 or 1"
         )
     earlier = [verdict for k in space.rounds() if k < number and (verdict := space.outcome(k, "gate"))]
-    test = make_test(config, sample["episodes"], round_level(config.level, earlier))
+    successes, episodes = champion_sample(space, number, sample["champion"])
+    test = make_test(config, episodes, round_level(config.level, earlier))
     wanted = Play("gate", candidate, "gate", "evaluation", number, config.cap, config.block)
-    n = successes = 0
+    n = won = 0
     verdict = None
     for batch in play(space, pool, wanted, progress):
-        n, successes = n + batch.episodes, successes + batch.successes
+        n, won = n + batch.episodes, won + batch.successes
         verdict = decide(
             test,
             names=(sample["champion"], candidate),
-            champion=sample["successes"],
-            candidate=successes,
+            champion=successes,
+            candidate=won,
             n=n,
             spent=n >= config.cap,
         )
@@ -277,6 +278,18 @@ def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Out
         outcome["decision"] = "undecided"
         outcome["reason"] = f"the champion was changed by hand during the round; {outcome['reason']}"
     return space.write_outcome(number, "gate", outcome)
+
+
+def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, int]:
+    """Successes and episodes of all collections of a champion up to a round: fresh and unselected.
+
+    A champion collects again only where a candidate did not beat it, which is likelier after a lucky
+    sample than after an unlucky one: what accumulates errs in the champion's favour, so the gate's
+    level holds.
+    """
+    samples = [space.outcome(k, "collect") for k in space.rounds() if 0 < k <= number]
+    own = [sample for sample in samples if sample and sample["champion"] == champion]
+    return sum(sample["successes"] for sample in own), sum(sample["episodes"] for sample in own)
 
 
 def _pin_champion(space: Workspace, number: int) -> str:

@@ -8,7 +8,7 @@ from pacloop.loop.config import parse_config
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.round import next_round, reached
-from pacloop.loop.stages import _start_policy, append, learn
+from pacloop.loop.stages import _start_policy, append, champion_sample, learn
 
 
 def no_pool():
@@ -41,6 +41,13 @@ def test_whose_weights_a_round_goes_on_from(space, verdict):
     for start, policy in (("champion", "r001-pac"), ("pretrained", "r000-pac")):
         other = replace(space, config=parse_config({"learn": {"start": start}}, "test"))
         assert _start_policy(other, 4) == policy
+
+
+def test_a_champions_collections_add_up(space, tally):
+    for number, champion, successes in ((1, "a", 5), (2, "b", 6), (3, "b", 7), (4, "b", 8)):
+        space.write_outcome(number, "collect", tally(successes, 10, champion=champion))
+    assert champion_sample(space, 1, "a") == (5, 10)
+    assert champion_sample(space, 3, "b") == (13, 20)
 
 
 def test_nothing_is_learned_from_nothing(space):
