@@ -25,8 +25,10 @@ def spend(decisions, total=TOTAL):
 
 def test_levels_by_hand():
     levels = spend(["rejected", "promoted", "promoted", "undecided", "rejected"])
-    second, third = TOTAL / 6, TOTAL / 12 + TOTAL / 6
-    assert levels == pytest.approx([TOTAL / 2, second, third, TOTAL / 20 + third, TOTAL / 30])
+    own = 0.9 * TOTAL / 8
+    assert levels == pytest.approx([own, own, 2 * own, 3 * own, own])
+    later = spend(["rejected"] * 10)[8:]
+    assert later == pytest.approx([0.1 * TOTAL / 2, 0.1 * TOTAL / 6])
 
 
 @given(st.lists(st.sampled_from(["promoted", "rejected", "undecided"]), max_size=60))
@@ -132,14 +134,14 @@ def test_what_is_open_is_played_on(test):
 def test_what_cannot_win_any_more_is_rejected_before_the_cap(test):
     verdict = verdict_of(test, 90, 5, 25)
     assert verdict.decision == "rejected"
-    assert verdict.reason == "20% of 25 against 90% of 100: no outcome of the 75 episodes left could promote"
+    assert verdict.reason.startswith("20% of 25 against 90% of 100: it does worse")
     assert verdict.episodes_saved == 75
 
 
 def test_at_the_cap_worse_is_rejected_and_a_little_better_is_undecided(test):
     worse, better, much_better = (verdict_of(test, 50, k, 100) for k in (45, 55, 75))
-    assert worse.decision == "rejected" and worse.reason.endswith("the candidate does worse")
-    assert better.decision == "undecided" and "stays below" in better.reason
+    assert worse.decision == "rejected" and "it does worse" in worse.reason
+    assert better.decision == "undecided" and "cannot exceed" in better.reason
     assert much_better.decision == "promoted"
     assert {v.episodes_saved for v in (worse, better, much_better)} == {0}
 
