@@ -10,13 +10,13 @@ an append that looks at what is there already gets slower.
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 from pacloop.datasets import Episode, EpisodeStore, Field, Schema  # pyright: ignore[reportMissingImports]
 
@@ -118,14 +118,6 @@ def timed(writer: Iterator[None], size: int = 1) -> tuple[float, float]:
     return (
         size * (len(times) - 1) / (times[-1] - times[0]),
         size * fifth / (times[-1] - times[-1 - fifth]),
-    )
-
-
-def machine() -> str:
-    threads = os.environ.get("OMP_NUM_THREADS", "unset")
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, {len(os.sched_getaffinity(0))} usable, "
-        f"one process, OMP_NUM_THREADS {threads}"
     )
 
 

@@ -7,14 +7,13 @@ shapes, with everything else left out. A window is one transition with its obser
 """
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 from pacloop.datasets import Episode, EpisodeStore, Field, Replay, Schema  # pyright: ignore[reportMissingImports]
 
@@ -103,14 +102,6 @@ def rate(sample: Callable[[], object], seconds: float = 1.5) -> float:
         sample()
         count += BATCH
     return count / (time.perf_counter() - start)
-
-
-def machine() -> str:
-    threads = os.environ.get("OMP_NUM_THREADS", "unset")
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, {len(os.sched_getaffinity(0))} usable, "
-        f"one process, OMP_NUM_THREADS {threads}"
-    )
 
 
 if __name__ == "__main__":

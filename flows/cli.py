@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..datasets.errors import PacloopError
+from .dataset_commands import HERE, JsonOption, WorkspaceOption, dataset
 from .environment import prepare
 
 app = typer.Typer(
@@ -23,14 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(dataset)
 
-WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="PACLOOP_WORKSPACE", help="Folder of the run.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
 By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
-HERE = Path("workspace")
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
 
@@ -190,9 +187,6 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
-    from .dataset_commands import dataset
-
-    app.add_typer(dataset)
     prepare()
     try:
         app()

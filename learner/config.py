@@ -1,6 +1,6 @@
 """What a PAC network and a learner run are made of; plain values that go to JSON and back."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -87,8 +87,3 @@ def to_json(config: PacConfig | LearnConfig) -> dict[str, Any]:
 def pac_config(data: dict[str, Any]) -> PacConfig:
     """Read a `PacConfig` back from JSON; unknown keys raise TypeError."""
     return PacConfig(**{**data, "scales": tuple(data["scales"])})
-
-
-def field_names(kind: type) -> list[str]:
-    """The names a configuration knows, for error messages."""
-    return [field.name for field in fields(kind)]

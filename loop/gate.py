@@ -83,7 +83,7 @@ def make_test(config: Gate, champion_n: int, level: float) -> SequentialTest:
 
 
 def decide(
-    test: SequentialTest, *, names: tuple[str, str], champion: int, candidate: int, n: int, spent: bool
+    test: SequentialTest, *, names: tuple[str, str], champion: int, candidate: int, n: int
 ) -> Verdict | None:
     """The verdict after `n` candidate episodes; None while more are worth playing.
 
@@ -93,13 +93,12 @@ def decide(
       champion: successes in the champion's sample.
       candidate: successes of the candidate.
       n: episodes of the candidate.
-      spent: whether the cap is reached.
     """
     evidence, boundary = test.evidence(champion, candidate, n), test.boundary(n)
     rates = f"{candidate / n:.0%} of {n} against {champion / test.champion_n:.0%} of {test.champion_n}"
     if evidence > boundary:
         decision, reason = "promoted", f"{rates}: evidence {evidence:.2f} exceeds {boundary:.2f}"
-    elif not spent and test.can_still_promote(champion, candidate, n):
+    elif test.can_still_promote(champion, candidate, n):
         return None
     elif evidence < 0:
         decision, reason = "rejected", f"{rates}: it does worse, and nothing left could promote it"

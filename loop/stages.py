@@ -267,7 +267,6 @@ def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Out
             champion=successes,
             candidate=won,
             n=n,
-            spent=n >= config.cap,
         )
         if verdict:
             break

@@ -93,7 +93,6 @@ def play(test, champion, outcomes):
             champion=int(champion),
             candidate=int(outcomes[:n].sum()),
             n=n,
-            spent=n == test.cap,
         )
         if verdict:
             return verdict
@@ -106,9 +105,7 @@ def test():
 
 
 def verdict_of(test, champion, candidate, n):
-    return decide(
-        test, names=("old", "new"), champion=champion, candidate=candidate, n=n, spent=n == test.cap
-    )
+    return decide(test, names=("old", "new"), champion=champion, candidate=candidate, n=n)
 
 
 def test_a_clear_gain_is_promoted_early(test):
