@@ -210,13 +210,14 @@ def main() -> None:
 
 def _stage(workspace: Path, name: str) -> None:
     from ..loop import stages
-    from ..loop.round import next_round
+    from ..loop.round import learn_candidate, next_round
     from .display import progress_bars
     from .rounds import session
 
     with progress_bars() as progress, session(workspace, progress) as ours:
         number = next_round(ours.space)
-        outcome = getattr(stages, name)(ours.space, number, ours.pool, progress)
+        stage = {"collect": stages.collect, "learn": learn_candidate}[name]
+        outcome = stage(ours.space, number, ours.pool, progress)
         if name == "collect":
             stages.append(ours.space, number, ours.pool, progress)
     shown = {k: v for k, v in outcome.items() if isinstance(v, int | float | str)}

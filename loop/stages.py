@@ -247,7 +247,7 @@ def pac_run(space: Workspace, steps: int) -> LearnConfig:
 
 def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
     watch, config = Stopwatch(), space.config.gate
-    sample, candidate = _require(space, number, "collect"), _require(space, number, "learn")["policy"]
+    sample, candidate = _require(space, number, "collect"), _require(space, number, "race")["policy"]
     if sample["binary"] is False:
         raise LoopError(
             f"{space.config.task} gives scores between 0 and 1, but this gate compares success rates: "

@@ -55,13 +55,16 @@ def rows(space: Workspace) -> list[Row]:
         )
     collected = {o["champion"]: o for n in space.rounds() if n and (o := space.outcome(n, "collect"))}
     total = sum(row.n for row in found)
-    if (learned := space.outcome(0, "learn")) and (sample := collected.get(learned["policy"])):
-        name, seconds = "PAC on the demonstrations", _seconds(space, 0, ["learn"])
-        found.append(_measured(name, 0, learned["policy"], sample, total, seconds))
+    raced = space.outcome(0, "race") or {"episodes": 0}
+    total += raced["episodes"]
+    if sample := collected.get(raced.get("policy")):
+        name, seconds = "PAC on the demonstrations", _seconds(space, 0, ["learn", "race"])
+        found.append(_measured(name, 0, sample["champion"], sample, total, seconds))
     for number in space.rounds():
         if number == 0:
             continue
-        total += (space.outcome(number, "collect") or {"episodes": 0})["episodes"]
+        for stage in ("collect", "race"):
+            total += (space.outcome(number, stage) or {"episodes": 0})["episodes"]
         if verdict := space.outcome(number, "gate"):
             total += verdict["candidate_n"]
             found.append(_round(space, number, verdict, collected, total))
@@ -92,7 +95,7 @@ def _round(
         verdict=verdict["decision"],
         reason=verdict["reason"],
         episodes=total,
-        seconds=_seconds(space, number, ["collect", "append", "learn", "gate"]),
+        seconds=_seconds(space, number, ["collect", "append", "learn", "race", "gate"]),
     )
 
 

@@ -15,6 +15,7 @@ def played(space, tally, verdict):
     )
     space.write_outcome(0, "baseline", tally(2, 10, policy="r000-bc"))
     space.write_outcome(0, "learn", {"policy": "r000-pac", "seconds": 7.0})
+    space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 6, "seconds": 1.0})
     space.write_outcome(1, "collect", tally(15, 30, champion="r000-pac"))
     space.write_outcome(1, "gate", verdict("promoted", "r001-pac", 16, 20))
     space.write_outcome(2, "collect", tally(21, 30, champion="r001-pac"))
@@ -34,7 +35,7 @@ def test_rows_in_order(played):
 
 
 def test_episodes_add_up(played):
-    assert [row.episodes for row in rows(played)] == [4, 14, 14, 64, 114]
+    assert [row.episodes for row in rows(played)] == [4, 14, 20, 70, 120]
 
 
 def test_an_empty_workspace_has_no_rows(space):
