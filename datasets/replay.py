@@ -49,7 +49,7 @@ class Transitions:
 
 
 class Replay:
-    """Every transition of a snapshot, mapped from the disk, with its n-step return ready.
+    """Every transition that a snapshot holds, mapped from the disk, with its n-step return ready.
 
     Costs some 40 bytes of memory a transition, and what of the columns fits `ram_limit` where the
     snapshot has several batches: one array is gathered from many times faster than many. The same
@@ -87,9 +87,15 @@ class Replay:
             raise DatasetError(f"snapshot {snapshot.id} has no batches to learn from")
         batches = store.pinned(snapshot)
         steps = [_steps(store, batch) for batch in batches]
-        episodes = [read_episodes(store.path(batch) / EPISODES) for batch in batches]
+        gone = frozenset(snapshot.excluded)
+        episodes = [
+            [row for row in read_episodes(store.path(batch) / EPISODES) if row.id not in gone]
+            for batch in batches
+        ]
         starts = np.cumsum([0] + [batch.steps + batch.episodes for batch in batches])
         self._index = _index(batches, episodes, starts)
+        if not self.rows:
+            raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
         self._history = np.arange(history - 1, -1, -1)
         self._gather = _Gather(steps, starts, ram_limit)
         self._jump, self._returns, self._bootstrap = _targets(
@@ -100,7 +106,7 @@ class Replay:
             gamma=discount,
             cut_is_terminal=time_limit_is_terminal,
         )
-        self.episodes = sum(batch.episodes for batch in batches)
+        self.episodes = sum(map(len, episodes))
 
     @property
     def rows(self) -> int:
@@ -216,7 +222,7 @@ def _index(batches: Sequence[Batch], episodes: Sequence[Sequence[EpisodeRow]], s
         row=first + np.arange(len(first)) - before,
         first=first,
         last=first + np.repeat(lengths, lengths),
-        source=np.repeat(sources, [batch.steps for batch in batches]),
+        source=np.repeat(sources, [sum(row.length for row in rows) for rows in episodes]),
     )
 
 

@@ -3,6 +3,7 @@
     <folder>/schema.json               what a step looks like, with its fingerprint
     <folder>/batches/<id>/             a committed batch: steps.arrow, episodes.arrow, batch.json
     <folder>/batches/.<id>.*.tmp/      a batch somebody is writing, or was writing when they were killed
+    <folder>/excluded/                 tombstones: what later snapshots leave out (exclusion.py)
 
 Nothing committed is ever written again. Counts come from the manifests, so there is no index that
 could disagree with them, and an append costs the same however much is there already.
@@ -10,6 +11,7 @@ could disagree with them, and an append costs the same however much is there alr
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from .batch import MANIFEST, Batch, check_batch_id, check_source, read_batch
 from .commit import commit, draft_batch
 from .episode import Episode
 from .errors import DatasetError
+from .exclusion import Tombstone, excluded, mark, tombstones
 from .files import named_errors, read_json, sync, write_json_atomically
 from .schema import Schema
 from .snapshot import Snapshot
@@ -167,18 +170,25 @@ class EpisodeStore:
     ) -> Snapshot:
         """Pin what is committed now: of these sources, and of these batches, or everything by default.
 
-        The order is that of the commits, whatever the order of the arguments.
+        The order is that of the commits, whatever the order of the arguments. What is excluded now is
+        left out; a batch of which nothing is left is not listed.
         """
         sources = None if sources is None else list(sources)
         for source in sources or ():
             check_source(source)
         wanted = None if batches is None else {self.batch(_id(batch)).id for batch in batches}
+        gone: dict[str, list[str]] = {}
+        for episode in self.excluded():
+            gone.setdefault(episode.rpartition("/")[0], []).append(episode)
         chosen = [
-            (batch.id, batch.digest)
+            batch
             for batch in self.batches()
-            if (sources is None or batch.source in sources) and (wanted is None or batch.id in wanted)
+            if (sources is None or batch.source in sources)
+            and (wanted is None or batch.id in wanted)
+            and len(gone.get(batch.id, ())) < batch.episodes
         ]
-        return Snapshot(self._fingerprint, tuple(chosen))
+        pairs = tuple((batch.id, batch.digest) for batch in chosen)
+        return Snapshot(self._fingerprint, pairs, tuple(e for b in chosen for e in gone.get(b.id, ())))
 
     def pinned(self, snapshot: Snapshot) -> list[Batch]:
         """The batches of a snapshot, in its order.
@@ -195,6 +205,39 @@ class EpisodeStore:
                     f"pins {digest[:16]}"
                 )
         return batches
+
+    def counted(self, snapshot: Snapshot) -> list[Batch]:
+        """The batches of a snapshot with their counts as they are without the episodes it leaves out."""
+        touched = {episode.rpartition("/")[0] for episode in snapshot.excluded}
+        gone = frozenset(snapshot.excluded)
+        return [
+            _recounted(batch, [row for row in self.iter_rows([batch]) if row.id not in gone])
+            if batch.id in touched
+            else batch
+            for batch in self.pinned(snapshot)
+        ]
+
+    def exclude(self, target: str, *, reason: str, by: str) -> int:
+        """Leave an episode, or all of a batch, out of every later snapshot; how many that leaves out more.
+
+        Raises DatasetError where there is no such episode or batch, or it is excluded already.
+        """
+        return mark(self, "exclude", target, reason=reason, by=by)
+
+    def include(self, target: str, *, reason: str, by: str) -> int:
+        """Take an exclusion back; how many episodes that brings back.
+
+        Raises DatasetError where there is no such episode or batch, or nothing of it is excluded.
+        """
+        return mark(self, "include", target, reason=reason, by=by)
+
+    def excluded(self) -> frozenset[str]:
+        """Ids of the episodes that a snapshot made now leaves out."""
+        return excluded(self)
+
+    def tombstones(self) -> list[Tombstone]:
+        """Every exclusion and what took it back, oldest first."""
+        return tombstones(self._folder)
 
     def path(self, batch: Batch | str) -> Path:
         """The folder of a batch."""
@@ -239,6 +282,16 @@ class EpisodeStore:
                 raise DatasetError(f"{folder / MANIFEST} is of another schema than {self._folder / SCHEMA}")
             self._known[batch_id] = batch
         return self._known[batch_id]
+
+
+def _recounted(batch: Batch, rows: Sequence[EpisodeRow]) -> Batch:
+    return replace(
+        batch,
+        episodes=len(rows),
+        steps=sum(row.length for row in rows),
+        successes=sum(row.score == 1.0 for row in rows),
+        score_sum=sum(row.score for row in rows),
+    )
 
 
 def _id(batch: Batch | str) -> str:

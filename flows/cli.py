@@ -5,7 +5,6 @@ Nothing heavy is imported before a command runs, so that `pacloop --help` answer
 
 import errno
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ..datasets.errors import PacloopError
-from .dataset_commands import HERE, JsonOption, WorkspaceOption, dataset
+from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
 from .environment import prepare
 
 app = typer.Typer(
@@ -26,8 +25,6 @@ app = typer.Typer(
 )
 app.add_typer(dataset)
 
-Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
-By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
 
@@ -158,14 +155,14 @@ def promote(
     """Put a policy in force by hand; the gate is not asked."""
     space = _open(workspace)
     before = space.registry.champion()
-    space.registry.promote(policy, reason=reason, by=by or _user())
+    space.registry.promote(policy, reason=reason, by=by or user())
     print(f"champion: {before} -> {policy}")
 
 
 @app.command()
 def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Put the champion before this one in force again."""
-    before, after = _open(workspace).registry.rollback(reason=reason, by=by or _user())
+    before, after = _open(workspace).registry.rollback(reason=reason, by=by or user())
     print(f"champion: {before} -> {after}")
 
 
@@ -229,10 +226,6 @@ def _open(workspace: Path) -> Any:
 
 def _print_json(data: Any) -> None:
     print(json.dumps(data, indent=2))
-
-
-def _user() -> str:
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
 
 
 if __name__ == "__main__":

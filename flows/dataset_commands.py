@@ -1,15 +1,21 @@
 """`pacloop dataset`: what is in the dataset, and whether it is sound."""
 
 import json
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..datasets import EpisodeStore
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", envvar="PACLOOP_WORKSPACE", help="Folder of the run.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
+By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
 HERE = Path("workspace")
 
 dataset = typer.Typer(name="dataset", help="Look at the episodes and check them.", no_args_is_help=True)
@@ -86,7 +92,33 @@ def verify(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
     raise SystemExit(1 if wrong else 0)
 
 
-def _store(workspace: Path):
+Excludable = Annotated[str, typer.Argument(help="Id of an episode, <batch>/<number>, or of a batch.")]
+
+
+@dataset.command()
+def exclude(target: Excludable, reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Leave an episode, or a batch, out of all that is learned from now on; nothing is deleted."""
+    count = _store(workspace).exclude(target, reason=reason, by=by or user())
+    print(f"{target}: {_episodes(count)} excluded from every later snapshot")
+
+
+@dataset.command()
+def include(target: Excludable, reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Take an exclusion back."""
+    count = _store(workspace).include(target, reason=reason, by=by or user())
+    print(f"{target}: {_episodes(count)} in every later snapshot again")
+
+
+def user() -> str:
+    """Who is at the keyboard, as the system calls them."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
+
+
+def _episodes(count: int) -> str:
+    return f"{count} episode{'' if count == 1 else 's'}"
+
+
+def _store(workspace: Path) -> "EpisodeStore":
     from ..datasets import EpisodeStore
     from ..loop.workspace import Workspace
 

@@ -100,6 +100,21 @@ def test_verify_exits_1_and_names_a_flipped_byte(space, tmp_path):
     assert "steps.arrow" in done.stdout
 
 
+def test_excluding_is_on_record_and_can_be_taken_back(space, tmp_path):
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(space, other)
+    (batch,) = json.loads(pacloop("dataset", "ls", "-w", other, "--json", cwd=tmp_path).stdout)
+    why = ("--reason", "knocked over", "--by", "ann", "-w", other)
+    done = pacloop("dataset", "exclude", f"{batch['id']}/2", *why, cwd=tmp_path)
+    assert done.stdout == f"{batch['id']}/2: 1 episode excluded from every later snapshot\n"
+    assert "excluded already" in refused("dataset", "exclude", f"{batch['id']}/2", *why, cwd=tmp_path)
+    assert "has no batch or episode nope" in refused("dataset", "exclude", "nope", *why, cwd=tmp_path)
+    assert pacloop("dataset", "include", batch["id"], *why, cwd=tmp_path).returncode == 0
+    assert pacloop("dataset", "verify", "-w", other, cwd=tmp_path).returncode == 0
+
+
 def test_a_folder_that_is_no_workspace(tmp_path):
     for command in (["improve"], ["status"], ["dataset", "ls"], ["collect"]):
         assert "is no workspace" in refused(*command, "-w", "nowhere", cwd=tmp_path)
