@@ -158,7 +158,9 @@ class EpisodeStore:
 
     def episode(self, episode_id: str) -> Episode:
         """The episode called `<batch id>/<index within the batch>`. Raises DatasetError if none."""
-        batch_id, _, index = episode_id.rpartition("/")
+        batch_id, slash, index = episode_id.rpartition("/")
+        if not slash:
+            raise DatasetError(f"{episode_id!r} names no episode, which would be <batch>/<number>")
         batch = self.batch(batch_id)
         if not index.isdecimal() or int(index) >= batch.episodes:
             raise DatasetError(f"batch {batch_id} has no episode {index!r}, only 0 to {batch.episodes - 1}")
