@@ -14,6 +14,7 @@ import typer
 from ..datasets.errors import PacloopError
 from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
 from .environment import prepare
+from .policy_commands import policies
 
 app = typer.Typer(
     name="pacloop",
@@ -24,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(dataset)
+app.add_typer(policies)
 
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
