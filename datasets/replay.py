@@ -10,6 +10,9 @@ so that its target is `n_step_return + bootstrap_discount * V(next_observation)`
 being that of step t+m: the final one where the episode is cut. The bootstrap is 0 where the episode
 is terminal within m steps, or is cut by a time limit that counts as terminal.
 
+An episode without actions has no transition. Text among the observations is left out: what a robot was
+told is in its episode's instruction, and no network reads strings.
+
 B is the batch of transitions, H the history, A the action's dimensions.
 """
 
@@ -205,7 +208,7 @@ _Groups = list[tuple[int, np.ndarray, np.ndarray]]
 
 def _steps(store: EpisodeStore, batch: Batch) -> dict[str, np.ndarray]:
     path = store.path(batch) / STEPS
-    columns = read_steps(path, store.schema)
+    columns = read_steps(path, store.schema, text=False)
     found, wanted = len(columns["reward"]), batch.steps + batch.episodes
     if found != wanted:
         raise DatasetError(f"{path} has {found} rows, but its manifest counts {wanted}")
