@@ -1,6 +1,6 @@
 """Transitions for a learner, drawn from the batches of one snapshot.
 
-Steps are drawn uniformly. With n = `n_step`, T the episode's length, d the environment's discounts
+Steps are drawn uniformly, or in a mixture of sources. With n = `n_step`, T the episode's length, d the environment's discounts
 and m = min(n, T - t), a transition from step t has
 
     n_step_return      = sum_{i < m} gamma^i (prod_{j < i} d_{t+j}) r_{t+i}
@@ -23,6 +23,8 @@ import numpy as np
 
 from .batch import SOURCES, Batch
 from .errors import DatasetError
+from .gather import Gather
+from .mixture import Mixture
 from .snapshot import Snapshot
 from .store import EpisodeStore
 from .tables import EPISODES, STEPS, EpisodeRow, read_episodes, read_steps
@@ -68,6 +70,7 @@ class Replay:
         discount: float,
         time_limit_is_terminal: bool,
         history: int = 1,
+        mixture: Mapping[str, float] | None = None,
         ram_limit: int = 2**30,
     ) -> None:
         """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged.
@@ -79,6 +82,8 @@ class Replay:
           discount: gamma.
           time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
           history: H, observations in a window; before the first the episode's first is repeated.
+          mixture: share of each source in what is drawn, in any unit; a source it does not name is not
+            drawn. Without it every step is as likely as any other.
           ram_limit: bytes of columns that may be copied into memory.
         """
         if n_step < 1 or history < 1 or not 0.0 <= discount <= 1.0:
@@ -99,8 +104,9 @@ class Replay:
         self._index = _index(batches, episodes, starts)
         if not self.rows:
             raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
+        self._mixture = None if mixture is None else Mixture(mixture, self._index.source)
         self._history = np.arange(history - 1, -1, -1)
-        self._gather = _Gather(steps, starts, ram_limit)
+        self._gather = Gather(steps, starts, ram_limit)
         self._jump, self._returns, self._bootstrap = _targets(
             np.concatenate([columns["reward"] for columns in steps]),
             np.concatenate([columns["discount"] for columns in steps]),
@@ -117,8 +123,13 @@ class Replay:
         return len(self._index.row)
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
-        """Draw `batch_size` transitions uniformly, with replacement."""
-        return self.at(rng.integers(self.rows, size=batch_size))
+        """Draw `batch_size` transitions with replacement, a function of the generator's state alone.
+
+        A stream that makes the generator of its step n from (seed, n) goes on anywhere, as it was.
+        """
+        if self._mixture is None:
+            return self.at(rng.integers(self.rows, size=batch_size))
+        return self.at(self._mixture.draw(batch_size, rng))
 
     def at(self, rows: np.ndarray) -> Transitions:
         """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
@@ -152,58 +163,6 @@ class _Index:
     first: np.ndarray
     last: np.ndarray
     source: np.ndarray
-
-
-class _Gather:
-    """Rows of the columns of several batches, as if the batches lay end to end."""
-
-    def __init__(self, steps: Sequence[Mapping[str, np.ndarray]], starts: np.ndarray, ram_limit: int) -> None:
-        self._starts = starts
-        self._names = [name for name in steps[0] if name.startswith("observation/")]
-        self._parts: dict[str, list[np.ndarray]] = {}
-        for name in sorted([*self._names, "action"], key=lambda name: sum(c[name].nbytes for c in steps)):
-            parts = [columns[name] for columns in steps]
-            size = sum(part.nbytes for part in parts)
-            if len(parts) > 1 and size <= ram_limit:
-                parts = [np.concatenate(parts)]
-                ram_limit -= size
-            self._parts[name] = parts
-
-    def observations(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Observations by their names in the schema, each `[*rows.shape, ...]`."""
-        groups = None
-        found = {}
-        for name in self._names:
-            if len(self._parts[name]) > 1 and groups is None:
-                groups = self._groups(rows.reshape(-1))
-            found[name.removeprefix("observation/")] = self._take(name, rows, groups)
-        return found
-
-    def actions(self, rows: np.ndarray) -> np.ndarray:
-        """Actions, `[*rows.shape, A]`."""
-        return self._take("action", rows, None)
-
-    def _take(self, name: str, rows: np.ndarray, groups: "_Groups | None") -> np.ndarray:
-        parts = self._parts[name]
-        if len(parts) == 1:
-            return parts[0].take(rows, axis=0)
-        flat = np.empty((rows.size, *parts[0].shape[1:]), parts[0].dtype)
-        for part, places, local in groups or self._groups(rows.reshape(-1)):
-            flat[places] = parts[part].take(local, axis=0)
-        return flat.reshape(*rows.shape, *flat.shape[1:])
-
-    def _groups(self, rows: np.ndarray) -> "_Groups":
-        part = np.searchsorted(self._starts, rows, side="right") - 1
-        order = np.argsort(part, kind="stable")
-        cuts = np.flatnonzero(np.diff(part[order])) + 1
-        return [
-            (int(part[places[0]]), places, rows[places] - self._starts[part[places[0]]])
-            for places in np.split(order, cuts)
-        ]
-
-
-_Groups = list[tuple[int, np.ndarray, np.ndarray]]
-"""For each batch that has any of the rows: its position, the places of its rows, the rows within it."""
 
 
 def _steps(store: EpisodeStore, batch: Batch) -> dict[str, np.ndarray]:
