@@ -22,22 +22,23 @@ class Mixture:
         no rows.
         """
         counts = np.bincount(source, minlength=len(SOURCES))
-        weights = np.zeros(len(SOURCES))
         for name, share in shares.items():
             check_source(name)
             if not (np.isfinite(share) and share >= 0):
                 raise DatasetError(f"the share of {name} is {share}, but must be 0 or more")
             if share > 0 and counts[SOURCES.index(name)] == 0:
                 raise DatasetError(f"the share of {name} is {share}, but the snapshot has no step of it")
-            weights[SOURCES.index(name)] = share
-        if weights.sum() <= 0:
+        drawn = [name for name in SOURCES if shares.get(name, 0) > 0]
+        if not drawn:
             raise DatasetError("the shares of the sources must not all be 0")
+        weights = np.array([shares[name] for name in drawn], np.float64)
         self._edges = np.cumsum(weights / weights.sum())[:-1]
-        self._counts = counts
-        self._starts = np.cumsum(counts) - counts
-        self._rows = np.argsort(source, kind="stable")
+        pools = [np.flatnonzero(source == SOURCES.index(name)) for name in drawn]
+        self._rows = np.concatenate(pools)
+        self._counts = np.array([len(pool) for pool in pools])
+        self._starts = np.cumsum(self._counts) - self._counts
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """`[size]` rows, with replacement."""
-        source = np.searchsorted(self._edges, rng.random(size), side="right")
-        return self._rows[self._starts[source] + rng.integers(self._counts[source])]
+        pool = np.searchsorted(self._edges, rng.random(size), side="right")
+        return self._rows[self._starts[pool] + rng.integers(self._counts[pool])]

@@ -1,7 +1,7 @@
 """Transitions for a learner, drawn from the batches of one snapshot.
 
-Steps are drawn uniformly, or in a mixture of sources. With n = `n_step`, T the episode's length, d the environment's discounts
-and m = min(n, T - t), a transition from step t has
+Steps are drawn uniformly, or by source in a mixture. With n = `n_step`, T the episode's length, d the
+environment's discounts and m = min(n, T - t), a transition from step t has
 
     n_step_return      = sum_{i < m} gamma^i (prod_{j < i} d_{t+j}) r_{t+i}
     bootstrap_discount = gamma^m prod_{i < m} d_{t+i}

@@ -2,11 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from .batch import Batch, check_source
 from .errors import DatasetError
+
+if TYPE_CHECKING:
+    from .store import EpisodeStore
+    from .tables import EpisodeRow
 
 
 @dataclass(frozen=True)
@@ -70,3 +75,62 @@ class Snapshot:
             raise DatasetError(
                 f"snapshot must have a schema and pairs of id and digest ({error!r})"
             ) from None
+
+
+def take_snapshot(
+    store: "EpisodeStore", sources: Iterable[str] | None, batches: Iterable[Batch | str] | None
+) -> Snapshot:
+    """See `EpisodeStore.snapshot`."""
+    sources = None if sources is None else list(sources)
+    for source in sources or ():
+        check_source(source)
+    names = [batch.id if isinstance(batch, Batch) else batch for batch in batches or ()]
+    wanted = None if batches is None else {store.batch(name).id for name in names}
+    gone: dict[str, list[str]] = {}
+    for episode in store.excluded():
+        gone.setdefault(episode.rpartition("/")[0], []).append(episode)
+    chosen = [
+        batch
+        for batch in store.batches()
+        if (sources is None or batch.source in sources)
+        and (wanted is None or batch.id in wanted)
+        and len(gone.get(batch.id, ())) < batch.episodes
+    ]
+    pairs = tuple((batch.id, batch.digest) for batch in chosen)
+    return Snapshot(store.schema.fingerprint(), pairs, tuple(e for b in chosen for e in gone.get(b.id, ())))
+
+
+def pinned_batches(store: "EpisodeStore", snapshot: Snapshot) -> list[Batch]:
+    """See `EpisodeStore.pinned`."""
+    if snapshot.schema != store.schema.fingerprint():
+        raise DatasetError(f"snapshot {snapshot.id} is of another schema than {store.folder}")
+    batches = [store.batch(batch_id) for batch_id in snapshot.batch_ids]
+    for batch, (_, digest) in zip(batches, snapshot.batches, strict=True):
+        if batch.digest != digest:
+            raise DatasetError(
+                f"batch {batch.id} has digest {batch.digest[:16]}, but snapshot {snapshot.id} "
+                f"pins {digest[:16]}"
+            )
+    return batches
+
+
+def counted_batches(store: "EpisodeStore", snapshot: Snapshot) -> list[Batch]:
+    """See `EpisodeStore.counted`."""
+    gone = frozenset(snapshot.excluded)
+    touched = {episode.rpartition("/")[0] for episode in gone}
+    return [
+        _recounted(batch, [row for row in store.iter_rows([batch]) if row.id not in gone])
+        if batch.id in touched
+        else batch
+        for batch in pinned_batches(store, snapshot)
+    ]
+
+
+def _recounted(batch: Batch, rows: "Sequence[EpisodeRow]") -> Batch:
+    return replace(
+        batch,
+        episodes=len(rows),
+        steps=sum(row.length for row in rows),
+        successes=sum(row.score == 1.0 for row in rows),
+        score_sum=sum(row.score for row in rows),
+    )

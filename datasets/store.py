@@ -11,7 +11,6 @@ could disagree with them, and an append costs the same however much is there alr
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from .errors import DatasetError
 from .exclusion import Tombstone, excluded, mark, tombstones
 from .files import named_errors, read_json, sync, write_json_atomically
 from .schema import Schema
-from .snapshot import Snapshot
+from .snapshot import Snapshot, counted_batches, pinned_batches, take_snapshot
 from .tables import (
     EPISODES,
     STEPS,
@@ -175,49 +174,18 @@ class EpisodeStore:
         The order is that of the commits, whatever the order of the arguments. What is excluded now is
         left out; a batch of which nothing is left is not listed.
         """
-        sources = None if sources is None else list(sources)
-        for source in sources or ():
-            check_source(source)
-        wanted = None if batches is None else {self.batch(_id(batch)).id for batch in batches}
-        gone: dict[str, list[str]] = {}
-        for episode in self.excluded():
-            gone.setdefault(episode.rpartition("/")[0], []).append(episode)
-        chosen = [
-            batch
-            for batch in self.batches()
-            if (sources is None or batch.source in sources)
-            and (wanted is None or batch.id in wanted)
-            and len(gone.get(batch.id, ())) < batch.episodes
-        ]
-        pairs = tuple((batch.id, batch.digest) for batch in chosen)
-        return Snapshot(self._fingerprint, pairs, tuple(e for b in chosen for e in gone.get(b.id, ())))
+        return take_snapshot(self, sources, batches)
 
     def pinned(self, snapshot: Snapshot) -> list[Batch]:
         """The batches of a snapshot, in its order.
 
         Raises DatasetError, naming the batch, where one is missing or is not the one that was pinned.
         """
-        if snapshot.schema != self._fingerprint:
-            raise DatasetError(f"snapshot {snapshot.id} is of another schema than {self._folder}")
-        batches = [self.batch(batch_id) for batch_id in snapshot.batch_ids]
-        for batch, (_, digest) in zip(batches, snapshot.batches, strict=True):
-            if batch.digest != digest:
-                raise DatasetError(
-                    f"batch {batch.id} has digest {batch.digest[:16]}, but snapshot {snapshot.id} "
-                    f"pins {digest[:16]}"
-                )
-        return batches
+        return pinned_batches(self, snapshot)
 
     def counted(self, snapshot: Snapshot) -> list[Batch]:
         """The batches of a snapshot with their counts as they are without the episodes it leaves out."""
-        touched = {episode.rpartition("/")[0] for episode in snapshot.excluded}
-        gone = frozenset(snapshot.excluded)
-        return [
-            _recounted(batch, [row for row in self.iter_rows([batch]) if row.id not in gone])
-            if batch.id in touched
-            else batch
-            for batch in self.pinned(snapshot)
-        ]
+        return counted_batches(self, snapshot)
 
     def exclude(self, target: str, *, reason: str, by: str) -> int:
         """Leave an episode, or all of a batch, out of every later snapshot; how many that leaves out more.
@@ -284,16 +252,6 @@ class EpisodeStore:
                 raise DatasetError(f"{folder / MANIFEST} is of another schema than {self._folder / SCHEMA}")
             self._known[batch_id] = batch
         return self._known[batch_id]
-
-
-def _recounted(batch: Batch, rows: Sequence[EpisodeRow]) -> Batch:
-    return replace(
-        batch,
-        episodes=len(rows),
-        steps=sum(row.length for row in rows),
-        successes=sum(row.score == 1.0 for row in rows),
-        score_sum=sum(row.score for row in rows),
-    )
 
 
 def _id(batch: Batch | str) -> str:
