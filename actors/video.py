@@ -26,12 +26,8 @@ See = Callable[[Frame], None]
 
 
 def image_fields(schema: Schema) -> list[str]:
-    """The observations that are pictures: uint8 `[H, W, 3]` or `[H, W, 1]`."""
-    return [
-        name
-        for name, field in sorted(schema.observation.items())
-        if field.dtype == "uint8" and len(field.shape) == 3 and field.shape[2] in (1, 3)
-    ]
+    """The observations that are pictures."""
+    return sorted(name for name, field in schema.observation.items() if field.is_image)
 
 
 def show_images(episode: Episode, names: list[str], see: See) -> None:

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from .images import EncodedImages
+from .tables import Column
+
 
 class Gather:
     """Rows of the columns of several batches, as if the batches lay end to end."""
 
-    def __init__(self, steps: Sequence[Mapping[str, np.ndarray]], starts: np.ndarray, ram_limit: int) -> None:
+    def __init__(self, steps: Sequence[Mapping[str, Column]], starts: np.ndarray, ram_limit: int) -> None:
         """Copy what fits `ram_limit` bytes into one array each, the small columns first.
 
         Args:
@@ -18,12 +21,13 @@ class Gather:
         """
         self._starts = starts
         self._names = [name for name in steps[0] if name.startswith("observation/")]
-        self._parts: dict[str, list[np.ndarray]] = {}
+        self._parts: dict[str, Sequence[Column]] = {}
         for name in sorted([*self._names, "action"], key=lambda name: sum(c[name].nbytes for c in steps)):
             parts = [columns[name] for columns in steps]
             size = sum(part.nbytes for part in parts)
-            if len(parts) > 1 and size <= ram_limit:
-                parts = [np.concatenate(parts)]
+            encoded = any(isinstance(part, EncodedImages) for part in parts)
+            if (encoded or len(parts) > 1) and size <= ram_limit:
+                parts = [np.concatenate([np.asarray(part) for part in parts])]
                 ram_limit -= size
             self._parts[name] = parts
 

@@ -27,7 +27,7 @@ from .gather import Gather
 from .mixture import Mixture
 from .snapshot import Snapshot
 from .store import EpisodeStore
-from .tables import EPISODES, STEPS, EpisodeRow, read_episodes, read_steps
+from .tables import EPISODES, STEPS, Column, EpisodeRow, read_episodes, read_steps
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class _Index:
     source: np.ndarray
 
 
-def _steps(store: EpisodeStore, batch: Batch) -> dict[str, np.ndarray]:
+def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
     path = store.path(batch) / STEPS
     columns = read_steps(path, store.schema, text=False)
     found, wanted = len(columns["reward"]), batch.steps + batch.episodes

@@ -33,6 +33,11 @@ class Field:
         return self.dtype == "str"
 
     @property
+    def is_image(self) -> bool:
+        """Whether it is a picture: uint8 `[H, W, 3]`, or `[H, W, 1]`."""
+        return self.dtype == "uint8" and len(self.shape) == 3 and self.shape[2] in (1, 3)
+
+    @property
     def numpy(self) -> np.dtype:
         """The dtype of its arrays."""
         return np.dtype(object if self.is_text else self.dtype)

@@ -19,7 +19,11 @@ import pyarrow as pa
 from .episode import Episode, check_episode
 from .errors import DatasetError
 from .files import named_errors, plain
+from .images import EncodedImages, encode, is_encoded
 from .schema import Field, Schema
+
+Column = np.ndarray | EncodedImages
+"""A column of `steps.arrow` as it is read."""
 
 STEPS = "steps.arrow"
 EPISODES = "episodes.arrow"
@@ -122,7 +126,7 @@ def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.nd
     return columns
 
 
-def to_episode(row: EpisodeRow, columns: Mapping[str, np.ndarray]) -> Episode:
+def to_episode(row: EpisodeRow, columns: Mapping[str, Column]) -> Episode:
     """The episode of a row. Its arrays are views of `columns`; mapped ones are read-only."""
     start, end = row.offset, row.offset + row.length
     prefix = "observation/"
@@ -144,7 +148,7 @@ def to_episode(row: EpisodeRow, columns: Mapping[str, np.ndarray]) -> Episode:
 
 
 def content_digest(
-    header: Mapping[str, Any], rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]
+    header: Mapping[str, Any], rows: Sequence[EpisodeRow], columns: Mapping[str, Column]
 ) -> str:
     """SHA-256 of what a batch says, whatever the version of Arrow that wrote it."""
     digest = hashlib.sha256()
@@ -159,7 +163,7 @@ def content_digest(
 
 
 def write_steps(path: Path, rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]) -> None:
-    """Write `steps.arrow`: the columns and RLDS's three flags."""
+    """Write `steps.arrow`: the columns, images encoded, and RLDS's three flags."""
     arrays = {name: _to_arrow(column) for name, column in columns.items()}
     total = len(columns["reward"])
     first, last, terminal = (np.zeros(total, bool) for _ in _FLAGS)
@@ -177,8 +181,10 @@ def write_episodes(path: Path, rows: Sequence[EpisodeRow]) -> None:
     _write(path, pa.RecordBatch.from_pydict(columns, schema=_EPISODES_SCHEMA))
 
 
-def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, np.ndarray]:
+def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Column]:
     """Map `steps.arrow`: the columns, each `[N, ...]`, read-only; numbers are views of the file.
+
+    Encoded images are decoded when they are sliced or taken.
 
     Args:
       path: the file.
@@ -229,6 +235,8 @@ def _episode_row(name: str, offset: int, episode: Episode, round: int | None) ->
 
 
 def _to_arrow(column: np.ndarray) -> pa.Array:
+    if is_encoded(Field(column.shape[1:], column.dtype.name)):
+        return encode(column)
     # Arrow packs bools into bits, which numpy cannot map: they are kept as bytes.
     flat = column.reshape(-1)
     if flat.dtype == object:
@@ -240,7 +248,9 @@ def _to_arrow(column: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values, int(np.prod(column.shape[1:])))
 
 
-def _to_numpy(array: pa.Array, field: Field, name: str) -> np.ndarray:
+def _to_numpy(array: pa.Array, field: Field, name: str) -> Column:
+    if field.is_image and array.type == pa.large_binary() and not array.null_count:
+        return EncodedImages(array, field, name)
     values = array.flatten() if isinstance(array, pa.FixedSizeListArray) else array
     size = array.type.list_size if isinstance(array, pa.FixedSizeListArray) else 1
     stored = np.dtype(np.uint8) if field.numpy == np.bool_ else field.numpy

@@ -16,15 +16,12 @@ NUMBERS = (*INTEGERS, "float16", "float32", "float64", "bool")
 HORIZON = 9
 
 SHAPES = st.lists(st.integers(1, 3), max_size=3).map(tuple)
+SIDES = st.integers(1, 8) | st.integers(20, 40)  # small ones are kept raw, large ones encoded
+IMAGES = st.builds(lambda *shape: Field(shape, "uint8"), SIDES, SIDES, st.sampled_from((1, 3)))
 FIELDS = st.one_of(
     st.builds(Field, SHAPES, st.sampled_from(NUMBERS)),
     st.builds(Field, SHAPES, st.just("str")),
-    st.builds(
-        lambda h, w, c: Field((h, w, c), "uint8"),
-        st.integers(1, 8),
-        st.integers(1, 8),
-        st.sampled_from((1, 3)),
-    ),
+    IMAGES,
 )
 WORDS = st.text("abcé_ .-", min_size=1, max_size=4)
 NAMES = st.lists(WORDS, min_size=1, max_size=3).map("/".join)
