@@ -35,7 +35,7 @@ def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
             "rows": f["rows"],
             "snapshot": f["snapshot"],
             "verdict": f["verdict"] and f["verdict"]["decision"],
-            "standing": f["standing"],
+            "standing": "" if f["standing"].startswith("never") else f["standing"],
         }
         for f in found
     ]
