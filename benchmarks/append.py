@@ -27,6 +27,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Append rates, pacloop against Minari.")
     parser.add_argument("--episodes", type=int, default=150)
     count = parser.parse_args().episodes
+    if count < 100:
+        parser.error(f"--episodes is {count}, but two batches of 50 need at least 100")
     episodes = [make_episode(seed) for seed in range(count)]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

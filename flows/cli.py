@@ -27,6 +27,8 @@ app = typer.Typer(
 app.add_typer(dataset)
 app.add_typer(policies)
 
+DEMO_MINUTES = 20.0
+"""No round of the demo begins after so long."""
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
 
@@ -37,11 +39,11 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, max=2**16 - 1, help="Of everything random in the run.")] = 0,
     episodes: Annotated[int, typer.Option(min=1, help="Demonstrations to start from.")] = 200,
 ) -> None:
-    """Demonstrate and improve on the stacking task, with the settings the README shows."""
+    """Demonstrate and improve on the stacking task, with the README's settings, for about 20 minutes."""
     if (workspace / "pacloop.toml").exists() and (found := _open(workspace).config.seed) != seed:
         raise PacloopError(f"{workspace} is a run with seed {found}, not {seed}; name another --workspace")
     demonstrate(task="pacloop/stack", episodes=episodes, seed=seed, out=None, workspace=workspace)
-    improve(workspace=workspace, rounds=None, until=None, minutes=None)
+    improve(workspace=workspace, rounds=None, until=None, minutes=DEMO_MINUTES)
 
 
 @app.command()

@@ -6,6 +6,7 @@ in the same weights, because every step draws from generators made of (seed, ste
 """
 
 import copy
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -97,11 +98,16 @@ class _Run:
         start: Mapping[str, Tensor] | None,
     ) -> None:
         self.schema, self.config, self.seed, self.folder = schema, config, seed, folder
-        self.identity = {"network": to_json(network), "learn": to_json(config), "seed": seed}
         torch.manual_seed(seed)
         self.online = Pac(schema, network)
         if start is not None:
             self.online.load_state_dict(dict(start))
+        self.identity = {
+            "network": to_json(network),
+            "learn": to_json(config),
+            "seed": seed,
+            "start": _digest(self.online.state_dict()),
+        }
         self.target = copy.deepcopy(self.online).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.online.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -212,6 +218,13 @@ class _Run:
                     kept.append(line)
                     self.figures = figures
         write_bytes_atomically(path, "".join(kept).encode())
+
+
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(weights[name].detach().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def learning_rate(config: LearnConfig, step: int) -> float:

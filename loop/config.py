@@ -20,13 +20,13 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Collect(_Section):
     """How episodes are made."""
 
-    episodes: Count = Field(default=500, description="episodes of the champion a round")
+    episodes: Count = Field(default=1000, description="episodes of the champion a round")
     actors: Count = Field(default=2, description="Ray actors, each with one CPU")
     environments: Count = Field(default=25, description="environments that an actor steps in lockstep")
     deadline_sec: float = Field(default=120.0, gt=0, description="silence after which an actor is replaced")
@@ -44,17 +44,17 @@ class Learn(_Section):
         default=2000, description="gradient steps of PAC on the demonstrations, round 0"
     )
     start: Literal["latest", "champion", "pretrained"] = Field(
-        default="latest",
+        default="pretrained",
         description="whose weights a round goes on from: the last candidate that was not rejected, "
         "the champion, or the first policy",
     )
     samples_per_row: float = Field(
-        default=26.0,
+        default=8.0,
         gt=0,
         description="samples the learner draws for each row its start has not learned from",
     )
-    minimum_steps: Count = Field(default=1500, description="fewest gradient steps of a round")
-    maximum_steps: Count = Field(default=5000, description="most gradient steps of a round")
+    minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
+    maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
@@ -92,7 +92,7 @@ class Improve(_Section):
 
     until: float = Field(default=0.93, gt=0, le=1, description="success the champion must reach")
     confidence: float = Field(
-        default=0.8,
+        default=0.99,
         ge=0.5,
         lt=1,
         description="how sure a fresh sample must be that it is reached, before the run stops",

@@ -11,7 +11,7 @@ from typing import Any
 from .errors import LoopError
 from .play import Pool
 from .progress import Progress
-from .stages import Outcome, append, collect, evaluate, gate, learn, pac_run, run_learner
+from .stages import Outcome, append, champion_sample, collect, evaluate, gate, learn, pac_run, run_learner
 from .statistics import wilson
 from .workspace import Workspace
 
@@ -34,10 +34,9 @@ def run_round(
     """
     sample = run("collect", lambda: collect(space, number, pool, progress))
     run("append", lambda: append(space, number, pool, progress))
-    if reached(space, sample) and space.outcome(number, "learn") is None:
-        return space.write_outcome(
-            number, "reached", {"decision": "reached", "reason": _reached(space, sample)}
-        )
+    reason = reached(space, number, sample["champion"])
+    if reason and space.outcome(number, "learn") is None:
+        return space.write_outcome(number, "reached", {"decision": "reached", "reason": reason})
     run("learn", lambda: learn(space, number, pool, progress))
     return run("gate", lambda: gate(space, number, pool, progress))
 
@@ -132,7 +131,7 @@ def improve(
     number, why = next_round(space), ""
     while not why:
         if last := _target_reached(space):
-            why = f"the target is reached: {last['reason']}"
+            why = f"the target is reached: {last}"
         elif number > rounds:
             why = f"{rounds} rounds have ended"
         elif minutes and time.monotonic() - begun > minutes * 60:
@@ -157,22 +156,27 @@ def next_round(space: Workspace) -> int:
     return last + 1 if ended else last
 
 
-def reached(space: Workspace, sample: Outcome) -> bool:
-    """Whether a fresh sample shows, with the stated confidence, that its policy reaches the target."""
+def reached(space: Workspace, number: int, champion: str) -> str | None:
+    """The sentence that says so where the champion's fresh episodes up to a round show the target reached.
+
+    They are all that it collected, as in the gate. The confidence is that of one look; a champion that
+    collects again is looked at again.
+    """
     settings = space.config.improve
-    lower, _ = wilson(sample["successes"], sample["episodes"], confidence=2 * settings.confidence - 1)
-    return lower >= settings.until
-
-
-def _target_reached(space: Workspace) -> Outcome | None:
-    last = max(space.rounds())
-    outcome, sample = space.outcome(last, "reached"), space.outcome(last, "collect")
-    return outcome if outcome and sample and reached(space, sample) else None
-
-
-def _reached(space: Workspace, sample: Outcome) -> str:
-    settings = space.config.improve
+    successes, episodes = champion_sample(space, number, champion)
+    lower, _ = wilson(successes, episodes, confidence=2 * settings.confidence - 1)
+    if lower < settings.until:
+        return None
     return (
-        f"{sample['champion']} succeeded in {sample['successes']} of {sample['episodes']} fresh episodes, "
+        f"{champion} succeeded in {successes} of {episodes} fresh episodes, "
         f"so {settings.until:.0%} is reached with {settings.confidence:.0%} confidence"
     )
+
+
+def _target_reached(space: Workspace) -> str | None:
+    """The same, of a round that ended with it; None where the target was raised meanwhile."""
+    last = max(space.rounds())
+    sample = space.outcome(last, "collect")
+    if sample is None or space.outcome(last, "reached") is None:
+        return None
+    return reached(space, last, sample["champion"])

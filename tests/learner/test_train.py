@@ -151,6 +151,12 @@ def test_the_state_of_another_run_is_thrown_away(run, replay, whole, tmp_path, c
     assert list(map(without_rates, lines(tmp_path))) == list(map(without_rates, whole[1]))
 
 
+def test_the_state_of_a_run_from_other_weights_is_thrown_away(run, replay, whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replay=Interrupting(replay, 14), start=whole[0].weights)
+    assert same(run(tmp_path), whole[0])
+
+
 def test_a_run_starts_from_the_weights_it_is_given(run, whole, tmp_path):
     config = replace(CONFIG, steps=1, learning_rate=0.0)
     assert same(run(tmp_path, config=config, start=whole[0].weights), whole[0])

@@ -57,6 +57,7 @@ def test_every_setting_is_explained():
         ("[gate]\ncap = 1001", "gate.cap is 1001, but input should be less than or equal to 1000"),
         ("[collect]\nepisodes = 0", "collect.episodes is 0, but input should be greater than or equal to 1"),
         ("[collect]\nepisodes = 'many'", "collect.episodes is 'many', but input should be a valid integer"),
+        ("[collect]\nepisodes = '300'", "collect.episodes is '300', but input should be a valid integer"),
         ("[act]\nmode = 'wild'", "act.mode is 'wild', but input should be 'q_guided', 'sample' or 'mode'"),
         ("seed = 65536", "seed is 65536, but input should be less than 65536"),
         ("gate = 3", "gate is 3, but input should be"),

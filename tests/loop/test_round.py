@@ -27,10 +27,18 @@ def test_a_round_that_has_not_ended_is_the_next_one(space, tally, verdict):
     assert next_round(space) == 3
 
 
-@pytest.mark.parametrize(("successes", "enough"), [(279, False), (282, False), (283, True), (300, True)])
+@pytest.mark.parametrize(("successes", "enough"), [(279, False), (289, False), (290, True), (300, True)])
 def test_the_target_must_be_reached_with_confidence(space, tally, successes, enough):
-    """93 % of 300 is 279: a lucky sample; at 80 % confidence it takes 283."""
-    assert reached(space, tally(successes, 300)) is enough
+    """93 % of 300 is 279: a lucky sample; at 99 % confidence it takes 290."""
+    space.write_outcome(1, "collect", tally(successes, 300, champion="a"))
+    assert (reached(space, 1, "a") is not None) is enough
+
+
+def test_what_a_champion_collected_before_counts_for_the_target(space, tally):
+    for number, champion in ((1, "a"), (2, "b"), (3, "b")):
+        space.write_outcome(number, "collect", tally(287, 300, champion=champion))
+    assert reached(space, 2, "b") is None
+    assert "b succeeded in 574 of 600 fresh episodes" in (reached(space, 3, "b") or "")
 
 
 def test_whose_weights_a_round_goes_on_from(space, verdict):
@@ -39,8 +47,8 @@ def test_whose_weights_a_round_goes_on_from(space, verdict):
     space.write_outcome(2, "gate", verdict("undecided", "r002-pac", 9, 10))
     space.write_outcome(3, "gate", verdict("rejected", "r003-pac", 1, 10))
     space.write_outcome(4, "begin", {"champion": "r001-pac"})
-    assert _start_policy(space, 4) == "r002-pac"
-    for start, policy in (("champion", "r001-pac"), ("pretrained", "r000-pac")):
+    assert _start_policy(space, 4) == "r000-pac"
+    for start, policy in (("champion", "r001-pac"), ("latest", "r002-pac")):
         other = replace(space, config=parse_config({"learn": {"start": start}}, "test"))
         assert _start_policy(other, 4) == policy
 
