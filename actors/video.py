@@ -101,6 +101,8 @@ def _difference(observation: object, episode: Episode, step: int) -> str | None:
     for name, column in episode.observation.items():
         now, then = np.asarray(observation[name]), column[step]  # type: ignore[index]
         if not np.array_equal(now, then):
+            if then.dtype == object:
+                return f"from step {step} on {name} is another"
             by = float(np.max(np.abs(now.astype(np.float64) - then.astype(np.float64))))
             return f"from step {step} on {name} is another, by {by:.2g}"
     return None

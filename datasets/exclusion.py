@@ -127,7 +127,10 @@ def _sizes(store: "EpisodeStore") -> dict[str, int]:
 def _expand(target: str, sizes: Mapping[str, int]) -> frozenset[str]:
     """The episodes that an id stands for: none where there is no such episode or batch."""
     if target in sizes:
-        return frozenset(f"{target}/{index}" for index in range(sizes[target]))
-    batch, _, index = target.rpartition("/")
-    known = index.isdecimal() and index == str(int(index)) and int(index) < sizes.get(batch, 0)
-    return frozenset([target] if known else [])
+        return _ids(target, sizes[target])
+    batch = target.rpartition("/")[0]
+    return _ids(batch, sizes.get(batch, 0)) & {target}
+
+
+def _ids(batch: str, episodes: int) -> frozenset[str]:
+    return frozenset(f"{batch}/{index}" for index in range(episodes))

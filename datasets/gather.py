@@ -27,7 +27,7 @@ class Gather:
             size = sum(part.nbytes for part in parts)
             encoded = any(isinstance(part, EncodedImages) for part in parts)
             if (encoded or len(parts) > 1) and size <= ram_limit:
-                parts = [np.concatenate([np.asarray(part) for part in parts])]
+                parts = [_joined(parts)]
                 ram_limit -= size
             self._parts[name] = parts
 
@@ -66,3 +66,13 @@ class Gather:
 
 _Groups = list[tuple[int, np.ndarray, np.ndarray]]
 """For each batch that has any of the rows: its position, the places of its rows, the rows within it."""
+
+
+def _joined(parts: Sequence[Column]) -> np.ndarray:
+    """All rows in one array; images are decoded batch by batch, so that memory holds them once."""
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    at = 0
+    for part in parts:
+        whole[at : at + len(part)] = np.asarray(part)
+        at += len(part)
+    return whole

@@ -24,6 +24,8 @@ def write_video(store: EpisodeStore, episode_id: str, path: Path) -> str:
             show_images(episode, names, see)
         return f"{path} shows the images of the episode: {', '.join(names)}"
     task = find_task(store.schema.task)
+    if difference := store.schema.difference(task.schema):
+        raise LoopError(f"{path} was not written: {task.name} is another task by now: {difference}")
     try:
         with mp4(path, store.schema.control_hz) as see:
             difference = act_again(task, episode, see)
