@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .batch import MANIFEST, Batch, read_batch
 from .errors import DatasetError
+from .exclusion import EXCLUDED, tombstone_faults
 from .files import is_temporary, named_errors, sha256_of, writer_is_gone
 from .tables import EPISODES, STEPS, EpisodeRow, read_episodes
 
@@ -21,6 +22,8 @@ def verify(store: "EpisodeStore") -> list[str]:
             sentences += _leftover(path)
         elif path.parent == store.folder:
             continue
+        elif path.parent.name == EXCLUDED:
+            sentences += tombstone_faults(store, path)
         elif not (path / MANIFEST).exists():
             sentences.append(f"{path} has no {MANIFEST}, so it is no batch")
         else:
@@ -40,7 +43,8 @@ def clean(store: "EpisodeStore") -> list[str]:
 
 
 def _entries(store: "EpisodeStore") -> list[Path]:
-    folders = (store.folder, store.folder / "batches")
+    folders = [store.folder, store.folder / "batches"]
+    folders += [folder for folder in (store.folder / EXCLUDED,) if folder.exists()]
     with named_errors(store.folder, "listed"):
         return [path for folder in folders for path in sorted(folder.iterdir())]
 
