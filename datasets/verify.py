@@ -19,7 +19,7 @@ def verify(store: "EpisodeStore") -> list[str]:
     for path in _entries(store):
         if is_temporary(path.name):
             sentences += _leftover(path)
-        elif path.parent == store.folder:
+        elif path.parent.name != "batches":
             continue
         elif not (path / MANIFEST).exists():
             sentences.append(f"{path} has no {MANIFEST}, so it is no batch")
@@ -40,9 +40,9 @@ def clean(store: "EpisodeStore") -> list[str]:
 
 
 def _entries(store: "EpisodeStore") -> list[Path]:
-    folders = (store.folder, store.folder / "batches")
+    folders = (store.folder, store.folder / "quarantine", store.folder / "batches")
     with named_errors(store.folder, "listed"):
-        return [path for folder in folders for path in sorted(folder.iterdir())]
+        return [path for folder in folders if folder.exists() for path in sorted(folder.iterdir())]
 
 
 def _leftover(path: Path) -> list[str]:

@@ -40,11 +40,17 @@ def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
 
 @dataset.command()
 def show(
-    episode: Annotated[str, typer.Argument(help="Id of an episode, <batch>/<number>, or of a batch.")],
+    episode: Annotated[str, typer.Argument(help="Id of an episode, <batch>/<number>, or of a batch.")] = "",
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Show the episodes that injections did not take.")
+    ] = False,
 ) -> None:
     """Show where an episode came from and how it went; for a batch, its manifest and its episodes."""
+    if quarantine:
+        show_quarantine(workspace, as_json)
+        return
     store = _store(workspace)
     if "/" not in episode:
         data = store.batch(episode).to_json()
@@ -84,6 +90,21 @@ def verify(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
     else:
         print("\n".join(wrong) if wrong else f"{count} batches, all sound")
     raise SystemExit(1 if wrong else 0)
+
+
+def show_quarantine(workspace: Path, as_json: bool) -> None:
+    """Print every episode that an injection did not take, with its reasons."""
+    from ..datasets.quarantine import read_quarantine
+
+    records = read_quarantine(_store(workspace).folder)
+    if as_json:
+        print(json.dumps(records, indent=2))
+        return
+    for record in records:
+        print(f"{record['path']} ({record['format']}), {record['when'][:19]}, by {record['by']}")
+        for entry in record["entries"]:
+            print(f"  {entry['where']}: " + "; ".join(entry["reasons"]))
+    print(f"{sum(len(record['entries']) for record in records)} episodes in quarantine")
 
 
 def _store(workspace: Path):
