@@ -39,7 +39,7 @@ def make_episode(steps: int, seed: int, score: float = 1.0, schema: Schema = SCH
 
 
 def smooth(frames: int, seed: int) -> np.ndarray:
-    """Pictures `[frames, 32, 32, 3]` that video keeps nearly as they are: each differs from its neighbours."""
+    """Pictures `[frames, 32, 32, 3]` that video keeps nearly as they are; each differs from the next."""
     ramp = np.arange(32)
     plane = 4 * ramp[:, None] + 2 * ramp[None, :]
     moving = (plane[None] + 3 * np.arange(frames)[:, None, None] + 17 * seed) % 200
@@ -78,7 +78,7 @@ def write_rlds(path: Path, episodes: Sequence[Episode], schema: Schema, image_fo
         episode_metadata_info={"seed": np.int64},  # pyright: ignore[reportArgumentType]
     )
 
-    class Foreign(tfds.core.GeneratorBasedBuilder):
+    class Foreign(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self) -> Any:

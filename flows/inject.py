@@ -71,7 +71,7 @@ def _show(outcome: "Injected", strict: bool, dry_run: bool) -> None:
     table.add_row(
         "quarantined", str(len(outcome.quarantined)), "", style="red" if outcome.quarantined else ""
     )
-    for reason, count in outcome.reasons().most_common():
+    for reason, count in outcome.reasons().items():
         table.add_row("", str(count), reason, style="dim")
     console = Console(width=None if os.isatty(1) else 110)
     console.print(table, markup=False)

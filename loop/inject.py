@@ -19,7 +19,7 @@ import numpy as np
 
 from ..datasets import DatasetError, EpisodeStore
 from ..datasets.formats import detect
-from ..datasets.formats.raw import Unreadable, Wants, flat_name, printable
+from ..datasets.formats.raw import Unreadable, Wants, flat_name, printable, whole_file
 from ..datasets.mapping import Piece, parse_map, wanted_names
 from ..datasets.quarantine import Quarantined, write_quarantine
 from ..datasets.scoring import Scores, always, as_the_file_says, of_column
@@ -86,7 +86,12 @@ class _Door:
 
     def episodes(self) -> "Iterator[tuple[RawEpisode | Unreadable, Episode | list[str]]]":
         """What the file has, one by one, and the verdict on it."""
-        for raw in self.reader(self.request.path, self.wants):
+        raws = self.reader(self.request.path, self.wants)
+        while True:
+            with whole_file(self.request.path, self.format):
+                raw = next(raws, None)
+            if raw is None:
+                return
             if isinstance(raw, Unreadable):
                 yield raw, [raw.reason]
             else:
@@ -174,15 +179,17 @@ def _judge(
 ) -> "tuple[Injected, list[Episode] | None, list[str]]":
     """The outcome, the accepted episodes unless they are too many to keep, and their digests in order."""
     outcome = Injected(str(door.request.path), door.format)
-    total = detect.count(door.request.path, door.format)
+    with whole_file(door.request.path, door.format):
+        total = detect.count(door.request.path, door.format)
     kept: list[Episode] | None = []
     digests: list[str] = []
     size, facts = 0, Remarks()
     for raw, verdict in door.episodes():
         outcome.found += 1
-        if isinstance(verdict, list):
-            outcome.quarantined.append(Quarantined(printable(raw.where), tuple(map(printable, verdict))))
-        elif isinstance(raw, Unreadable) or (digest := episode_digest(verdict)) in present:
+        if isinstance(raw, Unreadable) or isinstance(verdict, list):
+            reasons = verdict if isinstance(verdict, list) else ()
+            outcome.quarantined.append(Quarantined(printable(raw.where), tuple(map(printable, reasons))))
+        elif (digest := episode_digest(verdict)) in present:
             outcome.duplicates += 1
         else:
             present[digest] = raw.where

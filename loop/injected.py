@@ -1,5 +1,6 @@
 """What became of the episodes of an injection, and what a person should know about them."""
 
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -45,11 +46,16 @@ class Injected:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return asdict(self) | {"reasons": dict(self.reasons())}
+        return asdict(self) | {"reasons": self.reasons()}
 
-    def reasons(self) -> Counter[str]:
-        """How many quarantined episodes each reason speaks against; numbers in it count as equal."""
-        return Counter(_kind(reason) for entry in self.quarantined for reason in entry.reasons)
+    def reasons(self) -> dict[str, int]:
+        """How many episodes each reason speaks against; told as it first was, numbers in it aside."""
+        first: dict[str, str] = {}
+        counts: Counter[str] = Counter()
+        for reason in (reason for entry in self.quarantined for reason in entry.reasons):
+            kind = re.sub(r"[-+.]?\d+", "#", reason)
+            counts[first.setdefault(kind, reason)] += 1
+        return dict(counts.most_common())
 
     def note(self) -> str:
         """How far it is, for a progress bar."""
@@ -89,8 +95,3 @@ class Remarks:
         if self._last_repeated:
             found.append("the file has no observation after the last action: the last one was repeated")
         return found
-
-
-def _kind(reason: str) -> str:
-    """A reason without its numbers, so that the same fault counts as one."""
-    return "".join("#" if c.isdigit() else c for c in reason)

@@ -16,6 +16,10 @@ def opened(path: Path) -> Iterator[Any]:
     """The file, open for reading. Raises DatasetError where it is cut short or no HDF5."""
     import h5py
 
+    if not path.is_file():
+        raise DatasetError(
+            f"{path} is {'a folder' if path.is_dir() else 'missing'}, but must be an HDF5 file"
+        )
     with whole_file(path, "HDF5"):
         file = h5py.File(path, "r")
     try:

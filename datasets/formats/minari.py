@@ -147,6 +147,9 @@ def _from_arrow(
         if table.num_rows
         else pa.RecordBatch.from_pylist([], table.schema)
     )
+    missing = {"observations", "actions", "rewards", "terminations", "truncations"} - set(table.column_names)
+    if missing:
+        raise DatasetError(f"{files[0].name} has no column {', '.join(sorted(missing))}")
     observation, unread = {}, []
     for name, column in _arrow_leaves(batch.column("observations"), "", "observation"):
         if not wants.reads(name := flat_name(name)):

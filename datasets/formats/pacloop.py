@@ -14,9 +14,7 @@ from .raw import RawEpisode, Unreadable, Wants, flat_name, whole_file
 
 def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
     """Every episode. Raises DatasetError where there is no dataset, or it is not sound."""
-    folder = path if (path / SCHEMA).exists() else path / "dataset"
-    if not (folder / SCHEMA).exists():
-        raise DatasetError(f"{path} holds no dataset of pacloop: {SCHEMA} is missing")
+    folder = _folder(path)
     store = EpisodeStore.open(folder)
     if wrong := store.verify():
         raise DatasetError(f"{folder} is not sound: {wrong[0]}")
@@ -44,5 +42,11 @@ def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
 
 def count(path: Path) -> int:
     """How many episodes the manifests count."""
-    store = EpisodeStore.open(path if (path / SCHEMA).exists() else path / "dataset")
-    return sum(batch.episodes for batch in store.batches())
+    return sum(batch.episodes for batch in EpisodeStore.open(_folder(path)).batches())
+
+
+def _folder(path: Path) -> Path:
+    for folder in (path, path / "dataset"):
+        if (folder / SCHEMA).exists():
+            return folder
+    raise DatasetError(f"{path} holds no dataset of pacloop: {SCHEMA} is missing")

@@ -107,7 +107,7 @@ def attempt(where: str, read: Callable[[], RawEpisode]) -> RawEpisode | Unreadab
     try:
         return read()
     except DatasetError as error:
-        return Unreadable(where, str(error))
+        return Unreadable(where, said(error))
     except Exception as error:  # a decoder's errors over damaged bytes are of any type
         return Unreadable(where, f"cannot be decoded: {said(error)}")
 
@@ -117,16 +117,16 @@ def whole_file(path: object, kind: str) -> Iterator[None]:
     """Turn whatever a library raises over a damaged file into a DatasetError that names it."""
     try:
         yield
-    except DatasetError:
-        raise
+    except DatasetError as error:
+        raise DatasetError(said(error)) from None
     except Exception as error:  # as above
         raise DatasetError(f"{path} cannot be read as {kind}: {said(error)}") from None
 
 
 def said(error: Exception) -> str:
-    """A library's error as part of one sentence."""
+    """An error as one sentence of bearable length, whatever the file made it quote."""
     text = " ".join(str(error).split())
-    return (text[:197] + "..." if len(text) > 200 else text) or type(error).__name__
+    return (text[:497] + "..." if len(text) > 500 else text) or type(error).__name__
 
 
 def with_last(
@@ -139,6 +139,9 @@ def with_last(
     critic that looks beyond the episode's end sees one stale observation. Raises DatasetError for
     any other number.
     """
+    if values.ndim == 0 or (last is not None and last.shape[1:] != values.shape[1:]):
+        after = "" if last is None else f", and {last.shape} after the last action"
+        raise DatasetError(f"{name} has shape {values.shape}{after}, but must have a row a step")
     if len(values) == steps + 1:
         return values, False
     if len(values) != steps:

@@ -28,7 +28,8 @@ CLASS = re.compile(r"tensorflow_datasets\.[a-z0-9_.]+\.[A-Za-z0-9_]+")
 def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
     """The episodes of every split. Raises DatasetError where the directory is no RLDS, or is cut short."""
     folder = version_folder(path)
-    _check_classes(read_json(folder / "features.json"), folder / "features.json")
+    with whole_file(folder / "features.json", "TFDS's features"):
+        _check_features(read_json(folder / "features.json"), folder / "features.json", wants)
     _check_shards(folder, read_json(folder / "dataset_info.json"))
     with whole_file(folder, "a TFDS directory"):
         import tensorflow_datasets as tfds
@@ -60,18 +61,21 @@ def version_folder(path: Path) -> Path:
     return found[0]
 
 
-def _check_classes(value: Any, path: Path) -> None:
-    # TFDS imports whatever module a feature's class is said to be in.
-    if isinstance(value, Mapping):
-        for key, member in value.items():
-            if key in ("pythonClassName", "python_class_name", "type") and isinstance(member, str):
-                if not CLASS.fullmatch(member):
-                    raise DatasetError(f"{path} names the class {member!r}, which is none of TFDS's")
-            else:
-                _check_classes(member, path)
-    elif isinstance(value, list):
-        for member in value:
-            _check_classes(member, path)
+def _check_features(value: Any, path: Path, wants: Wants) -> None:
+    """Raise DatasetError where `features.json` names a class, or claims a size, that TFDS must not see."""
+    members: Any = value.items() if isinstance(value, Mapping) else ((None, member) for member in value)
+    for key, member in members:
+        if isinstance(member, Mapping | list) and key != "dimensions":
+            _check_features(member, path, wants)
+        elif key in ("pythonClassName", "type") and not CLASS.fullmatch(str(member)):
+            # TFDS imports whatever module a feature's class is said to be in.
+            raise DatasetError(f"{path} names the class {member!r}, which is none of TFDS's")
+        elif key in ("dimensions", "length"):
+            # TensorFlow makes room for a fixed size before it looks at a record, and may never return.
+            given: Any = member if isinstance(member, list) else [member]
+            sizes = [int(size) for size in given]
+            step_bytes = 1024 if key == "length" else 1
+            wants.check_size(f"{path}, {key}", (step_bytes, *(max(size, 1) for size in sizes)), np.uint8)
 
 
 def _check_shards(folder: Path, info: Any) -> None:

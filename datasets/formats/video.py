@@ -22,7 +22,10 @@ def frames(path: Path, *, start_sec: float, count: int, fps: float, wants: Wants
             raise DatasetError(f"{path} has no video")
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
-        wants.check_size(str(path), (count, stream.height or 0, stream.width or 0, 3), np.uint8)
+        height, width = (getattr(stream, side, 0) for side in ("height", "width"))
+        if not height or not width:
+            raise DatasetError(f"{path} does not say how large its frames are")
+        wants.check_size(str(path), (count, height, width, 3), np.uint8)
         rate = float(stream.average_rate or 0)
         if abs(rate - fps) > 0.01 * fps:
             raise DatasetError(f"{path} has {rate:g} frames a second, but the dataset says {fps:g}")
@@ -34,7 +37,7 @@ def frames(path: Path, *, start_sec: float, count: int, fps: float, wants: Wants
         for frame in container.decode(stream):
             if frame.pts is None or float(frame.pts * base) < start_sec - 0.5 / fps:
                 continue
-            if (frame.height, frame.width) != (stream.height, stream.width):
+            if (frame.height, frame.width) != (height, width):
                 raise DatasetError(f"{path} changes its size to {frame.width} x {frame.height}")
             found.append(frame.to_ndarray(format="rgb24"))
             if len(found) == count:
