@@ -150,9 +150,9 @@ def _episode(example: Mapping[str, Any], leaves: Mapping[str, Any], where: str, 
 
 def _last_step_counts(steps: Mapping[str, np.ndarray]) -> bool:
     reward = steps.get("reward")
-    return (
-        reward is not None and len(reward) > 0 and np.issubdtype(reward.dtype, np.number) and bool(reward[-1])
-    )
+    if reward is None or not len(reward) or reward.dtype.kind not in "fiu":
+        return False
+    return bool(np.isfinite(reward[-1]).all() and np.any(reward[-1] != 0))
 
 
 def _decoded(values: np.ndarray, feature: Any, wants: Wants, name: str) -> np.ndarray:
