@@ -35,7 +35,7 @@ def inject(
     """Check episodes of another format and add the good ones; the next round learns from them.
 
     Exits 0 where something was added, or everything is there already; 1 where every episode is bad, or
-    --strict found a bad one; 2 where the path cannot be read at all. Nothing is written in the last two.
+    --strict found a bad one; 2 where the path cannot be read at all. Nothing is added in the last two.
     """
     from ..loop.inject import Request
     from ..loop.inject import inject as run
@@ -88,6 +88,6 @@ def _ending(outcome: "Injected", strict: bool, dry_run: bool) -> str:
     if outcome.batches:
         last = f" to {outcome.batches[-1]}" if len(outcome.batches) > 1 else ""
         return f"added {outcome.accepted} episodes as batch {outcome.batches[0]}{last}"
-    if outcome.quarantined:
-        return "nothing added; the reasons: pacloop dataset show --quarantine"
-    return f"nothing added: all {outcome.found} episodes are present already"
+    known = f"{outcome.duplicates} episodes are present already" if outcome.duplicates else ""
+    bad = f"{len(outcome.quarantined)} are bad; why: pacloop dataset show --quarantine"
+    return "nothing added: " + ", ".join(filter(None, (known, bad if outcome.quarantined else "")))
