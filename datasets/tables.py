@@ -42,6 +42,7 @@ _EPISODES_SCHEMA = pa.schema(
         ("instruction", pa.string()),
         ("terminal", pa.bool_()),
         ("info", pa.string()),
+        ("digest", pa.string()),
     ]
 )
 
@@ -61,6 +62,7 @@ class EpisodeRow:
       instruction: what the robot was told, or "".
       terminal: whether the environment ended it; False where a time limit cut it off.
       info: further facts, as canonical JSON.
+      digest: of what happened in it, as `episode_digest` gives it: equal for equal episodes only.
     """
 
     id: str
@@ -73,6 +75,7 @@ class EpisodeRow:
     instruction: str
     terminal: bool
     info: str
+    digest: str
 
 
 def check_storable(schema: Schema) -> None:
@@ -162,6 +165,22 @@ def content_digest(
     return digest.hexdigest()
 
 
+def episode_digest(episode: Episode) -> str:
+    """SHA-256 over observations, action and reward: what tells whether an episode is already present.
+
+    Score, seed, policy and the like are what somebody says about it, and do not count.
+    """
+    digest = hashlib.sha256()
+    arrays = {f"observation/{name}": value for name, value in episode.observation.items()}
+    for name, value in sorted((arrays | {"action": episode.action, "reward": episode.reward}).items()):
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        if value.dtype.kind in "OSU":  # text: an object's bytes are its address
+            digest.update(json.dumps(value.tolist(), default=repr).encode())
+        else:
+            digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
 def write_steps(path: Path, rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]) -> None:
     """Write `steps.arrow`: the columns, images encoded, and RLDS's three flags."""
     arrays = {name: _to_arrow(column) for name, column in columns.items()}
@@ -231,6 +250,7 @@ def _episode_row(name: str, offset: int, episode: Episode, round: int | None) ->
         instruction=str(episode.instruction),
         terminal=episode.is_terminal,
         info=info,
+        digest=episode_digest(episode),
     )
 
 

@@ -20,10 +20,10 @@ def verify(store: "EpisodeStore") -> list[str]:
     for path in _entries(store):
         if is_temporary(path.name):
             sentences += _leftover(path)
-        elif path.parent == store.folder:
-            continue
-        elif path.parent.name == EXCLUDED:
+        elif path.parent == store.folder / EXCLUDED:
             sentences += tombstone_faults(store, path)
+        elif path.parent != store.folder / "batches":
+            continue
         elif not (path / MANIFEST).exists():
             sentences.append(f"{path} has no {MANIFEST}, so it is no batch")
         else:
@@ -43,10 +43,9 @@ def clean(store: "EpisodeStore") -> list[str]:
 
 
 def _entries(store: "EpisodeStore") -> list[Path]:
-    folders = [store.folder, store.folder / "batches"]
-    folders += [folder for folder in (store.folder / EXCLUDED,) if folder.exists()]
+    folders = [store.folder / name for name in ("", "quarantine", EXCLUDED, "batches")]
     with named_errors(store.folder, "listed"):
-        return [path for folder in folders for path in sorted(folder.iterdir())]
+        return [path for folder in folders if folder.exists() for path in sorted(folder.iterdir())]
 
 
 def _leftover(path: Path) -> list[str]:

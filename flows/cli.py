@@ -14,6 +14,7 @@ import typer
 from ..datasets.errors import PacloopError
 from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
 from .environment import prepare
+from .inject import inject
 from .policy_commands import policies
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(dataset)
+app.command()(inject)
 app.add_typer(policies)
 
 DEMO_MINUTES = 20.0

@@ -53,12 +53,18 @@ def ls(
 
 @dataset.command()
 def show(
-    episode: Annotated[str, typer.Argument(help="Id of an episode, <batch>/<number>, or of a batch.")],
+    episode: Annotated[str, typer.Argument(help="Id of an episode, <batch>/<number>, or of a batch.")] = "",
     video: Annotated[Path | None, typer.Option(help="Write the episode to this MP4 file.")] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Show the episodes that injections did not take.")
+    ] = False,
 ) -> None:
     """Show where an episode came from and who learned from it; for a batch, its manifest and its episodes."""
+    if quarantine:
+        show_quarantine(workspace, as_json)
+        return
     from ..loop.lineage import episode_facts
     from ..loop.workspace import Workspace
     from .listing import print_facts, readable, whole_batch
@@ -115,6 +121,21 @@ def user() -> str:
 
 def _episodes(count: int) -> str:
     return f"{count} episode{'' if count == 1 else 's'}"
+
+
+def show_quarantine(workspace: Path, as_json: bool) -> None:
+    """Print every episode that an injection did not take, with its reasons."""
+    from ..datasets.quarantine import read_quarantine
+
+    records = read_quarantine(_store(workspace).folder)
+    if as_json:
+        print(json.dumps(records, indent=2))
+        return
+    for record in records:
+        print(f"{record['path']} ({record['format']}), {record['when'][:19]}, by {record['by']}")
+        for entry in record["entries"]:
+            print(f"  {entry['where']}: " + "; ".join(entry["reasons"]))
+    print(f"{sum(len(record['entries']) for record in records)} episodes in quarantine")
 
 
 def _store(workspace: Path) -> "EpisodeStore":

@@ -161,3 +161,16 @@ def test_a_newer_batch_says_so(store, build):
         EpisodeStore.open(store.folder).batches()
     with pytest.raises(DatasetError, match="has missing or unknown keys: novelty"):
         Batch.from_json(data | {"version": 1})
+
+
+# Digests: what happened in an episode, whatever is said about it.
+
+
+def test_rows_know_equal_episodes(store, build):
+    same = {"score": 0.5, "policy": None, "info": {}, "instruction": "other"}
+    store.append([build.episode(5, 1), build.episode(5, 1, **same)], batch_id="a", source="collection")
+    store.append([build.episode(5, 2)], batch_id="b", source="demonstration")
+    store.append([build.episode(5, 1, reward=np.ones(5, np.float32))], batch_id="c", source="collection")
+    digests = [row.digest for row in store.iter_rows()]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
