@@ -15,6 +15,7 @@ import typer
 from ..datasets.errors import PacloopError
 from .dataset_commands import HERE, JsonOption, WorkspaceOption, dataset
 from .environment import prepare
+from .export_commands import export
 
 app = typer.Typer(
     name="pacloop",
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(dataset)
+dataset.command()(export)
 
 Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
 By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
