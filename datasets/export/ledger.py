@@ -13,6 +13,7 @@ from ..errors import DatasetError
 from ..files import is_temporary, named_errors, read_json, write_json_atomically
 from ..schema import Schema
 from ..store import EpisodeStore
+from .folder import clean
 
 LEDGER = ".pacloop-export.json"
 VERSION = 1
@@ -91,6 +92,13 @@ def read_ledger(folder: Path, format: str, store: EpisodeStore) -> Ledger:
     if difference is not None:
         raise DatasetError(f"{folder} is an export of another schema: {difference}; name another folder")
     return found
+
+
+def begin(folder: Path, ledger: Ledger) -> None:
+    """Make the folder an export's, if it is none yet, and remove what killed exports left half-written."""
+    if not (folder / LEDGER).exists():
+        write_ledger(folder, ledger)
+    clean(folder)
 
 
 def write_ledger(folder: Path, ledger: Ledger) -> None:

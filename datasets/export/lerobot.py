@@ -14,12 +14,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import named_errors, write_json_atomically
+from ..files import named_errors, read_json, write_json_atomically
 from ..schema import Field
 from ..store import EpisodeStore
-from .folder import clean, held, whole_file
+from .folder import held, whole_file
 from .jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
-from .ledger import Ledger, read_ledger, write_ledger
+from .ledger import Ledger, begin, read_ledger, write_ledger
 from .lerobot_frames import batch_tables, frame_fields
 from .lerobot_meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, info_json, tasks_table
 from .parquet import write_table
@@ -45,16 +45,15 @@ def export_lerobot(
         ledger = read_ledger(folder, "lerobot", store)
         wanted = jobs(folder, ledger, store, excluded)
         _refuse_changes(folder, ledger, wanted)
-        write_ledger(folder, ledger)
-        clean(folder)
+        begin(folder, ledger)
         _forget_uncounted(folder, ledger)
-        total = _read_total(folder, ledger)
-        _tell_readers(folder, store.schema.control_hz, total, fields)
+        total = _caught_up(folder, ledger, store.schema.control_hz, fields)
         tick = ticker(told, wanted)
         for job in wanted:
             ledger, total = _export(store, folder, ledger, total, job, tick)
             write_ledger(folder, ledger)
-            _tell_readers(folder, store.schema.control_hz, total, fields)
+            if total.episodes:
+                _tell_readers(folder, store.schema.control_hz, total, fields)
     read = (
         "from lerobot.datasets.lerobot_dataset import LeRobotDataset",
         f"frames = LeRobotDataset({'local/' + folder.name!r}, root={str(folder)!r})",
@@ -71,21 +70,45 @@ def _refuse_changes(folder: Path, ledger: Ledger, wanted: list[Job]) -> None:
             )
 
 
-def _read_total(folder: Path, ledger: Ledger) -> Total:
+def _caught_up(folder: Path, ledger: Ledger, control_hz: float, fields: Mapping[str, Field]) -> Total:
+    """What is there already. Where a kill came before it was told to readers, it is told now."""
+    import pyarrow as pa
+
+    meta = folder / "meta"
+    try:
+        with named_errors(meta, "read"):
+            total = _told_total(meta)
+            if total.episodes == ledger.episodes:
+                return total
+            total = _counted_total(folder, ledger)
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{meta} is not as it was exported ({error}); name another folder") from None
+    _tell_readers(folder, control_hz, total, fields)
+    return total
+
+
+def _told_total(meta: Path) -> Total:
+    import pyarrow.parquet as pq
+
+    if not (meta / "info.json").exists():
+        return Total()
+    tasks = pq.read_table(meta / "tasks.parquet").column("task").to_pylist()
+    return Total.from_json(read_json(meta / "info.json"), tasks, read_json(meta / "stats.json"))
+
+
+def _counted_total(folder: Path, ledger: Ledger) -> Total:
     import pyarrow.parquet as pq
 
     total = Total()
     for number in range(_files(ledger)):
-        path = folder / _path(EPISODES_PATH, number)
-        with named_errors(path, "read"):
-            total = total.with_table(pq.read_table(path))
+        total = total.with_table(pq.read_table(folder / _path(EPISODES_PATH, number)))
     return total
 
 
 def _tell_readers(folder: Path, control_hz: float, total: Total, fields: Mapping[str, Field]) -> None:
     """Replace what LeRobot reads first. Last of all `info.json`, which counts the episodes."""
-    if total.statistics is None:
-        return
     with whole_file(folder / "meta" / "tasks.parquet") as aside:
         write_table(aside, tasks_table(total.tasks))
     write_json_atomically(folder / "meta" / "stats.json", total.statistics)

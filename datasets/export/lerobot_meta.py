@@ -32,6 +32,15 @@ class Total:
     tasks: tuple[str, ...] = ()
     statistics: Statistics | None = None
 
+    @classmethod
+    def from_json(cls, info: Mapping[str, Any], tasks: Sequence[str], stats: Mapping[str, Any]) -> "Total":
+        """The total as `info.json`, the tasks and `stats.json` tell it; ValueError if they disagree."""
+        for name, feature in info["features"].items():
+            if feature["dtype"] != "string" and name not in stats:
+                raise ValueError(f"stats.json has no {name}")
+        figures = {name: {key: np.array(value) for key, value in stats[name].items()} for name in stats}
+        return cls(info["total_episodes"], info["total_frames"], tuple(tasks), figures)
+
     def task_index(self, task: str) -> int:
         """The number of a task; the next one where it is new."""
         return self.tasks.index(task) if task in self.tasks else len(self.tasks)

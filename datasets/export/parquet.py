@@ -15,9 +15,9 @@ import numpy as np
 
 from ..schema import Field
 from ..store import EpisodeStore
-from .folder import clean, held, whole_file
+from .folder import held, whole_file
 from .jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
-from .ledger import read_ledger, write_ledger
+from .ledger import begin, read_ledger, write_ledger
 from .steps import facts, included, is_image, pngs, rlds_steps
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def export_parquet(
     with held(folder):
         ledger = read_ledger(folder, "parquet", store)
         wanted = jobs(folder, ledger, store, excluded)
-        write_ledger(folder, ledger)
-        clean(folder)
+        begin(folder, ledger)
         tick = ticker(told, wanted)
         for job in wanted:
             path = folder / "data" / f"{job.batch.id}.parquet"

@@ -20,9 +20,9 @@ from ..errors import DatasetError
 from ..files import named_errors, write_bytes_atomically, write_json_atomically
 from ..schema import Schema
 from ..store import EpisodeStore
-from .folder import clean, held, whole_file
+from .folder import held, whole_file
 from .jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
-from .ledger import Ledger, read_ledger, write_ledger
+from .ledger import Ledger, begin, read_ledger, write_ledger
 from .steps import facts, included
 from .tfrecord import write_records
 
@@ -71,12 +71,12 @@ def tfds_name(task: str) -> str:
 
 def _prepare(target: Path, name: str, ledger: Ledger) -> None:
     """What must be there before the first file; and what a killed export had still to do."""
-    clean(target)
-    if not (target / "features.json").exists():
-        features = _features_json(ledger.schema)  # first, since it may refuse
-        write_ledger(target, ledger)
+    path = target / "features.json"
+    features = None if path.exists() else _features_json(ledger.schema)  # first, since it may refuse
+    begin(target, ledger)
+    if features:
         write_json_atomically(target / "metadata.json", ledger.schema.to_json())
-        write_bytes_atomically(target / "features.json", features)
+        write_bytes_atomically(path, features)
     _tell_readers(target, name, ledger)
     _forget_files(target, name, ledger)
 

@@ -1,6 +1,9 @@
 """A store with one of every kind of field, and what stock TFDS makes of its export."""
 
 import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -72,7 +75,46 @@ def _random(observation, seed):
     return made
 
 
+DIES = """
+import os, sys
+from pathlib import Path
+from pacloop.datasets import EpisodeStore, export
+store, name, root, points, *excluded = EpisodeStore.open(sys.argv[1]), *sys.argv[2:]
+export_ = getattr(export, name)
+export_(store, Path(root) / "warm-up")  # imports are not worth a death each
+fsync = os.fsync
+for point in range(int(points) + 1):
+    child = os.fork()
+    if not child:
+        left = [0] * point
+        def dies(handle):
+            if not left:
+                os._exit(9)
+            left.pop()
+            fsync(handle)
+        os.fsync = dies
+        export_(store, Path(root) / "killed" / str(point), excluded=excluded)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def killed(export, store, root, *, points, excluded=()):
+    """Copies of `root / "before"`, each after an export that died at its next sync; the last one did not."""
+    targets = [root / "killed" / str(point) for point in range(points + 1)]
+    for target in targets:
+        shutil.copytree(root / "before", target)
+    command = [sys.executable, "-c", DIES, store.folder, export.__name__, root, str(points), *excluded]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    codes = done.stdout.split()
+    assert codes == ["9"] * points + ["0"], f"there are {codes.count('9')} points to die at"
+    return targets
+
+
 @pytest.fixture(scope="session")
 def exports(build):
     """The helpers of this file, for tests that need them by name."""
-    return SimpleNamespace(fill=lambda store, *names, **more: fill(store, build, *names, **more))
+    return SimpleNamespace(
+        fill=lambda store, *names, **more: fill(store, build, *names, **more), killed=killed
+    )

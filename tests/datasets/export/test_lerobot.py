@@ -107,6 +107,24 @@ def test_statistics_are_those_of_all_frames(tmp_path, everything, exports):
         assert stats[name]["count"] == [len(values)]
 
 
+def test_what_a_kill_left_untold_is_told_by_the_next_export(tmp_path, store, exports):
+    """The files of a batch are there and counted, but `stats.json` and `info.json` are those before it."""
+    exports.fill(store, "a")
+    export_lerobot(store, tmp_path / "out")
+    meta = tmp_path / "out" / "meta"
+    before = {name: (meta / name).read_bytes() for name in ("info.json", "stats.json")}
+    exports.fill(store, "b")
+    export_lerobot(store, tmp_path / "out")
+    after = {name: json.loads((meta / name).read_text()) for name in before}
+    for name, data in before.items():
+        (meta / name).write_bytes(data)
+    assert export_lerobot(store, tmp_path / "out").shards == 0
+    assert json.loads((meta / "info.json").read_text()) == after["info.json"]
+    for name, figures in json.loads((meta / "stats.json").read_text()).items():
+        for figure, value in figures.items():
+            np.testing.assert_allclose(value, after["stats.json"][name][figure])
+
+
 def test_batch_by_batch_two_new_files_each(tmp_path, store, exports):
     exports.fill(store, "a", "b")
     export_lerobot(store, tmp_path / "out")
@@ -123,6 +141,23 @@ def test_batch_by_batch_two_new_files_each(tmp_path, store, exports):
     assert info["total_episodes"] == len(episodes) == 6
     assert episodes["episode_index"][:] == list(range(6))
     assert info["total_frames"] == len(frames) == sum(row.length for row in store.iter_rows())
+
+
+def test_killed_at_any_point_it_is_readable_and_the_next_export_goes_on(tmp_path, store, exports):
+    exports.fill(store, "a")
+    export_lerobot(store, tmp_path / "before")
+    exports.fill(store, "b")
+    for folder in exports.killed(export_lerobot, store, tmp_path, points=12):
+        info, frames, episodes, tasks = read(folder)
+        assert info["total_episodes"] in (2, 4)
+        assert len(episodes) >= info["total_episodes"] and len(frames) >= info["total_frames"]
+        assert max(frames[: info["total_frames"]]["task_index"]) < len(tasks)
+        assert export_lerobot(store, folder).episodes == 4
+        info, frames, episodes, _ = read(folder)
+        assert info["total_episodes"] == len(episodes) == 4
+        assert episodes["pacloop/id"][:] == [row.id for row in store.iter_rows()]
+        assert info["total_frames"] == len(frames)
+        assert not [path for path in folder.rglob("*") if path.name.endswith(".tmp")]
 
 
 def test_what_a_killed_export_did_not_count_is_removed(tmp_path, store, exports):
@@ -145,6 +180,20 @@ def test_episodes_are_left_out_but_not_taken_out(tmp_path, store, exports):
         export_lerobot(store, tmp_path / "out")
     exports.fill(store, "c")
     assert export_lerobot(store, tmp_path / "out", excluded={"a/0", "b/0", "b/1"}).episodes == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["meta/episodes/chunk-000/file-000.parquet", "meta/stats.json", "meta/tasks.parquet"]
+)
+def test_metadata_that_was_changed_by_hand_is_refused(tmp_path, store, exports, name):
+    exports.fill(store, "a")
+    export_lerobot(store, tmp_path / "out")
+    if "episodes" in name:
+        (tmp_path / "out" / "meta" / "info.json").unlink()
+    (tmp_path / "out" / name).write_text("{}" if name.endswith("json") else "broken")
+    exports.fill(store, "b")
+    with pytest.raises(DatasetError, match=r"out/meta is not as it was exported .*; name another folder"):
+        export_lerobot(store, tmp_path / "out")
 
 
 def test_names_that_would_meet_are_refused(tmp_path, build, exports):

@@ -83,6 +83,20 @@ def test_batch_by_batch_one_file_each(tmp_path, store, exports):
     assert export_parquet(store, tmp_path / "out").episodes == 6
 
 
+def test_killed_at_any_point_it_is_readable_and_the_next_export_goes_on(tmp_path, store, exports):
+    exports.fill(store, "a", "b")
+    export_parquet(store, tmp_path / "before")
+    exports.fill(store, "c")
+    finished = []
+    for folder in exports.killed(export_parquet, store, tmp_path, points=8, excluded={"a/0"}):
+        found = set(pyarrow.dataset.dataset(folder / "data").to_table()["id"].to_pylist())
+        assert found >= {"a/1", "b/0", "b/1"}
+        assert export_parquet(store, folder, excluded={"a/0"}).episodes == 5
+        finished.append({p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()})
+    assert all(content == finished[-1] for content in finished), "to the byte as if nobody had killed it"
+    assert set(finished[-1]) == {".pacloop-export.json", "a.parquet", "b.parquet", "c.parquet"}
+
+
 def test_other_folders_are_refused(tmp_path, store, exports):
     exports.fill(store, "a")
     export_parquet(store, tmp_path / "out")

@@ -192,51 +192,19 @@ def test_a_shard_that_is_gone_or_cut_is_written_again(tmp_path, store, exports):
 
 # Killed anywhere.
 
-DIES = """
-import os, sys
-from pathlib import Path
-from pacloop.datasets import EpisodeStore
-from pacloop.datasets.export import export_rlds
-store, before, target, points = EpisodeStore.open(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-export_rlds(store, Path(before) / "warm-up")
-fsync = os.fsync
-for point in range(points):
-    child = os.fork()
-    if not child:
-        left = [0] * point
-        def dies(handle):
-            if not left:
-                os._exit(9)
-            left.pop()
-            fsync(handle)
-        os.fsync = dies
-        export_rlds(store, Path(target) / str(point), excluded={"a/0"})
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
 
 def test_killed_at_any_point_it_is_readable_and_the_next_export_goes_on(tmp_path, store, exports):
     """Two batches are there, one of them with an episode that is excluded now; a third one is new."""
-    import shutil
-
     exports.fill(store, "a", "b")
     export_rlds(store, tmp_path / "before")
     exports.fill(store, "c")
-    points, targets = 13, tmp_path / "targets"
-    for point in range(points):
-        shutil.copytree(tmp_path / "before", targets / str(point))
-    command = [sys.executable, "-c", DIES, store.folder, tmp_path, targets, str(points)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    codes = done.stdout.split()
-    assert set(codes[:-1]) == {"9"} and codes[-1] == "0", f"there are {codes.index('0')} points to die at"
     states, finished = set(), []
-    for point in range(points):
-        path = targets / str(point) / "test_reach" / "1.0.0"
+    for folder in exports.killed(export_rlds, store, tmp_path, points=12, excluded={"a/0"}):
+        path = folder / "test_reach" / "1.0.0"
         states.add(ids(path))
-        export_rlds(store, targets / str(point), excluded={"a/0"})
+        export_rlds(store, folder, excluded={"a/0"})
         finished.append({p.name: p.read_bytes() for p in path.iterdir()})
-    assert all(folder == finished[-1] for folder in finished), "to the byte as if nobody had killed it"
+    assert all(content == finished[-1] for content in finished), "to the byte as if nobody had killed it"
     assert_equal(read(path), store, excluded={"a/0"}, order=["b", "a", "c"])
     assert states == {
         ("a/0", "a/1", "b/0", "b/1"),
