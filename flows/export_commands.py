@@ -37,5 +37,6 @@ def export(
         print(json.dumps(vars(done) | {"path": str(done.path)}, indent=2))
         return
     size = f"{done.episodes} episodes, {done.bytes / 1e6:.1f} MB"
-    print(f"{done.shards} new shards; {size} in {done.path}; to read it:")
+    new = "1 new shard" if done.shards == 1 else f"{done.shards} new shards"
+    print(f"{new}; {size} in {done.path}; to read it:")
     print(*done.read, sep="\n")

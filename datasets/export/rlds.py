@@ -58,7 +58,7 @@ def export_rlds(
             ledger = _export(store, target, name, ledger, job, tick)
     read = (
         "import tensorflow_datasets as tfds",
-        f'episodes = tfds.load("{name}", data_dir={str(folder)!r}, split="train")',
+        f"episodes = tfds.load({name!r}, data_dir={str(folder)!r}, split='train')",
     )
     return Exported(target, len(wanted), ledger.episodes, ledger.bytes, read)
 

@@ -32,7 +32,7 @@ def test_the_default_is_rlds_and_the_printed_lines_read_it(space, tmp_path):
     *progress, summary, first, second = done.stdout.splitlines()
     assert progress == ["export      40/40  episodes"]
     path = tmp_path / "my 'out'" / "pacloop_stack" / "1.0.0"
-    assert summary.startswith("1 new shards; 40 episodes, ")
+    assert summary.startswith("1 new shard; 40 episodes, ")
     assert summary.endswith(f" MB in {path}; to read it:")
     names = {}
     exec(f"{first}\n{second}", names)
