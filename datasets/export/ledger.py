@@ -4,13 +4,14 @@ The ledger is replaced atomically after a file is there. So an export that was k
 and one that has nothing new does nothing.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import is_temporary, named_errors, read_json, write_json_atomically
+from ..files import is_temporary, named_errors, read_json, write_bytes_atomically
 from ..schema import Schema
 from ..store import EpisodeStore
 from .folder import clean
@@ -107,9 +108,10 @@ def write_ledger(folder: Path, ledger: Ledger) -> None:
         "version": VERSION,
         "format": ledger.format,
         "schema": ledger.schema.to_json(),
-        "shards": [asdict(shard) for shard in ledger.shards],
+        "shards": [vars(shard) for shard in ledger.shards],
     }
-    write_json_atomically(folder / LEDGER, data)
+    # in one line: an indented file would take ten times as long, which thousands of shards would feel
+    write_bytes_atomically(folder / LEDGER, json.dumps(data).encode() + b"\n")
 
 
 def _parse(path: Path, data: Any) -> Ledger:

@@ -129,7 +129,7 @@ def _info_json(name: str, ledger: Ledger) -> bytes:
         "disableShuffling": True,
         "splits": [split],
     }
-    return json.dumps(info, indent=2).encode() + b"\n"
+    return json.dumps(info).encode() + b"\n"
 
 
 def _features_json(schema: Schema) -> bytes:
