@@ -173,8 +173,9 @@ def episode_digest(episode: Episode) -> str:
     digest = hashlib.sha256()
     arrays = {f"observation/{name}": value for name, value in episode.observation.items()}
     for name, value in sorted((arrays | {"action": episode.action, "reward": episode.reward}).items()):
-        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
-        if value.dtype.kind in "OSU":  # text: an object's bytes are its address
+        text = value.dtype.kind in "OSU"
+        digest.update(f"{name} {'text' if text else value.dtype.str} {value.shape}".encode())
+        if text:  # text: an object's bytes are its address
             digest.update(json.dumps(value.tolist(), default=repr).encode())
         else:
             digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)

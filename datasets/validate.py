@@ -91,7 +91,7 @@ def _fitted(name: str, values: np.ndarray, field: Field, rows: int | None) -> np
     values = _shaped(name, values, field)
     if rows is not None and len(values) != rows:
         raise DatasetError(f"{name} has {len(values)} rows, but must have {rows}, one more than actions")
-    cast = _cast(name, values, np.dtype(field.dtype))
+    cast = _text(name, values) if field.is_text else _cast(name, values, field.numpy)
     if cast.dtype.kind == "f" and not np.isfinite(cast).all():
         first = np.argwhere(~np.isfinite(cast))[0]
         which = f", number {int(first[1])}" if cast.ndim == 2 else ""
@@ -132,6 +132,13 @@ def _cast(name: str, values: np.ndarray, wanted: np.dtype) -> np.ndarray:
     if lost.any():
         raise DatasetError(f"{wrong}, which cannot hold its value {values[lost][0]}")
     return cast
+
+
+def _text(name: str, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "OSU":
+        raise DatasetError(f"{name} is {values.dtype}, but must be text")
+    flat = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values.reshape(-1)]
+    return np.array(flat, object).reshape(values.shape)
 
 
 def _length_faults(steps: int, schema: Schema) -> list[str]:

@@ -14,6 +14,7 @@ import typer
 from ..datasets.errors import PacloopError
 from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
 from .environment import prepare
+from .export_commands import export
 from .inject import inject
 from .policy_commands import policies
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(dataset)
+dataset.command()(export)
 app.command()(inject)
 app.add_typer(policies)
 

@@ -109,6 +109,14 @@ class Improve(_Section):
     )
 
 
+class Dataset(_Section):
+    """What is done with the episodes besides keeping them."""
+
+    rlds: Literal["mirror", "off"] = Field(
+        default="mirror", description="keep a copy that stock TFDS reads in the folder rlds"
+    )
+
+
 class Config(_Section):
     """A run's whole configuration."""
 
@@ -120,6 +128,7 @@ class Config(_Section):
     act: Act = Act()
     gate: Gate = Gate()
     improve: Improve = Improve()
+    dataset: Dataset = Dataset()
 
 
 def read_config(path: Path) -> Config:

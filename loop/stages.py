@@ -16,6 +16,7 @@ from ..learner.config import SIZES, LearnConfig, to_json
 from ..learner.policy import Acting
 from .errors import LoopError
 from .gate import decide, make_test, round_level
+from .mirror import mirror
 from .play import Play, Pool, play
 from .progress import Progress, Stopwatch
 from .statistics import wilson
@@ -68,7 +69,7 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
     for batch in batches:
         sources[batch.source] = sources.get(batch.source, 0) + batch.episodes
     progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
-    return space.write_outcome(
+    ended = space.write_outcome(
         number,
         "append",
         {
@@ -81,6 +82,8 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
             "seconds": watch.sec,
         },
     )
+    mirror(space, progress)
+    return ended
 
 
 def learn(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Outcome:
@@ -102,6 +105,7 @@ def gate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outco
     if verdict["decision"] == "promoted":
         reason = verdict["reason"]
         space.registry.install(verdict["candidate"], reason=reason, by="gate", round=number, action="promote")
+    mirror(space, progress)
     return verdict
 
 
@@ -130,7 +134,9 @@ def evaluate(
         block=config.actors * config.environments,
     )
     tally = _tally(space, pool, wanted, progress)
-    return space.write_outcome(number, stage, tally | {"policy": policy, "seconds": watch.sec})
+    ended = space.write_outcome(number, stage, tally | {"policy": policy, "seconds": watch.sec})
+    mirror(space, progress)
+    return ended
 
 
 def measure(

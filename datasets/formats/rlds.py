@@ -139,7 +139,7 @@ def _episode(example: Mapping[str, Any], leaves: Mapping[str, Any], where: str, 
         discount=steps["discount"][:count] if "discount" in steps else None,
         terminal=bool(steps["is_terminal"][-1]) if total and "is_terminal" in steps else None,
         score=_fact(metadata, ("score", "success"), float),
-        seed=_fact(metadata, ("seed",), int),
+        seed=_seed(metadata),
         control_hz=_fact(metadata, ("control_hz", "control_frequency"), float),
         instruction=told or text(metadata.get("instruction", "")),
         columns={key: value for key, value in others.items() if wants.reads_column(flat_name(key))},
@@ -184,6 +184,12 @@ def _flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(value, f"{prefix}{key}/")
         else:
             yield f"{prefix}{key}", value
+
+
+def _seed(metadata: Mapping[str, Any]) -> int | None:
+    """Exports write -1 where nobody knows the seed: TFDS has no missing numbers."""
+    seed = _fact(metadata, ("seed",), int)
+    return None if seed is None or seed < 0 else seed
 
 
 def _fact(metadata: Mapping[str, Any], names: tuple[str, ...], kind: Any) -> Any:
