@@ -15,6 +15,7 @@ import typer
 from ..datasets.errors import PacloopError
 from .dataset_commands import HERE, JsonOption, WorkspaceOption, dataset
 from .environment import prepare
+from .gate_commands import gate
 
 app = typer.Typer(
     name="pacloop",
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(dataset)
+app.add_typer(gate)
 
 Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
 By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
@@ -100,19 +102,23 @@ def improve(
 @app.command()
 def status(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """Show the rounds so far: success with interval, n, verdict, episodes, seconds."""
+    from ..loop.alarm import champion_record
     from ..loop.lease import current_holder
     from ..loop.status import rows
     from .display import print_rows
 
     space = _open(workspace)
     found, champion = rows(space), space.registry.champion()
-    at_work = current_holder(workspace)
+    at_work, record = current_holder(workspace), champion_record(space)
     if as_json:
         data = {"task": space.config.task, "champion": champion, "at_work": at_work}
+        data["record"] = record.to_json() if record else None
         _print_json(data | {"rows": [row.to_json() for row in found]})
         return
     print_rows(found, f"{space.config.task}: success per round")
     print(f"champion: {champion or 'none yet'}   at work: {at_work or 'nobody'}")
+    if record:
+        print(record.sentence())
 
 
 @app.command()

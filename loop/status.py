@@ -64,6 +64,7 @@ def rows(space: Workspace) -> list[Row]:
         total += (space.outcome(number, "collect") or {"episodes": 0})["episodes"]
         if verdict := space.outcome(number, "gate"):
             total += verdict["candidate_n"]
+            total += verdict["champion_n"] if verdict.get("champion_arm") == "fresh" else 0
             found.append(_round(space, number, verdict, collected, total))
     return found + _final(space, total)
 
