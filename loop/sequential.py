@@ -38,11 +38,17 @@ from .chances import Chances, Plan, follow
 from .errors import LoopError
 from .likelihood import signed_root
 
-RATES = np.arange(1, 200) / 200
-"""Common rates at which the level is held: the chance to cross ripples between coarser ones."""
+_EDGE = (np.arange(1, 101) - 0.3) / 1000
+RATES = np.sort(np.concatenate([np.arange(1, 200) / 200, _EDGE, 1 - _EDGE]))
+"""Common rates at which the level is held: the chance to cross ripples between coarser ones, most of all
+near 0 and 1."""
 
 SHAPE = 0.1
 """Wang and Tsiatis' d: 0 spends the level early (Pocock), 0.5 late (O'Brien and Fleming)."""
+
+LEAST = 8
+"""A candidate with fewer successes is not promoted. At rates below 1 %, against a large sample, three lucky
+ones would make Z large so often that the boundary had to rise for all rates."""
 
 MOST_ROWS = 1000
 """A given sample of more episodes is told apart by so many counts: each as the lowest of its group,
@@ -72,6 +78,7 @@ class SequentialTest:
       shape: d of the boundary.
       margin: m, by which a candidate must be better.
       slack: k of the inner boundary; None where nothing is given up by evidence.
+      least: successes of the candidate below which its evidence is at most nought.
     """
 
     champion_n: int
@@ -82,6 +89,7 @@ class SequentialTest:
     shape: float = SHAPE
     margin: float = 0.0
     slack: float | None = None
+    least: int = 0
 
     def champion_episodes(self, n: int) -> int:
         """n0 after `n` candidate episodes."""
@@ -93,9 +101,8 @@ class SequentialTest:
 
     def evidence(self, champion: int, candidate: int, n: int) -> float:
         """Z after `n` candidate episodes, `candidate` of them successes; `champion` is s0."""
-        given = np.array(self.champion_episodes(n))
-        z = signed_root(np.array(champion), given, np.array(candidate), np.array(n), self.margin)
-        return float(z)
+        z = self._root(champion, candidate, n)
+        return z if candidate >= self.least else min(z, 0.0)
 
     def boundary(self, n: int) -> float:
         """What Z must exceed after `n` candidate episodes."""
@@ -115,11 +122,12 @@ class SequentialTest:
             return False
         given = np.full_like(later, self.champion_n) if self.champion_n else later
         z = signed_root(np.array(champion), given, candidate + later - n, later, self.margin)
-        return bool(np.any(z > [self.boundary(look) for look in later]))
+        over = z > [self.boundary(look) for look in later]
+        return bool(np.any(over & (candidate + later - n >= self.least)))
 
     def gives_up(self, champion: int, candidate: int, n: int) -> bool:
         """Whether the evidence has fallen to the inner boundary: futility by evidence."""
-        return self.evidence(champion, candidate, n) <= self.inner_boundary(n)
+        return self._root(champion, candidate, n) <= self.inner_boundary(n)
 
     def plan(self, *, stopping: bool = True) -> Plan:
         """The same as integers; without `stopping` nothing is given up before the cap."""
@@ -128,6 +136,7 @@ class SequentialTest:
         rows = np.unique(np.linspace(0, most, min(most, MOST_ROWS) + 1).astype(int))
         rows = rows if self.champion_n else np.arange(most + 1)
         promote = self._smallest(taken, rows, [self.boundary(n) for n in taken.tolist()])
+        promote = np.maximum(promote, self.least)
         give_up = np.zeros_like(promote)
         if stopping:
             short = np.minimum.accumulate((promote - taken[:, None])[::-1])[::-1]
@@ -136,6 +145,10 @@ class SequentialTest:
                 inner = self._smallest(taken, rows, [self.inner_boundary(n) for n in taken.tolist()])
                 give_up = np.maximum(give_up, inner)
         return Plan(taken, self.champion_n, rows, promote, give_up)
+
+    def _root(self, champion: int, candidate: int, n: int) -> float:
+        given = np.array(self.champion_episodes(n))
+        return float(signed_root(np.array(champion), given, np.array(candidate), np.array(n), self.margin))
 
     def _smallest(self, taken: np.ndarray, rows: np.ndarray, limits: list[float]) -> np.ndarray:
         """`[L, S]`: the smallest s1 whose Z exceeds the look's limit; n + 1 where there is none."""
@@ -178,7 +191,7 @@ def calibrate(
     """
     if champion_n == 0 and cap > MOST_FRESH:
         raise LoopError(f"a cap of {cap} is too large with both arms fresh: at most {MOST_FRESH}")
-    test = SequentialTest(champion_n, cap, block, level, LARGEST, shape, margin)
+    test = SequentialTest(champion_n, cap, block, level, LARGEST, shape, margin, least=LEAST)
     if level_of(test, RATES) > level:
         raise LoopError(f"a level of {level:g} is too small: no boundary up to {LARGEST:g} keeps it")
     low, high = 1.0, LARGEST

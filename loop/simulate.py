@@ -175,7 +175,7 @@ def power_png(found: Simulated) -> bytes:
         axes.plot(rates, values, color="#0550ae")
         axes.axvline(found.champion + found.margin, color="#57606a", linestyle="--", linewidth=1)
         axes.axvline(found.candidate, color="#1a7f37", linestyle=":", linewidth=1)
-        axes.set_xlabel(f"candidate's rate (champion {found.champion:.0%}, dashed: no better)")
+        axes.set_xlabel("candidate's rate (dashed: no better)")
         axes.set_ylabel(label)
         axes.set_ylim(0, None)
         axes.grid(color="#d0d7de", linewidth=0.6)

@@ -116,6 +116,16 @@ def test_large_samples_large_caps_and_small_levels_are_exact(champion_n, cap, le
     assert 0.5 * level < found <= level
 
 
+def test_a_few_lucky_successes_of_a_rare_event_promote_nobody():
+    test = calibrate(8000, 100, 50, 0.005)
+    assert test.evidence(4, 7, 50) == 0.0 < test.boundary(50) < test.evidence(4, 8, 50)
+    assert not test.can_still_promote(4, 0, 95)
+    rare = np.geomspace(1e-5, 0.01, 60)
+    assert crossing_probability(test, rare, rare).max() <= 0.005
+    ungated = replace(test, least=0)
+    assert crossing_probability(ungated, rare, rare).max() > 0.02
+
+
 def test_collections_that_make_the_candidate_cannot_raise_the_level():
     """Whatever a candidate no better than the champion makes of the collection's luck, by enumeration."""
     test, rate = calibrate(40, 40, 10, 0.05), 0.6
