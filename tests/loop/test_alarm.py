@@ -1,9 +1,14 @@
 """The champion's record: what counts as fresh, how seldom it cries wolf, how soon it sees a drop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pacloop.loop.alarm import champion_record, drop, fresh_scores
+from pacloop.loop.alarm import batch_scores, champion_record, drop, fresh_scores
+from pacloop.loop.arms import collected_scores
+from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.progress import silent
 
 LIMIT = np.log(20)
 
@@ -88,6 +93,20 @@ def test_what_was_selected_is_not_fresh(played):
     record = champion_record(space)
     assert (record.episodes, record.rate, record.alarm) == (60, 37 / 60, None)
     assert record.interval[0] < 37 / 60 < record.interval[1]
+
+
+def test_scores_are_read_from_a_real_dataset(space):
+    demonstrated = add_demonstrations(
+        space.folder, task="pacloop/stack", episodes=3, seed=0, clean=True, bare=False, progress=silent
+    )
+    whole = [space.store.episode(f"{demonstrated.id}/{k}") for k in range(3)]
+    parts = [replace(e, score=s, policy="a") for e, s in zip(whole, (0.25, 1.0, 0.5))]
+    origin = {"policy": "a", "stage": "collect"}
+    batch = space.store.append(parts, batch_id="b0", source="collection", round=1, origin=origin)
+    assert batch_scores(space, batch).tolist() == [0.25, 1.0, 0.5]
+    assert batch_scores(space, demonstrated).tolist() == [1.0, 1.0, 1.0]
+    assert [scores.tolist() for scores in fresh_scores(space, "a")] == [[0.25, 1.0, 0.5]]
+    assert collected_scores(space, 1, "a").tolist() == [0.25, 1.0, 0.5]
 
 
 def test_the_alarm_names_the_way_back(played):

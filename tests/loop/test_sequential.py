@@ -117,13 +117,12 @@ def test_large_samples_large_caps_and_small_levels_are_exact(champion_n, cap, le
 
 
 def test_a_few_lucky_successes_of_a_rare_event_promote_nobody():
-    test = calibrate(8000, 100, 50, 0.005)
+    test = SequentialTest(8000, 1000, 50, 0.005625, constant=3.21, least=8)
     assert test.evidence(4, 7, 50) == 0.0 < test.boundary(50) < test.evidence(4, 8, 50)
-    assert not test.can_still_promote(4, 0, 95)
-    rare = np.geomspace(1e-5, 0.01, 60)
-    assert crossing_probability(test, rare, rare).max() <= 0.005
-    ungated = replace(test, least=0)
-    assert crossing_probability(ungated, rare, rare).max() > 0.02
+    assert not test.can_still_promote(4, 0, 995)
+    rare = np.geomspace(1e-4, 0.01, 25)
+    assert crossing_probability(test, rare, rare).max() <= 0.005625
+    assert crossing_probability(replace(test, least=0), rare, rare).max() > 0.02
 
 
 def test_collections_that_make_the_candidate_cannot_raise_the_level():
