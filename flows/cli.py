@@ -15,6 +15,7 @@ from ..datasets.errors import PacloopError
 from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
 from .environment import prepare
 from .export_commands import export
+from .gate_commands import gate
 from .inject import inject
 from .policy_commands import policies
 
@@ -30,6 +31,7 @@ app.add_typer(dataset)
 dataset.command()(export)
 app.command()(inject)
 app.add_typer(policies)
+app.add_typer(gate)
 
 DEMO_MINUTES = 20.0
 """No round of the demo begins after so long."""
@@ -103,19 +105,23 @@ def improve(
 @app.command()
 def status(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """Show the rounds so far: success with interval, n, verdict, episodes, seconds."""
+    from ..loop.alarm import champion_record
     from ..loop.lease import current_holder
     from ..loop.status import rows
     from .display import print_rows
 
     space = _open(workspace)
     found, champion = rows(space), space.registry.champion()
-    at_work = current_holder(workspace)
+    at_work, record = current_holder(workspace), champion_record(space)
     if as_json:
         data = {"task": space.config.task, "champion": champion, "at_work": at_work}
+        data["record"] = record.to_json() if record else None
         _print_json(data | {"rows": [row.to_json() for row in found]})
         return
     print_rows(found, f"{space.config.task}: success per round")
     print(f"champion: {champion or 'none yet'}   at work: {at_work or 'nobody'}")
+    if record:
+        print(record.sentence())
 
 
 @app.command()

@@ -87,8 +87,19 @@ class Gate(_Section):
     """What a promotion must show."""
 
     level: Share = Field(default=0.05, description="chance that any promotion of a run is wrong")
-    cap: Count = Field(default=1000, le=1000, description="most episodes of a candidate")
+    cap: Count = Field(default=1000, le=5000, description="most episodes of a candidate")
     block: Count = Field(default=50, description="candidate episodes between two looks")
+    champion: Literal["collection", "fresh"] = Field(
+        default="collection",
+        description="the champion's sample: what it collected, or played anew in step with the candidate",
+    )
+    margin: float = Field(default=0.0, ge=0, lt=1, description="by how much a candidate must be better")
+    futility: float = Field(
+        default=0.0, ge=0, lt=1, description="power that giving up early by evidence may cost; 0: none"
+    )
+    alarm: Share = Field(
+        default=0.01, description="chance that a champion that has not changed ever raises the alarm"
+    )
 
 
 class Improve(_Section):

@@ -9,11 +9,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..datasets import Snapshot
 from ..datasets.files import read_json, write_json_atomically
 from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
 from ..learner.config import SIZES, LearnConfig, to_json
 from ..learner.policy import Acting
+from .alarm import champion_record
+from .arms import arms, collected_scores
 from .errors import LoopError
 from .gate import decide, make_test, round_level
 from .mirror import mirror
@@ -257,31 +261,25 @@ def pac_run(space: Workspace, steps: int) -> LearnConfig:
 def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
     watch, config = Stopwatch(), space.config.gate
     sample, candidate = _require(space, number, "collect"), _require(space, number, "race")["policy"]
-    if sample["binary"] is False:
-        raise LoopError(
-            f"{space.config.task} gives scores between 0 and 1, but this gate compares success rates: "
-            "its scores must be 0 or 1"
-        )
     earlier = [verdict for k in space.rounds() if k < number and (verdict := space.outcome(k, "gate"))]
-    successes, episodes = champion_sample(space, number, sample["champion"])
-    test = make_test(config, episodes, round_level(config.level, earlier))
-    wanted = Play("gate", candidate, "gate", "evaluation", number, config.cap, config.block)
-    n = won = 0
-    verdict = None
-    for batch in play(space, pool, wanted, progress):
-        n, won = n + batch.episodes, won + batch.successes
-        verdict = decide(
-            test,
-            names=(sample["champion"], candidate),
-            champion=successes,
-            candidate=won,
-            n=n,
-        )
+    champion = sample["champion"]
+    binary = all(own["binary"] for own in _collections(space, number, champion))
+    successes, episodes = champion_sample(space, number, champion)
+    given = (np.arange(episodes) < successes).astype(float)
+    if not binary:
+        given = collected_scores(space, number, champion)
+    test = make_test(config, len(given), round_level(config.level, earlier), binary=binary)
+    verdict, n = None, 0
+    played = arms(space, number, pool, progress, champion=champion, candidate=candidate, given=given)
+    for old, new in played:
+        tallies, n = (test.tally(old), test.tally(new)), len(new)
+        verdict = decide(test, names=(champion, candidate), champion=tallies[0], candidate=tallies[1], n=n)
         if verdict:
             break
     if verdict is None:
         raise LoopError(f"round {number}'s gate ended without a verdict after {n} episodes")
-    outcome = verdict.to_json() | {"seconds": watch.sec}
+    record = champion_record(space)
+    outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
     if space.registry.champion() != sample["champion"]:
         outcome["decision"] = "undecided"
         outcome["reason"] = f"the champion was changed by hand during the round; {outcome['reason']}"
@@ -295,9 +293,13 @@ def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, 
     sample than after an unlucky one: what accumulates errs in the champion's favour, so the gate's
     level holds.
     """
-    samples = [space.outcome(k, "collect") for k in space.rounds() if 0 < k <= number]
-    own = [sample for sample in samples if sample and sample["champion"] == champion]
+    own = _collections(space, number, champion)
     return sum(sample["successes"] for sample in own), sum(sample["episodes"] for sample in own)
+
+
+def _collections(space: Workspace, number: int, champion: str) -> list[Outcome]:
+    samples = [space.outcome(k, "collect") for k in space.rounds() if 0 < k <= number]
+    return [sample for sample in samples if sample and sample["champion"] == champion]
 
 
 def _pin_champion(space: Workspace, number: int) -> str:

@@ -242,3 +242,17 @@ def test_doctor_finds_this_machine_fit(tmp_path):
     checks = json.loads(pacloop("doctor", "--json", cwd=tmp_path).stdout)
     assert {"python", "mujoco", "simulator", "memory"} <= {check["name"] for check in checks}
     assert next(check for check in checks if check["name"] == "simulator")["good"]
+
+
+def test_gate_simulate_in_json_and_as_a_table(tmp_path):
+    words = ["gate", "simulate", "--champion", 0.5, "--candidate", 0.8, "--cap", 60, "--trials", 200]
+    done = pacloop(*words, "--collected", 60, "--json", "--plot", "power.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["promoted"] == pytest.approx(data["promoted_exact"], abs=0.1)
+    assert 0 < data["candidate_episodes"] <= 60 and data["champion_episodes"] == 0
+    assert data["fixed_n_per_arm"] > 0
+    assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")
+    table = pacloop(*words, "--collected", 0, cwd=tmp_path).stdout
+    assert "both arms fresh" in table and "fixed-n test, in each arm" in table
+    assert "level" in refused(*words, "--alpha", 0, cwd=tmp_path)

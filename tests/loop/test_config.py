@@ -54,7 +54,7 @@ def test_every_setting_is_explained():
         ("colour = 1", "colour is no setting of pacloop"),
         ("[learn]\nalpha = 1.5", "learn.alpha is 1.5, but input should be less than or equal to 1"),
         ("[gate]\nlevel = 0.0", "gate.level is 0.0, but input should be greater than 0"),
-        ("[gate]\ncap = 1001", "gate.cap is 1001, but input should be less than or equal to 1000"),
+        ("[gate]\ncap = 5001", "gate.cap is 5001, but input should be less than or equal to 5000"),
         ("[collect]\nepisodes = 0", "collect.episodes is 0, but input should be greater than or equal to 1"),
         ("[collect]\nepisodes = 'many'", "collect.episodes is 'many', but input should be a valid integer"),
         ("[collect]\nepisodes = '300'", "collect.episodes is '300', but input should be a valid integer"),

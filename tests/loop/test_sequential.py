@@ -1,5 +1,6 @@
 """The sequential test: evidence by hand, chances against brute force, its level, its power."""
 
+from dataclasses import replace
 from itertools import product
 from math import comb, log, sqrt
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pacloop.loop.chances import follow
 from pacloop.loop.sequential import (
     RATES,
     SequentialTest,
@@ -74,6 +76,83 @@ def test_crossing_probability_is_that_of_every_course_played_out(champion_n, cap
     wanted = [brute_force(test, *pair) for pair in pairs]
     assert found == pytest.approx(wanted, rel=1e-9)
     assert min(wanted) > 0.0
+
+
+def fresh_brute_force(test, champion_rate, candidate_rate):
+    """The same with both arms played in step."""
+    total = 0.0
+    for course in product(product((0, 1), repeat=2), repeat=test.cap):
+        s0, s1 = np.cumsum(course, axis=0).T
+        chance = champion_rate ** s0[-1] * (1 - champion_rate) ** (test.cap - s0[-1])
+        chance *= candidate_rate ** s1[-1] * (1 - candidate_rate) ** (test.cap - s1[-1])
+        total += chance * any(
+            test.evidence(s0[n - 1], s1[n - 1], n) > test.boundary(n) for n in looks(test.cap, test.block)
+        )
+    return total
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1])
+@pytest.mark.parametrize("block", [1, 2])
+def test_fresh_arms_cross_as_often_as_every_course_played_out(block, margin):
+    test = SequentialTest(0, 5, block, 0.05, constant=1.1, margin=margin)
+    pairs = [(0.3, 0.3), (0.5, 0.8), (0.9, 0.6)]
+    found = crossing_probability(test, *(np.array(rates) for rates in zip(*pairs)))
+    assert found == pytest.approx([fresh_brute_force(test, *pair) for pair in pairs], rel=1e-9)
+
+
+def test_a_margin_moves_where_evidence_is_nought_and_its_root_is_the_likeliest():
+    test = SequentialTest(20, 40, 10, 0.05, 2.0, margin=0.1)
+    assert test.evidence(10, 12, 20) == pytest.approx(0.0, abs=1e-6)
+    p = np.linspace(1e-6, 0.9 - 1e-6, 200_001)
+    tied = (10 * np.log(p) + 10 * np.log1p(-p) + 16 * np.log(p + 0.1) + 4 * np.log(0.9 - p)).max()
+    free = 20 * log(0.5) + 16 * log(0.8) + 4 * log(0.2)
+    assert test.evidence(10, 16, 20) == pytest.approx(sqrt(2 * (free - tied)), abs=1e-5)
+
+
+@pytest.mark.parametrize(("champion_n", "cap", "level"), [(5000, 60, 0.01), (60, 1500, 1e-4), (0, 60, 1e-4)])
+def test_large_samples_large_caps_and_small_levels_are_exact(champion_n, cap, level):
+    test = calibrate(champion_n, cap, cap // 4, level)
+    found = crossing_probability(test, BETWEEN, BETWEEN).max()
+    assert 0.5 * level < found <= level
+
+
+def test_a_few_lucky_successes_of_a_rare_event_promote_nobody():
+    test = SequentialTest(8000, 1000, 50, 0.005625, constant=3.21, least=8)
+    assert test.evidence(4, 7, 50) == 0.0 < test.boundary(50) < test.evidence(4, 8, 50)
+    assert not test.can_still_promote(4, 0, 995)
+    rare = np.geomspace(1e-4, 0.01, 25)
+    assert crossing_probability(test, rare, rare).max() <= 0.005625
+    assert crossing_probability(replace(test, least=0), rare, rare).max() > 0.02
+
+
+def test_collections_that_make_the_candidate_cannot_raise_the_level():
+    """Whatever a candidate no better than the champion makes of the collection's luck, by enumeration."""
+    test, rate = calibrate(40, 40, 10, 0.05), 0.6
+    counts = np.arange(41)
+    chance = np.array([comb(40, int(s)) * rate**s * (1 - rate) ** (40 - s) for s in counts])
+    crossed = {}
+    for true in (rate, 0.45, 0.2):
+        plan = test.plan(stopping=False)
+        given = [
+            follow(
+                replace(
+                    plan,
+                    champion_n=1,
+                    rows=np.array([0]),
+                    promote_at=plan.promote_at[:, [s]],
+                    give_up_at=plan.give_up_at[:, [s]],
+                ),
+                np.array([rate]),
+                np.array([true]),
+            ).promoted[0]
+            for s in counts
+        ]
+        crossed[true] = np.array(given)
+    honest = float(chance @ crossed[rate])
+    assert honest == pytest.approx(crossing_probability(test, np.array([rate]), np.array([rate]))[0])
+    for lucky in (counts < 24, counts > 24, counts % 2 == 0):
+        for worse in (0.45, 0.2):
+            assert float(chance @ np.where(lucky, crossed[rate], crossed[worse])) <= honest <= 0.05
 
 
 @pytest.mark.parametrize(("champion_n", "cap", "block"), [(4, 6, 2), (7, 5, 1)])

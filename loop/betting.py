@@ -1,0 +1,110 @@
+"""A sequential test of two mean scores in [0, 1], by betting; and an interval for one mean.
+
+Against "the mean of X in [0, 1] is at most q" bet the share b of one's wealth on every X:
+
+    W(q) = prod_i (1 - b + b * X_i / q).
+
+Where that is true, nobody's expected wealth grows, so it ever exceeds 1/level with at most the level's
+chance (Ville), however often one looks (Waudby-Smith and Ramdas, 2024, JRSS B 86). What is used here is
+the mean of W over fixed shares b: it falls with q and grows with every X.
+
+Fresh arms: the difference of the two scores of each pair is bounded, X = (1 + Y - C) / 2, and
+q = (1 + margin) / 2.
+
+Champion's sample given: for a mean t of the champion's scores C, bet on 1 - C against 1 - t and on the
+candidate's Y against t + margin. At the champion's true mean the first product expects at most 1. The
+second, whatever the candidate made of that sample, expects no growth given the sample, as its fresh
+episodes' mean is at most t + margin. So the product of both is bounded by Ville's inequality too. The
+true mean is not known: the evidence is the smallest product over all t, taken between neighbouring
+points of a grid from its worse end, which never overstates it. (Betting on pairs Y - C would not be
+safe here: earlier Y may tell of later C, which the candidate learned from.)
+
+Evidence is the natural logarithm of the wealth, the boundary that of 1/level.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SHARES = np.geomspace(0.02, 0.8, 12)
+"""b: small ones find small gains late, large ones large gains early."""
+
+GRID = np.linspace(0.0, 1.0, 401)
+
+
+@dataclass(frozen=True)
+class BettingTest:
+    """A test of mean scores.
+
+    Attributes:
+      champion_n: episodes of the given sample; 0 where both arms are fresh.
+      cap: most candidate episodes.
+      block: candidate episodes between two looks.
+      level: chance to promote a candidate that is no better.
+      margin: by which a candidate's mean must be better.
+    """
+
+    champion_n: int
+    cap: int
+    block: int
+    level: float
+    margin: float = 0.0
+
+    def champion_episodes(self, n: int) -> int:
+        """Episodes of the champion after `n` of the candidate."""
+        return self.champion_n or n
+
+    def tally(self, scores: np.ndarray) -> np.ndarray:
+        """What `evidence` takes: every score, in the order played."""
+        return scores
+
+    def evidence(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> float:
+        """Log wealth after `n` candidate episodes, from `[n0]` and `[n]` scores in [0, 1]."""
+        if self.champion_n:
+            down = log_wealth(1 - champion, 1 - GRID[:-1])
+            up = log_wealth(candidate, GRID[1:] + self.margin)
+            return float((down + up).min())
+        pairs = (1 + candidate[:n] - champion[:n]) / 2
+        return float(log_wealth(pairs, np.array([(1 + self.margin) / 2]))[0])
+
+    def boundary(self, n: int) -> float:
+        """What the evidence must exceed: the same at every look."""
+        return float(-np.log(self.level))
+
+    def can_still_promote(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> bool:
+        """Whether perfect scores up to the cap (and none of a fresh champion) would cross."""
+        left = self.cap - n
+        worst = champion if self.champion_n else np.append(champion, np.zeros(left))
+        best = np.append(candidate, np.ones(left))
+        return left > 0 and self.evidence(worst, best, self.cap) > self.boundary(self.cap)
+
+    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> bool:
+        """Never by evidence: the test has no cap to spare power for."""
+        return False
+
+    def inner_boundary(self, n: int) -> float:
+        """Minus infinity: see `gives_up`."""
+        return -np.inf
+
+
+def log_wealth(scores: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """`[Q]`: log of the mean wealth of the shares, for scores in [0, 1] against each mean above 0."""
+    values, counts = np.unique(scores, return_counts=True)
+    gain = values[:, None, None] / means[None, :, None] * SHARES + (1 - SHARES)  # [V, Q, B]
+    each = np.tensordot(counts.astype(float), np.log(gain), axes=1) if len(values) else np.zeros((1, 1))
+    top = each.max(1, keepdims=True)
+    found = top[:, 0] + np.log(np.exp(each - top).mean(1))
+    return np.broadcast_to(found, means.shape)
+
+
+def interval(scores: np.ndarray, level: float = 0.05) -> tuple[float, float]:
+    """An interval that holds the mean at every look, at once, but for `level`'s chance.
+
+    However the number of scores came about. Ends are points of a grid of 0.0025, outwards.
+    """
+    limit = np.log(2 / level)
+    above = log_wealth(scores, np.maximum(GRID, 1e-9)) >= limit
+    below = log_wealth(1 - scores, np.maximum(1 - GRID, 1e-9)) >= limit
+    low = GRID[above].max() if above.any() else 0.0
+    high = GRID[below].min() if below.any() else 1.0
+    return round(float(low), 4), round(float(high), 4)
