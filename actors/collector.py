@@ -41,15 +41,15 @@ class Collector:
         torch.set_num_threads(1)
         self._task = find_task(task)
         self._environments = [self._task.make() for _ in range(environments)]
-        self._policy: tuple[str, Any] | None = None
+        self._policy: tuple[PolicyRecord, Any] | None = None
 
     def run(self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int]) -> Iterator[Episode]:
         """Yield one episode a seed, as they end."""
         from ..learner.checkpoint import build_policy
         from .rollout import rollout
 
-        if self._policy is None or self._policy[0] != record.id:
-            self._policy = record.id, build_policy(record, weights)
+        if self._policy is None or self._policy[0] != record:  # the same weights may act in several ways
+            self._policy = record, build_policy(record, weights)
         yield from rollout(
             self._task,
             self._policy[1],

@@ -12,13 +12,13 @@ from .schema import Schema
 
 @dataclass(frozen=True)
 class Episode:
-    """T actions and the T+1 observations around them.
+    """T actions and the T+1 observations around them; T is 0 where nothing was done.
 
     `reward[t]` and `discount[t]` follow `action[t]`. The episode is terminal where its last discount
     is 0; where it is not, it was cut off (a time limit) and could have gone on.
 
     Attributes:
-      observation: by flat name, each `[T+1, ...]`.
+      observation: by flat name, each `[T+1, ...]`; text as an array of strings.
       action: `[T, A]`.
       reward: `[T]`, float32.
       discount: `[T]`, float32 in [0, 1].
@@ -53,15 +53,14 @@ class Episode:
 def check_episode(episode: Episode, schema: Schema) -> None:
     """Raise DatasetError, naming the field, where `episode` does not fit `schema`."""
     steps = episode.length
-    if steps < 1:
-        raise DatasetError("episode has no action")
     if steps > schema.horizon:
         raise DatasetError(f"episode has {steps} actions, more than the horizon of {schema.horizon}")
     if set(episode.observation) != set(schema.observation):
         found, wanted = sorted(episode.observation), sorted(schema.observation)
         raise DatasetError(f"observation has the fields {found}, but must have {wanted}")
     for name, spec in schema.observation.items():
-        _check_array(f"observation {name}", episode.observation[name], (steps + 1, *spec.shape), spec.dtype)
+        check = _check_text if spec.is_text else _check_array
+        check(f"observation {name}", episode.observation[name], (steps + 1, *spec.shape), spec.dtype)
     _check_array("action", episode.action, (steps, *schema.action.shape), schema.action.dtype)
     _check_array("reward", episode.reward, (steps,), "float32")
     _check_array("discount", episode.discount, (steps,), "float32")
@@ -76,6 +75,20 @@ def check_episode(episode: Episode, schema: Schema) -> None:
         raise DatasetError("discount must lie in [0, 1]")
     if not 0.0 <= episode.score <= 1.0:
         raise DatasetError(f"score is {episode.score}, but must lie in [0, 1]")
+
+
+def _check_text(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
+    if array.shape != shape:
+        raise DatasetError(f"{name} has shape {array.shape}, but must have {shape}")
+    if array.dtype.kind not in "UO":
+        raise DatasetError(f"{name} is {array.dtype}, but must be {dtype}")
+    for value in array.reshape(-1).tolist():
+        if not isinstance(value, str):
+            raise DatasetError(f"{name} holds {value!r:.50}, but must hold text")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise DatasetError(f"{name} holds {value!r:.50}, which is no valid Unicode") from None
 
 
 def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:

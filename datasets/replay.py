@@ -1,7 +1,7 @@
 """Transitions for a learner, drawn from the batches of one snapshot.
 
-Steps are drawn uniformly. With n = `n_step`, T the episode's length, d the environment's discounts
-and m = min(n, T - t), a transition from step t has
+Steps are drawn uniformly, or by source in a mixture. With n = `n_step`, T the episode's length, d the
+environment's discounts and m = min(n, T - t), a transition from step t has
 
     n_step_return      = sum_{i < m} gamma^i (prod_{j < i} d_{t+j}) r_{t+i}
     bootstrap_discount = gamma^m prod_{i < m} d_{t+i}
@@ -9,6 +9,9 @@ and m = min(n, T - t), a transition from step t has
 so that its target is `n_step_return + bootstrap_discount * V(next_observation)`, the next observation
 being that of step t+m: the final one where the episode is cut. The bootstrap is 0 where the episode
 is terminal within m steps, or is cut by a time limit that counts as terminal.
+
+An episode without actions has no transition. Text among the observations is left out: what a robot was
+told is in its episode's instruction, and no network reads strings.
 
 B is the batch of transitions, H the history, A the action's dimensions.
 """
@@ -20,9 +23,11 @@ import numpy as np
 
 from .batch import SOURCES, Batch
 from .errors import DatasetError
+from .gather import Gather
+from .mixture import Mixture
 from .snapshot import Snapshot
 from .store import EpisodeStore
-from .tables import EPISODES, STEPS, EpisodeRow, read_episodes, read_steps
+from .tables import EPISODES, STEPS, Column, EpisodeRow, read_episodes, read_steps
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Transitions:
 
 
 class Replay:
-    """Every transition of a snapshot, mapped from the disk, with its n-step return ready.
+    """Every transition that a snapshot holds, mapped from the disk, with its n-step return ready.
 
     Costs some 40 bytes of memory a transition, and what of the columns fits `ram_limit` where the
     snapshot has several batches: one array is gathered from many times faster than many. The same
@@ -65,6 +70,7 @@ class Replay:
         discount: float,
         time_limit_is_terminal: bool,
         history: int = 1,
+        mixture: Mapping[str, float] | None = None,
         ram_limit: int = 2**30,
     ) -> None:
         """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged.
@@ -76,6 +82,8 @@ class Replay:
           discount: gamma.
           time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
           history: H, observations in a window; before the first the episode's first is repeated.
+          mixture: share of each source in what is drawn, in any unit; a source it does not name is not
+            drawn. Without it every step is as likely as any other.
           ram_limit: bytes of columns that may be copied into memory.
         """
         if n_step < 1 or history < 1 or not 0.0 <= discount <= 1.0:
@@ -87,11 +95,18 @@ class Replay:
             raise DatasetError(f"snapshot {snapshot.id} has no batches to learn from")
         batches = store.pinned(snapshot)
         steps = [_steps(store, batch) for batch in batches]
-        episodes = [read_episodes(store.path(batch) / EPISODES) for batch in batches]
+        gone = frozenset(snapshot.excluded)
+        episodes = [
+            [row for row in read_episodes(store.path(batch) / EPISODES) if row.id not in gone]
+            for batch in batches
+        ]
         starts = np.cumsum([0] + [batch.steps + batch.episodes for batch in batches])
         self._index = _index(batches, episodes, starts)
+        if not self.rows:
+            raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
+        self._mixture = None if mixture is None else Mixture(mixture, self._index.source)
         self._history = np.arange(history - 1, -1, -1)
-        self._gather = _Gather(steps, starts, ram_limit)
+        self._gather = Gather(steps, starts, ram_limit)
         self._jump, self._returns, self._bootstrap = _targets(
             np.concatenate([columns["reward"] for columns in steps]),
             np.concatenate([columns["discount"] for columns in steps]),
@@ -100,7 +115,7 @@ class Replay:
             gamma=discount,
             cut_is_terminal=time_limit_is_terminal,
         )
-        self.episodes = sum(batch.episodes for batch in batches)
+        self.episodes = sum(map(len, episodes))
 
     @property
     def rows(self) -> int:
@@ -108,8 +123,13 @@ class Replay:
         return len(self._index.row)
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
-        """Draw `batch_size` transitions uniformly, with replacement."""
-        return self.at(rng.integers(self.rows, size=batch_size))
+        """Draw `batch_size` transitions with replacement, a function of the generator's state alone.
+
+        A stream that makes the generator of its step n from (seed, n) goes on anywhere, as it was.
+        """
+        if self._mixture is None:
+            return self.at(rng.integers(self.rows, size=batch_size))
+        return self.at(self._mixture.draw(batch_size, rng))
 
     def at(self, rows: np.ndarray) -> Transitions:
         """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
@@ -145,61 +165,9 @@ class _Index:
     source: np.ndarray
 
 
-class _Gather:
-    """Rows of the columns of several batches, as if the batches lay end to end."""
-
-    def __init__(self, steps: Sequence[Mapping[str, np.ndarray]], starts: np.ndarray, ram_limit: int) -> None:
-        self._starts = starts
-        self._names = [name for name in steps[0] if name.startswith("observation/")]
-        self._parts: dict[str, list[np.ndarray]] = {}
-        for name in sorted([*self._names, "action"], key=lambda name: sum(c[name].nbytes for c in steps)):
-            parts = [columns[name] for columns in steps]
-            size = sum(part.nbytes for part in parts)
-            if len(parts) > 1 and size <= ram_limit:
-                parts = [np.concatenate(parts)]
-                ram_limit -= size
-            self._parts[name] = parts
-
-    def observations(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Observations by their names in the schema, each `[*rows.shape, ...]`."""
-        groups = None
-        found = {}
-        for name in self._names:
-            if len(self._parts[name]) > 1 and groups is None:
-                groups = self._groups(rows.reshape(-1))
-            found[name.removeprefix("observation/")] = self._take(name, rows, groups)
-        return found
-
-    def actions(self, rows: np.ndarray) -> np.ndarray:
-        """Actions, `[*rows.shape, A]`."""
-        return self._take("action", rows, None)
-
-    def _take(self, name: str, rows: np.ndarray, groups: "_Groups | None") -> np.ndarray:
-        parts = self._parts[name]
-        if len(parts) == 1:
-            return parts[0].take(rows, axis=0)
-        flat = np.empty((rows.size, *parts[0].shape[1:]), parts[0].dtype)
-        for part, places, local in groups or self._groups(rows.reshape(-1)):
-            flat[places] = parts[part].take(local, axis=0)
-        return flat.reshape(*rows.shape, *flat.shape[1:])
-
-    def _groups(self, rows: np.ndarray) -> "_Groups":
-        part = np.searchsorted(self._starts, rows, side="right") - 1
-        order = np.argsort(part, kind="stable")
-        cuts = np.flatnonzero(np.diff(part[order])) + 1
-        return [
-            (int(part[places[0]]), places, rows[places] - self._starts[part[places[0]]])
-            for places in np.split(order, cuts)
-        ]
-
-
-_Groups = list[tuple[int, np.ndarray, np.ndarray]]
-"""For each batch that has any of the rows: its position, the places of its rows, the rows within it."""
-
-
-def _steps(store: EpisodeStore, batch: Batch) -> dict[str, np.ndarray]:
+def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
     path = store.path(batch) / STEPS
-    columns = read_steps(path, store.schema)
+    columns = read_steps(path, store.schema, text=False)
     found, wanted = len(columns["reward"]), batch.steps + batch.episodes
     if found != wanted:
         raise DatasetError(f"{path} has {found} rows, but its manifest counts {wanted}")
@@ -216,7 +184,7 @@ def _index(batches: Sequence[Batch], episodes: Sequence[Sequence[EpisodeRow]], s
         row=first + np.arange(len(first)) - before,
         first=first,
         last=first + np.repeat(lengths, lengths),
-        source=np.repeat(sources, [batch.steps for batch in batches]),
+        source=np.repeat(sources, [sum(row.length for row in rows) for rows in episodes]),
     )
 
 

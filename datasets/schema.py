@@ -13,15 +13,34 @@ from .errors import DatasetError
 
 @dataclass(frozen=True)
 class Field:
-    """One array of a step: its shape without the time axis, and its numpy dtype name."""
+    """One array of a step: its shape without the time axis, and its numpy dtype name.
+
+    Text is `str`, of any length; its arrays hold Python's own strings (numpy's `object`).
+    """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
         """Normalise, so that equal fields compare and hash equal."""
+        dtype = np.dtype(self.dtype)
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
-        object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
+        object.__setattr__(self, "dtype", "str" if dtype.kind == "U" else dtype.name)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds text, which no network reads as it is."""
+        return self.dtype == "str"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a picture: uint8 `[H, W, 3]`, or `[H, W, 1]`."""
+        return self.dtype == "uint8" and len(self.shape) == 3 and self.shape[2] in (1, 3)
+
+    @property
+    def numpy(self) -> np.dtype:
+        """The dtype of its arrays."""
+        return np.dtype(object if self.is_text else self.dtype)
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
     <folder>/schema.json               what a step looks like, with its fingerprint
     <folder>/batches/<id>/             a committed batch: steps.arrow, episodes.arrow, batch.json
     <folder>/batches/.<id>.*.tmp/      a batch somebody is writing, or was writing when they were killed
+    <folder>/excluded/                 tombstones: what later snapshots leave out (exclusion.py)
 
 Nothing committed is ever written again. Counts come from the manifests, so there is no index that
 could disagree with them, and an append costs the same however much is there already.
@@ -19,9 +20,10 @@ from .batch import MANIFEST, Batch, check_batch_id, check_source, read_batch
 from .commit import commit, draft_batch
 from .episode import Episode
 from .errors import DatasetError
+from .exclusion import Tombstone, excluded, mark, tombstones
 from .files import named_errors, read_json, sync, write_json_atomically
 from .schema import Schema
-from .snapshot import Snapshot
+from .snapshot import Snapshot, counted_batches, pinned_batches, take_snapshot
 from .tables import (
     EPISODES,
     STEPS,
@@ -155,7 +157,9 @@ class EpisodeStore:
 
     def episode(self, episode_id: str) -> Episode:
         """The episode called `<batch id>/<index within the batch>`. Raises DatasetError if none."""
-        batch_id, _, index = episode_id.rpartition("/")
+        batch_id, slash, index = episode_id.rpartition("/")
+        if not slash:
+            raise DatasetError(f"{episode_id!r} names no episode, which would be <batch>/<number>")
         batch = self.batch(batch_id)
         if not index.isdecimal() or int(index) >= batch.episodes:
             raise DatasetError(f"batch {batch_id} has no episode {index!r}, only 0 to {batch.episodes - 1}")
@@ -167,34 +171,43 @@ class EpisodeStore:
     ) -> Snapshot:
         """Pin what is committed now: of these sources, and of these batches, or everything by default.
 
-        The order is that of the commits, whatever the order of the arguments.
+        The order is that of the commits, whatever the order of the arguments. What is excluded now is
+        left out; a batch of which nothing is left is not listed.
         """
-        sources = None if sources is None else list(sources)
-        for source in sources or ():
-            check_source(source)
-        wanted = None if batches is None else {self.batch(_id(batch)).id for batch in batches}
-        chosen = [
-            (batch.id, batch.digest)
-            for batch in self.batches()
-            if (sources is None or batch.source in sources) and (wanted is None or batch.id in wanted)
-        ]
-        return Snapshot(self._fingerprint, tuple(chosen))
+        return take_snapshot(self, sources, batches)
 
     def pinned(self, snapshot: Snapshot) -> list[Batch]:
         """The batches of a snapshot, in its order.
 
         Raises DatasetError, naming the batch, where one is missing or is not the one that was pinned.
         """
-        if snapshot.schema != self._fingerprint:
-            raise DatasetError(f"snapshot {snapshot.id} is of another schema than {self._folder}")
-        batches = [self.batch(batch_id) for batch_id in snapshot.batch_ids]
-        for batch, (_, digest) in zip(batches, snapshot.batches, strict=True):
-            if batch.digest != digest:
-                raise DatasetError(
-                    f"batch {batch.id} has digest {batch.digest[:16]}, but snapshot {snapshot.id} "
-                    f"pins {digest[:16]}"
-                )
-        return batches
+        return pinned_batches(self, snapshot)
+
+    def counted(self, snapshot: Snapshot) -> list[Batch]:
+        """The batches of a snapshot with their counts as they are without the episodes it leaves out."""
+        return counted_batches(self, snapshot)
+
+    def exclude(self, target: str, *, reason: str, by: str) -> int:
+        """Leave an episode, or all of a batch, out of every later snapshot; how many that leaves out more.
+
+        Raises DatasetError where there is no such episode or batch, or it is excluded already.
+        """
+        return mark(self, "exclude", target, reason=reason, by=by)
+
+    def include(self, target: str, *, reason: str, by: str) -> int:
+        """Take an exclusion back; how many episodes that brings back.
+
+        Raises DatasetError where there is no such episode or batch, or nothing of it is excluded.
+        """
+        return mark(self, "include", target, reason=reason, by=by)
+
+    def excluded(self) -> frozenset[str]:
+        """Ids of the episodes that a snapshot made now leaves out."""
+        return excluded(self)
+
+    def tombstones(self) -> list[Tombstone]:
+        """Every exclusion and what took it back, oldest first."""
+        return tombstones(self._folder)
 
     def path(self, batch: Batch | str) -> Path:
         """The folder of a batch."""

@@ -19,7 +19,11 @@ import pyarrow as pa
 from .episode import Episode, check_episode
 from .errors import DatasetError
 from .files import named_errors, plain
+from .images import EncodedImages, encode, is_encoded
 from .schema import Field, Schema
+
+Column = np.ndarray | EncodedImages
+"""A column of `steps.arrow` as it is read."""
 
 STEPS = "steps.arrow"
 EPISODES = "episodes.arrow"
@@ -38,6 +42,7 @@ _EPISODES_SCHEMA = pa.schema(
         ("instruction", pa.string()),
         ("terminal", pa.bool_()),
         ("info", pa.string()),
+        ("digest", pa.string()),
     ]
 )
 
@@ -57,6 +62,7 @@ class EpisodeRow:
       instruction: what the robot was told, or "".
       terminal: whether the environment ended it; False where a time limit cut it off.
       info: further facts, as canonical JSON.
+      digest: of what happened in it, as `episode_digest` gives it: equal for equal episodes only.
     """
 
     id: str
@@ -69,19 +75,21 @@ class EpisodeRow:
     instruction: str
     terminal: bool
     info: str
+    digest: str
 
 
 def check_storable(schema: Schema) -> None:
     """Raise DatasetError, naming the field, where the tables cannot hold a field of `schema`."""
     for name, field in step_fields(schema).items():
-        if np.dtype(field.dtype).kind not in "fiub" or np.dtype(field.dtype).itemsize > 8:
+        text = field.is_text and name.startswith("observation/")
+        if not text and (field.numpy.kind not in "fiub" or field.numpy.itemsize > 8):
             raise DatasetError(f"{name} is {field.dtype}, but must be a number of at most 64 bits or a bool")
         if field.size < 1:
-            raise DatasetError(f"{name} has shape {field.shape}, but must hold at least one number")
+            raise DatasetError(f"{name} has shape {field.shape}, but must hold at least one value")
 
 
 def step_fields(schema: Schema) -> dict[str, Field]:
-    """The numeric columns of `steps.arrow`, by name, in the file's order."""
+    """The columns of `steps.arrow` that hold what the schema names, in the file's order."""
     fields = {f"observation/{name}": field for name, field in schema.observation.items()}
     scalar = Field((), "float32")
     return {**fields, "action": schema.action, "reward": scalar, "discount": scalar}
@@ -107,7 +115,7 @@ def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.nd
     """The columns of `steps.arrow`, each `[N, ...]`, of episodes that passed `episode_rows`."""
     total = sum(episode.length + 1 for episode in episodes)
     columns = {
-        name: np.zeros((total, *field.shape), field.dtype) for name, field in step_fields(schema).items()
+        name: np.zeros((total, *field.shape), field.numpy) for name, field in step_fields(schema).items()
     }
     at = 0
     for episode in episodes:
@@ -121,7 +129,7 @@ def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.nd
     return columns
 
 
-def to_episode(row: EpisodeRow, columns: Mapping[str, np.ndarray]) -> Episode:
+def to_episode(row: EpisodeRow, columns: Mapping[str, Column]) -> Episode:
     """The episode of a row. Its arrays are views of `columns`; mapped ones are read-only."""
     start, end = row.offset, row.offset + row.length
     prefix = "observation/"
@@ -143,7 +151,7 @@ def to_episode(row: EpisodeRow, columns: Mapping[str, np.ndarray]) -> Episode:
 
 
 def content_digest(
-    header: Mapping[str, Any], rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]
+    header: Mapping[str, Any], rows: Sequence[EpisodeRow], columns: Mapping[str, Column]
 ) -> str:
     """SHA-256 of what a batch says, whatever the version of Arrow that wrote it."""
     digest = hashlib.sha256()
@@ -151,13 +159,30 @@ def content_digest(
     digest.update(json.dumps([dict(header), facts], sort_keys=True).encode())
     for name in sorted(columns):
         column = np.ascontiguousarray(columns[name])
-        digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
-        digest.update(column.view(np.uint8).data)
+        text = column.dtype == object
+        digest.update(f"{name} {'str' if text else column.dtype.str} {column.shape}".encode())
+        digest.update(json.dumps(column.tolist()).encode() if text else column.view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def episode_digest(episode: Episode) -> str:
+    """SHA-256 over observations, action and reward: what tells whether an episode is already present.
+
+    Score, seed, policy and the like are what somebody says about it, and do not count.
+    """
+    digest = hashlib.sha256()
+    arrays = {f"observation/{name}": value for name, value in episode.observation.items()}
+    for name, value in sorted((arrays | {"action": episode.action, "reward": episode.reward}).items()):
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        if value.dtype.kind in "OSU":  # text: an object's bytes are its address
+            digest.update(json.dumps(value.tolist(), default=repr).encode())
+        else:
+            digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
 def write_steps(path: Path, rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]) -> None:
-    """Write `steps.arrow`: the columns and RLDS's three flags."""
+    """Write `steps.arrow`: the columns, images encoded, and RLDS's three flags."""
     arrays = {name: _to_arrow(column) for name, column in columns.items()}
     total = len(columns["reward"])
     first, last, terminal = (np.zeros(total, bool) for _ in _FLAGS)
@@ -175,14 +200,23 @@ def write_episodes(path: Path, rows: Sequence[EpisodeRow]) -> None:
     _write(path, pa.RecordBatch.from_pydict(columns, schema=_EPISODES_SCHEMA))
 
 
-def read_steps(path: Path, schema: Schema) -> dict[str, np.ndarray]:
-    """Map `steps.arrow`: the numeric columns, each `[N, ...]`, read-only views of the file.
+def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Column]:
+    """Map `steps.arrow`: the columns, each `[N, ...]`, read-only; numbers are views of the file.
+
+    Encoded images are decoded when they are sliced or taken.
+
+    Args:
+      path: the file.
+      schema: what it must hold.
+      text: whether text is wanted, which is copied out of the file.
 
     Raises DatasetError, naming the column, where the file is missing, broken or of another schema.
     """
     with _mapped(path) as batch:
         columns = {}
         for name, field in step_fields(schema).items():
+            if field.is_text and not text:
+                continue
             if name not in batch.schema.names:
                 raise DatasetError(f"{path} has no column {name}")
             columns[name] = _to_numpy(batch.column(name), field, f"{path}, column {name}")
@@ -216,26 +250,39 @@ def _episode_row(name: str, offset: int, episode: Episode, round: int | None) ->
         instruction=str(episode.instruction),
         terminal=episode.is_terminal,
         info=info,
+        digest=episode_digest(episode),
     )
 
 
 def _to_arrow(column: np.ndarray) -> pa.Array:
+    if is_encoded(Field(column.shape[1:], column.dtype.name)):
+        return encode(column)
     # Arrow packs bools into bits, which numpy cannot map: they are kept as bytes.
     flat = column.reshape(-1)
-    values = pa.array(flat.view(np.uint8) if flat.dtype == np.bool_ else flat)
+    if flat.dtype == object:
+        values = pa.array(flat, pa.large_string())
+    else:
+        values = pa.array(flat.view(np.uint8) if flat.dtype == np.bool_ else flat)
     if column.ndim == 1:
         return values
     return pa.FixedSizeListArray.from_arrays(values, int(np.prod(column.shape[1:])))
 
 
-def _to_numpy(array: pa.Array, field: Field, name: str) -> np.ndarray:
-    dtype = np.dtype(field.dtype)
+def _to_numpy(array: pa.Array, field: Field, name: str) -> Column:
+    if field.is_image and array.type == pa.large_binary() and not array.null_count:
+        return EncodedImages(array, field, name)
     values = array.flatten() if isinstance(array, pa.FixedSizeListArray) else array
     size = array.type.list_size if isinstance(array, pa.FixedSizeListArray) else 1
-    stored = np.dtype(np.uint8) if dtype == np.bool_ else dtype
-    if size != field.size or values.type != pa.from_numpy_dtype(stored):
+    stored = np.dtype(np.uint8) if field.numpy == np.bool_ else field.numpy
+    if size != field.size or values.type != (
+        pa.large_string() if field.is_text else pa.from_numpy_dtype(stored)
+    ):
         raise DatasetError(f"{name} is {array.type}, but must be {field.dtype} of shape {field.shape}")
-    return values.to_numpy(zero_copy_only=True).view(dtype).reshape(len(array), *field.shape)
+    if values.null_count:
+        raise DatasetError(f"{name} has {values.null_count} gaps, but must have a value in every step")
+    column = values.to_numpy(zero_copy_only=not field.is_text).view(field.numpy)
+    column.flags.writeable = False
+    return column.reshape(len(array), *field.shape)
 
 
 def _write(path: Path, batch: pa.RecordBatch) -> None:

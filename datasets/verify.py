@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .batch import MANIFEST, Batch, read_batch
 from .errors import DatasetError
+from .exclusion import EXCLUDED, tombstone_faults
 from .files import is_temporary, named_errors, sha256_of, writer_is_gone
 from .tables import EPISODES, STEPS, EpisodeRow, read_episodes
 
@@ -19,7 +20,9 @@ def verify(store: "EpisodeStore") -> list[str]:
     for path in _entries(store):
         if is_temporary(path.name):
             sentences += _leftover(path)
-        elif path.parent == store.folder:
+        elif path.parent == store.folder / EXCLUDED:
+            sentences += tombstone_faults(store, path)
+        elif path.parent != store.folder / "batches":
             continue
         elif not (path / MANIFEST).exists():
             sentences.append(f"{path} has no {MANIFEST}, so it is no batch")
@@ -40,9 +43,9 @@ def clean(store: "EpisodeStore") -> list[str]:
 
 
 def _entries(store: "EpisodeStore") -> list[Path]:
-    folders = (store.folder, store.folder / "batches")
+    folders = [store.folder / name for name in ("", "quarantine", EXCLUDED, "batches")]
     with named_errors(store.folder, "listed"):
-        return [path for folder in folders for path in sorted(folder.iterdir())]
+        return [path for folder in folders if folder.exists() for path in sorted(folder.iterdir())]
 
 
 def _leftover(path: Path) -> list[str]:

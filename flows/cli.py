@@ -5,7 +5,6 @@ Nothing heavy is imported before a command runs, so that `pacloop --help` answer
 
 import errno
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,9 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from ..datasets.errors import PacloopError
-from .dataset_commands import HERE, JsonOption, WorkspaceOption, dataset
+from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
 from .environment import prepare
 from .gate_commands import gate
+from .inject import inject
+from .policy_commands import policies
 
 app = typer.Typer(
     name="pacloop",
@@ -27,9 +28,9 @@ app = typer.Typer(
 )
 app.add_typer(dataset)
 app.add_typer(gate)
+app.command()(inject)
+app.add_typer(policies)
 
-Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
-By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
 DEMO_MINUTES = 20.0
 """No round of the demo begins after so long."""
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -166,14 +167,14 @@ def promote(
     """Put a policy in force by hand; the gate is not asked."""
     space = _open(workspace)
     before = space.registry.champion()
-    space.registry.promote(policy, reason=reason, by=by or _user())
+    space.registry.promote(policy, reason=reason, by=by or user())
     print(f"champion: {before} -> {policy}")
 
 
 @app.command()
 def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Put the champion before this one in force again."""
-    before, after = _open(workspace).registry.rollback(reason=reason, by=by or _user())
+    before, after = _open(workspace).registry.rollback(reason=reason, by=by or user())
     print(f"champion: {before} -> {after}")
 
 
@@ -216,13 +217,14 @@ def main() -> None:
 
 def _stage(workspace: Path, name: str) -> None:
     from ..loop import stages
-    from ..loop.round import next_round
+    from ..loop.round import learn_candidate, next_round
     from .display import progress_bars
     from .rounds import session
 
     with progress_bars() as progress, session(workspace, progress) as ours:
         number = next_round(ours.space)
-        outcome = getattr(stages, name)(ours.space, number, ours.pool, progress)
+        stage = {"collect": stages.collect, "learn": learn_candidate}[name]
+        outcome = stage(ours.space, number, ours.pool, progress)
         if name == "collect":
             stages.append(ours.space, number, ours.pool, progress)
     shown = {k: v for k, v in outcome.items() if isinstance(v, int | float | str)}
@@ -237,10 +239,6 @@ def _open(workspace: Path) -> Any:
 
 def _print_json(data: Any) -> None:
     print(json.dumps(data, indent=2))
-
-
-def _user() -> str:
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
 
 
 if __name__ == "__main__":

@@ -1,77 +1,88 @@
 """`pacloop dataset`: what is in the dataset, and whether it is sound."""
 
 import json
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..datasets import EpisodeStore
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", envvar="PACLOOP_WORKSPACE", help="Folder of the run.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
+By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
 HERE = Path("workspace")
 
 dataset = typer.Typer(name="dataset", help="Look at the episodes and check them.", no_args_is_help=True)
 
 
 @dataset.command()
-def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
-    """List the batches in the order of their commits."""
-    batches = _store(workspace).batches()
-    if as_json:
-        print(json.dumps([batch.to_json() for batch in batches], indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
+def ls(
+    round: Annotated[int | None, typer.Option(help="Made in this round.")] = None,
+    source: Annotated[str | None, typer.Option(help="demonstration, collection, evaluation, ...")] = None,
+    policy: Annotated[str | None, typer.Option(help="Id of the policy that acted.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="List the episodes that scored at least so.")
+    ] = None,
+    max_score: Annotated[float | None, typer.Option(help="List the episodes that scored at most so.")] = None,
+    since: Annotated[str | None, typer.Option(help="Committed since this date or time, UTC.")] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """List the batches in the order of their commits; with a bound on the score, the episodes."""
+    from ..datasets.find import Query, find_batches, find_rows, moment
+    from .listing import batch_facts, print_batches, print_episodes, row_facts
 
-    table = Table()
-    for name in ("batch", "source", "round", "episodes", "steps", "success", "policy", "committed"):
-        table.add_column(
-            name, justify="right" if name in ("round", "episodes", "steps", "success") else "left"
-        )
-    for b in batches:
-        number, policy = "" if b.round is None else str(b.round), str(b.origin.get("policy", ""))
-        score = f"{b.mean_score:.0%}"
-        table.add_row(b.id, b.source, number, str(b.episodes), str(b.steps), score, policy, b.committed[:19])
-    Console().print(table)
-    print(f"{len(batches)} batches, {sum(b.episodes for b in batches)} episodes")
+    store = _store(workspace)
+    query = Query(round, source, policy, min_score, max_score, moment(since) if since else None)
+    excluded = store.excluded()
+    if query.of_scores:
+        found = [row_facts(batch, row, excluded) for batch, row in find_rows(store, query)]
+    else:
+        found = [batch_facts(batch, excluded) for batch in find_batches(store, query)]
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        (print_episodes if query.of_scores else print_batches)(found)
 
 
 @dataset.command()
 def show(
-    episode: Annotated[str, typer.Argument(help="Id of an episode, <batch>/<number>, or of a batch.")],
+    episode: Annotated[str, typer.Argument(help="Id of an episode, <batch>/<number>, or of a batch.")] = "",
+    video: Annotated[Path | None, typer.Option(help="Write the episode to this MP4 file.")] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Show the episodes that injections did not take.")
+    ] = False,
 ) -> None:
-    """Show where an episode came from and how it went; for a batch, its manifest and its episodes."""
+    """Show where an episode came from and who learned from it; for a batch, its manifest and its episodes."""
+    if quarantine:
+        show_quarantine(workspace, as_json)
+        return
+    from ..loop.lineage import episode_facts
+    from ..loop.workspace import Workspace
+    from .listing import print_facts, readable, whole_batch
+
     store = _store(workspace)
-    if "/" not in episode:
-        data = store.batch(episode).to_json()
-        data["rows"] = [f"{r.id}: score {r.score:g}, {r.length} steps" for r in store.iter_rows([episode])]
-    else:
-        found, batch = store.episode(episode), store.batch(episode.rpartition("/")[0])
-        data = {
-            "id": episode,
-            "source": batch.source,
-            "round": batch.round,
-            "policy": found.policy,
-            "seed": found.seed,
-            "score": found.score,
-            "steps": found.length,
-            "seconds": found.length / store.schema.control_hz,
-            "ended": "terminal" if found.is_terminal else "cut off by the time limit",
-            "return": float(found.reward.sum()),
-            "instruction": found.instruction,
-            "info": dict(found.info),
-            "origin": dict(batch.origin),
-            "committed": batch.committed,
-        }
+    data = (
+        episode_facts(Workspace.open(workspace), store, episode)
+        if "/" in episode
+        else whole_batch(store, episode)
+    )
+    if video:
+        from ..loop.video import write_video
+
+        data["video"] = write_video(store, episode, video)
     if as_json:
         print(json.dumps(data, indent=2))
-        return
-    for name, value in data.items():
-        print(f"{name:<12} " + ("\n             ".join(value) if isinstance(value, list) else str(value)))
+    else:
+        print_facts(readable(data))
 
 
 @dataset.command()
@@ -86,7 +97,48 @@ def verify(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
     raise SystemExit(1 if wrong else 0)
 
 
-def _store(workspace: Path):
+Excludable = Annotated[str, typer.Argument(help="Id of an episode, <batch>/<number>, or of a batch.")]
+
+
+@dataset.command()
+def exclude(target: Excludable, reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Leave an episode, or a batch, out of all that is learned from now on; nothing is deleted."""
+    count = _store(workspace).exclude(target, reason=reason, by=by or user())
+    print(f"{target}: {_episodes(count)} excluded from every later snapshot")
+
+
+@dataset.command()
+def include(target: Excludable, reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Take an exclusion back."""
+    count = _store(workspace).include(target, reason=reason, by=by or user())
+    print(f"{target}: {_episodes(count)} in every later snapshot again")
+
+
+def user() -> str:
+    """Who is at the keyboard, as the system calls them."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
+
+
+def _episodes(count: int) -> str:
+    return f"{count} episode{'' if count == 1 else 's'}"
+
+
+def show_quarantine(workspace: Path, as_json: bool) -> None:
+    """Print every episode that an injection did not take, with its reasons."""
+    from ..datasets.quarantine import read_quarantine
+
+    records = read_quarantine(_store(workspace).folder)
+    if as_json:
+        print(json.dumps(records, indent=2))
+        return
+    for record in records:
+        print(f"{record['path']} ({record['format']}), {record['when'][:19]}, by {record['by']}")
+        for entry in record["entries"]:
+            print(f"  {entry['where']}: " + "; ".join(entry["reasons"]))
+    print(f"{sum(len(record['entries']) for record in records)} episodes in quarantine")
+
+
+def _store(workspace: Path) -> "EpisodeStore":
     from ..datasets import EpisodeStore
     from ..loop.workspace import Workspace
 

@@ -41,7 +41,7 @@ class ObservationEncoder(nn.Module):
         super().__init__()
         self.names = sorted(schema.observation)
         for name, field in schema.observation.items():
-            if len(field.shape) > 1 or field.dtype == "uint8":
+            if len(field.shape) > 1 or field.dtype in ("uint8", "str"):
                 raise DatasetError(
                     f"observation {name} has shape {field.shape} and type {field.dtype}, "
                     "but the network reads groups of scalars only"

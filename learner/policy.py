@@ -14,6 +14,10 @@ from .pac import Pac, sample_bins
 
 Mode = Literal["sample", "mode", "q_guided"]
 
+FEWEST_ROWS = 8
+"""Smaller batches are padded: products of one to three rows take another path through the BLAS and round
+differently, and an episode must not depend on how many others are still running beside it."""
+
 
 @dataclass(frozen=True)
 class Acting:
@@ -61,7 +65,10 @@ class Policy:
     @torch.inference_mode()
     def act(self, observation: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
         """Observation fields `[B, H, ...]` and uniform noise `[B, N, A]` to actions `[B, A]`."""
-        network = self.network
+        rows, network = len(noise), self.network
+        if rows < FEWEST_ROWS:
+            observation = {name: _padded(value) for name, value in observation.items()}
+            noise = _padded(noise)
         latents = network.latents({name: torch.from_numpy(value) for name, value in observation.items()})
         logits = network.policy_logits(latents)
         if self.acting.mode == "mode":
@@ -71,7 +78,7 @@ class Policy:
             logits = logits.masked_fill(logits < likely, -torch.inf)
             drawn = network.action_values[sample_bins(logits, torch.from_numpy(noise))]
             action = drawn[:, 0] if self.acting.mode == "sample" else _favourite(network, latents, drawn)
-        return self._low + (action.numpy() + 1) * 0.5 * (self._high - self._low)
+        return self._low + (action.numpy()[:rows] + 1) * 0.5 * (self._high - self._low)
 
     @torch.inference_mode()
     def q(self, observation: Mapping[str, np.ndarray], action: np.ndarray) -> np.ndarray:
@@ -85,6 +92,10 @@ def normalise(action: np.ndarray, schema: Schema) -> np.ndarray:
     """From the task's own range to [-1, 1], float32, shape kept."""
     low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
     return ((action - low) * (2.0 / (high - low)) - 1.0).astype(np.float32)
+
+
+def _padded(rows: np.ndarray) -> np.ndarray:
+    return np.concatenate([rows, np.repeat(rows[-1:], FEWEST_ROWS - len(rows), axis=0)])
 
 
 def _favourite(network: Pac, latents: Tensor, actions: Tensor) -> Tensor:

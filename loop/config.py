@@ -77,6 +77,10 @@ class Act(_Section):
     floor: float = Field(
         default=0.05, ge=0, lt=1, description="bins less likely than this share are not drawn"
     )
+    trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = Field(
+        default=[2, 4, 8, 16], description="numbers of actions that a q_guided candidate is tried with"
+    )
+    trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
 
 
 class Gate(_Section):

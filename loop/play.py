@@ -5,12 +5,13 @@ all its seeds have ended, since short episodes end first and are not like long o
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..datasets import Batch
 from ..datasets.errors import DatasetError
 from ..learner.checkpoint import PolicyRecord, read_record
+from ..learner.policy import Acting
 from .progress import Progress
 from .seeds import Purpose, episode_seeds
 from .workspace import Workspace
@@ -34,6 +35,8 @@ class Play:
       round: number of the round.
       episodes: the most that are played.
       block: episodes in a batch; the last may be smaller.
+      acting: how the policy acts, where not in its own way.
+      first: position of the first seed among those of the purpose and round.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Play:
     round: int
     episodes: int
     block: int
+    acting: Acting | None = None
+    first: int = 0
 
 
 def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iterator[Batch]:
@@ -52,6 +57,7 @@ def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iter
     this stage was about, and mixing the two would be a lie.
     """
     record = read_record(space.policy_folder(wanted.policy))
+    record = record if wanted.acting is None else replace(record, acting=wanted.acting)
     done = successes = 0
     for number, first in enumerate(range(0, wanted.episodes, wanted.block)):
         count = min(wanted.block, wanted.episodes - first)
@@ -81,7 +87,9 @@ def _play_block(
     successes: int,
 ) -> Batch:
     run = space.config.seed
-    seeds = episode_seeds(wanted.purpose, run=run, round=wanted.round, first=first, count=count)
+    seeds = episode_seeds(
+        wanted.purpose, run=run, round=wanted.round, first=wanted.first + first, count=count
+    )
     weights = (space.policy_folder(wanted.policy) / "weights.safetensors").read_bytes()
     episodes = []
     for episode in pool().run(record, weights, seeds):

@@ -27,7 +27,8 @@ def curve_png(found: Sequence[Row], *, target: float, title: str) -> bytes:
         axes.annotate(
             f"{row.rate:.0%}",
             (i, row.rate),
-            xytext=(7, 6),
+            xytext=(-6, 7),  # left of the bar and above a curve that climbs
+            ha="right",
             textcoords="offset points",
             fontsize=10,
             color=color,

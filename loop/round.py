@@ -11,6 +11,7 @@ from typing import Any
 from .errors import LoopError
 from .play import Pool
 from .progress import Progress
+from .race import race
 from .stages import Outcome, append, champion_sample, collect, evaluate, gate, learn, pac_run, run_learner
 from .statistics import wilson
 from .workspace import Workspace
@@ -37,8 +38,14 @@ def run_round(
     reason = reached(space, number, sample["champion"])
     if reason and space.outcome(number, "learn") is None:
         return space.write_outcome(number, "reached", {"decision": "reached", "reason": reason})
-    run("learn", lambda: learn(space, number, pool, progress))
+    run("learn", lambda: learn_candidate(space, number, pool, progress))
     return run("gate", lambda: gate(space, number, pool, progress))
+
+
+def learn_candidate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
+    """Learn a candidate, and find out how it acts best."""
+    learn(space, number, pool, progress)
+    return race(space, number, pool, progress)
 
 
 def run_start(space: Workspace, pool: Pool, progress: Progress, run: Run = run_directly) -> Outcome:
@@ -62,7 +69,12 @@ def run_start(space: Workspace, pool: Pool, progress: Progress, run: Run = run_d
         ),
     )
     pac = pac_run(space, settings.improve_steps)
-    first = run("learn", lambda: run_learner(space, 0, "learn", "r000-pac", pac, bc["policy"], progress))
+
+    def learned() -> Outcome:
+        run_learner(space, 0, "learn", "r000-pac", pac, bc["policy"], progress)
+        return race(space, 0, pool, progress)
+
+    first = run("learn", learned)
     space.registry.install(
         first["policy"], reason="learned from the demonstrations", by="round 0", round=0, action="first"
     )
@@ -126,7 +138,7 @@ def improve(
     begun = time.monotonic()
     start = play_start or (lambda: run_start(space, pool, progress))
     one = play_round or (lambda number: run_round(space, number, pool, progress))
-    if space.outcome(0, "learn") is None or space.registry.champion() is None:
+    if space.outcome(0, "race") is None or space.registry.champion() is None:
         start()
     number, why = next_round(space), ""
     while not why:

@@ -61,11 +61,13 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
         raise LoopError(
             f"{space.folder} has no demonstrations to learn from; see: pacloop demonstrate --help"
         )
-    batches = store.pinned(snapshot)
-    played = sum(b.episodes for b in batches if b.round == number and b.source == "collection")
+    # What was collected must be there, also what somebody has excluded since.
+    collected = [b for b in store.batches() if b.round == number and b.source == "collection"]
+    played = sum(b.episodes for b in collected)
     reported = (space.outcome(number, "collect") or {"episodes": played})["episodes"]
     if played != reported:
         raise LoopError(f"round {number} collected {reported} episodes, but the dataset holds {played}")
+    batches = store.counted(snapshot)
     sources: dict[str, int] = {}
     for batch in batches:
         sources[batch.source] = sources.get(batch.source, 0) + batch.episodes
@@ -79,6 +81,7 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
             "episodes": sum(b.episodes for b in batches),
             "rows": sum(b.steps for b in batches),
             "sources": sources,
+            "excluded": len(store.excluded()),
             "seconds": watch.sec,
         },
     )
@@ -90,7 +93,7 @@ def learn(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Out
         return done
     settings, pinned = space.config.learn, _require(space, number, "append")
     start = _start_policy(space, number)
-    fresh = pinned["rows"] - read_record(space.policy_folder(start)).lineage["rows"]
+    fresh = _fresh_rows(space, pinned, start)
     wanted = round(settings.samples_per_row * fresh / settings.batch_size)
     steps = min(max(wanted, settings.minimum_steps), settings.maximum_steps)
     config = pac_run(space, steps)
@@ -251,7 +254,7 @@ def pac_run(space: Workspace, steps: int) -> LearnConfig:
 
 def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
     watch, config = Stopwatch(), space.config.gate
-    sample, candidate = _require(space, number, "collect"), _require(space, number, "learn")["policy"]
+    sample, candidate = _require(space, number, "collect"), _require(space, number, "race")["policy"]
     earlier = [verdict for k in space.rounds() if k < number and (verdict := space.outcome(k, "gate"))]
     champion = sample["champion"]
     binary = all(own["binary"] for own in _collections(space, number, champion))
@@ -313,6 +316,14 @@ def _start_policy(space: Workspace, number: int) -> str:
         if verdict and verdict["decision"] != "rejected":
             return verdict["candidate"]
     return _require(space, number, "begin")["champion"]
+
+
+def _fresh_rows(space: Workspace, pinned: Outcome, start: str) -> int:
+    """Rows of a round's snapshot from which its starting policy has not learned."""
+    learned_in = read_record(space.policy_folder(start)).lineage["round"]
+    before = Snapshot.from_json(_require(space, learned_in, "append")["snapshot"])
+    shared = Snapshot.from_json(pinned["snapshot"]).shared(before)
+    return pinned["rows"] - sum(batch.steps for batch in space.store.counted(shared))
 
 
 def _tally(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Outcome:

@@ -1,11 +1,16 @@
 """The rounds so far, as rows: what `status`, the Prefect artifact and the plot all show."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .statistics import wilson
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..datasets import Batch
 
 
 @dataclass(frozen=True)
@@ -13,13 +18,14 @@ class Row:
     """One line of the table.
 
     Attributes:
-      name: what was measured: `demonstrations`, `BC`, `PAC on the demonstrations`, `round 3`, `final`.
+      name: what was measured: `demonstrations`, `BC`, `PAC on the demonstrations`, `round 3`,
+        `injected demo.hdf5`, `final`.
       round: its round.
       policy: who acted.
       rate: mean score.
       interval: 95 % Wilson interval.
       n: episodes behind the rate.
-      verdict: of a round's gate, or "".
+      verdict: of a round's gate; `injected` for what came from outside; or "".
       reason: the verdict's sentence, or "".
       episodes: episodes in the dataset when this ended.
       seconds: wall time of its stages.
@@ -47,7 +53,9 @@ def rows(space: Workspace) -> list[Row]:
     A policy that collected is shown by its collection, which nobody selected; a candidate that has not
     collected yet is shown by the gate's episodes.
     """
-    found = _demonstrations(space)
+    learned_in = _learned_in(space)
+    injected = _injected(space, learned_in)
+    found = _demonstrations(space, learned_in)
     seconds = _seconds(space, 0, ["append", "clone", "baseline"])
     if baseline := space.outcome(0, "baseline"):
         found.append(
@@ -55,22 +63,65 @@ def rows(space: Workspace) -> list[Row]:
         )
     collected = {o["champion"]: o for n in space.rounds() if n and (o := space.outcome(n, "collect"))}
     total = sum(row.n for row in found)
-    if (learned := space.outcome(0, "learn")) and (sample := collected.get(learned["policy"])):
-        name, seconds = "PAC on the demonstrations", _seconds(space, 0, ["learn"])
-        found.append(_measured(name, 0, learned["policy"], sample, total, seconds))
+    raced = space.outcome(0, "race") or {"episodes": 0}
+    total += raced["episodes"]
+    if sample := collected.get(raced.get("policy")):
+        name, seconds = "PAC on the demonstrations", _seconds(space, 0, ["learn", "race"])
+        found.append(_measured(name, 0, sample["champion"], sample, total, seconds))
     for number in space.rounds():
         if number == 0:
             continue
-        total += (space.outcome(number, "collect") or {"episodes": 0})["episodes"]
+        found += [replace(row, episodes=(total := total + row.n)) for row in injected.pop(number, [])]
+        for stage in ("collect", "race"):
+            total += (space.outcome(number, stage) or {"episodes": 0})["episodes"]
         if verdict := space.outcome(number, "gate"):
             total += verdict["candidate_n"]
             total += verdict["champion_n"] if verdict.get("champion_arm") == "fresh" else 0
             found.append(_round(space, number, verdict, collected, total))
-    return found + _final(space, total)
+    waiting = [replace(row, episodes=(total := total + row.n)) for row in injected.pop(None, [])]
+    return found + _final(space, total) + waiting
 
 
-def _demonstrations(space: Workspace) -> list[Row]:
-    batches = [b for b in space.store.batches() if b.source == "demonstration"]
+def _learned_in(space: Workspace) -> dict[str, int]:
+    """The first round that learned from a batch, by the batch's id."""
+    found: dict[str, int] = {}
+    for number in space.rounds():
+        pinned = space.outcome(number, "append")
+        for name, _ in pinned["snapshot"]["batches"] if pinned else ():
+            found.setdefault(name, number)
+    return found
+
+
+def _came_later(batch: "Batch", learned_in: dict[str, int]) -> bool:
+    """Whether a batch was injected when the run had begun; what round 0 learns from began it."""
+    return (
+        batch.origin.get("command") == "inject" and 0 in learned_in.values() and learned_in.get(batch.id) != 0
+    )
+
+
+def _injected(space: Workspace, learned_in: dict[str, int]) -> dict[int | None, list[Row]]:
+    """A row for each injection, by the first round that learned from it; None where none has yet."""
+    found: dict[int | None, list[Row]] = {}
+    later = [batch for batch in space.store.batches() if _came_later(batch, learned_in)]
+    for (path, when), group in groupby(later, lambda b: (str(b.origin["path"]), str(b.origin["when"]))):
+        batches = list(group)
+        number, origin = learned_in.get(batches[0].id), batches[0].origin
+        n, score = sum(b.episodes for b in batches), sum(b.score_sum for b in batches)
+        learned = "not learned from yet" if number is None else f"learned from since round {number}"
+        reason = f"{batches[0].source} from {path} by {origin['by']}, {when[:16]}; {learned}"
+        reason += f"; {origin['note']}" if origin["note"] else ""
+        name = f"injected {Path(path).name}"
+        row = Row(name, number or 0, str(origin["by"]), score / n, wilson(score, n), n, "injected", reason)
+        found.setdefault(number, []).append(row)
+    return found
+
+
+def _demonstrations(space: Workspace, learned_in: dict[str, int]) -> list[Row]:
+    batches = [
+        batch
+        for batch in space.store.batches()
+        if batch.source == "demonstration" and not _came_later(batch, learned_in)
+    ]
     n, score = sum(b.episodes for b in batches), sum(b.score_sum for b in batches)
     if n == 0:
         return []
@@ -93,7 +144,7 @@ def _round(
         verdict=verdict["decision"],
         reason=verdict["reason"],
         episodes=total,
-        seconds=_seconds(space, number, ["collect", "append", "learn", "gate"]),
+        seconds=_seconds(space, number, ["collect", "append", "learn", "race", "gate"]),
     )
 
 

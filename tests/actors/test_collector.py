@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from pacloop.actors.cluster import connect
 from pacloop.actors.collector import CollectError, CollectorPool
 from pacloop.actors.rollout import rollout
 from pacloop.learner.checkpoint import build_policy
+from pacloop.learner.policy import Acting
 
 SEEDS = range(500, 560)
 pytestmark = pytest.mark.timeout(180)
@@ -123,6 +125,23 @@ def test_a_second_connection_starts_nothing(started):
 def test_every_seed_once_and_as_in_one_process(pool, check):
     check()
     assert pool.replaced == 0
+
+
+def test_the_same_weights_may_act_in_several_ways(pool, reach, reacher, same_episode):
+    record, weights = reacher
+    for actions in (1, 9):
+        other = replace(record, acting=Acting("q_guided", actions))
+        played = rollout(
+            reach,
+            build_policy(other, weights),
+            SEEDS,
+            environments=[reach.make()],
+            policy_id=other.id,
+            history=other.network.history,
+        )
+        wanted = {episode.seed: episode for episode in played}
+        found = list(pool.run(other, weights, SEEDS))
+        assert all(same_episode(episode, wanted[episode.seed]) for episode in found)
 
 
 def test_a_failing_task_is_named_and_its_run_is_not_heard_of_later(pool, check, reacher):

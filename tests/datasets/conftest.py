@@ -29,7 +29,7 @@ def make_episode(steps=5, seed=0, terminal=True, score=1.0, schema=None, **chang
     schema = schema or make_schema()
     rng = np.random.default_rng(seed)
     discount = np.ones(steps, np.float32)
-    discount[-1] = 0.0 if terminal else 1.0
+    discount[-1:] = 0.0 if terminal else 1.0
     facts = {
         "observation": {
             name: rng.integers(0, 2 if field.dtype == "bool" else 100, (steps + 1, *field.shape)).astype(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pacloop.datasets import DatasetError
+from pacloop.datasets import DatasetError, Field
 from pacloop.datasets.episode import check_episode
 
 
@@ -35,6 +35,26 @@ def test_a_bad_field_is_named(build, schema, changes, sentence):
 def test_length_is_bounded(build, schema):
     with pytest.raises(DatasetError, match="more than the horizon of 40"):
         check_episode(build.episode(41), schema)
-    empty = build.episode(1, action=np.zeros((0, 2), np.float32))
-    with pytest.raises(DatasetError, match="no action"):
-        check_episode(empty, schema)
+
+
+def test_an_episode_may_be_empty(build, schema):
+    empty = build.episode(0)
+    check_episode(empty, schema)
+    assert (empty.length, empty.is_terminal) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (np.array([["a", 3], ["b", "c"]], object), "observation told holds 3, but must hold text"),
+        (np.array([["a", "\ud800"], ["b", "c"]]), "which is no valid Unicode"),
+        (np.zeros((2, 2)), "observation told is float64, but must be str"),
+        (np.array(["a", "b"]), r"observation told has shape \(2,\), but must have \(2, 2\)"),
+    ],
+)
+def test_text_is_checked(build, words, sentence):
+    schema = build.schema(observation={"told": Field((2,), "str")})
+    good = build.episode(1, schema=schema, observation={"told": np.array([["a", "ü"], ["", "\0"]], object)})
+    check_episode(good, schema)
+    with pytest.raises(DatasetError, match=sentence):
+        check_episode(build.episode(1, schema=schema, observation={"told": words}), schema)

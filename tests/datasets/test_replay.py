@@ -125,6 +125,41 @@ def test_sampling_is_uniform_and_reproducible(store):
     assert counts.max() < 1150
 
 
+def test_a_mixture_draws_each_source_in_its_share(store):
+    shares = {"demonstration": 1, "collection": 3}
+    replay, again = open_replay(store, mixture=shares), open_replay(store, mixture=shares)
+    found = replay.sample(8000, np.random.default_rng(0))
+    assert (found.rows == again.sample(8000, np.random.default_rng(0)).rows).all()
+    counts = np.bincount(found.rows, minlength=8)
+    assert abs(counts[7] - 6000) < 150, "the only step of the collection"
+    assert counts[:7].min() > 220 and counts[:7].max() < 350
+    assert [SOURCES[i] for i in np.unique(found.source)] == ["demonstration", "collection"]
+    only = open_replay(store, mixture={"collection": 0.1, "demonstration": 0.0})
+    assert set(only.sample(100, np.random.default_rng(0)).rows) == {7}
+
+
+@pytest.mark.parametrize(
+    ("mixture", "sentence"),
+    [
+        ({"dreams": 1.0}, "source is 'dreams'"),
+        ({"collection": -1.0}, "the share of collection is -1.0, but must be 0 or more"),
+        ({"collection": float("nan")}, "the share of collection is nan"),
+        ({"evaluation": 1.0}, "the snapshot has no step of it"),
+        ({"collection": 0.0}, "must not all be 0"),
+        ({}, "must not all be 0"),
+    ],
+)
+def test_a_mixture_that_cannot_be_drawn_is_refused(store, mixture, sentence):
+    with pytest.raises(DatasetError, match=sentence):
+        open_replay(store, mixture=mixture)
+
+
+def test_what_a_generator_draws_never_changes(store):
+    """A learner that goes on after an update must see the batches it would have seen."""
+    rows = open_replay(store).sample(12, np.random.default_rng([3, 7])).rows
+    assert rows.tolist() == np.random.default_rng([3, 7]).integers(8, size=12).tolist()
+
+
 def test_samples_may_be_written_to(store):
     sample = open_replay(store).sample(4, np.random.default_rng(0))
     for array in (*sample.observation.values(), *sample.next_observation.values(), sample.action):

@@ -48,6 +48,7 @@ def test_help_names_every_command(tmp_path):
         "promote",
         "rollback",
         "dataset",
+        "policies",
     ):
         assert command in done.stdout
 
@@ -98,6 +99,42 @@ def test_verify_exits_1_and_names_a_flipped_byte(space, tmp_path):
     done = pacloop("dataset", "verify", "-w", broken, cwd=tmp_path)
     assert done.returncode == 1
     assert "steps.arrow" in done.stdout
+
+
+def test_dataset_ls_finds_batches_and_episodes(space):
+    def ls(*words):
+        done = pacloop("dataset", "ls", "-w", space, "--json", *words, cwd=space.parent)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert len(ls("--round", 0, "--source", "demonstration", "--policy", "demonstrator")) == 1
+    assert ls("--round", 7) == ls("--since", "2999-01-01") == ls("--policy", "r000-pac") == []
+    failed, fine = ls("--max-score", 0), ls("--min-score", 1)
+    assert len(failed) + len(fine) == 5
+    assert {row["score"] for row in failed} <= {0.0}
+    for words in (["--since", "soon"], ["--source", "dreams"]):
+        refused("dataset", "ls", "-w", space, *words, cwd=space.parent)
+    assert "5 episodes" in pacloop("dataset", "ls", "-w", space, "--min-score", 0, cwd=space.parent).stdout
+
+
+def test_policies_ls_and_show(space):
+    assert json.loads(pacloop("policies", "ls", "-w", space, "--json", cwd=space.parent).stdout) == []
+    assert "no policy 'r000-pac'" in refused("policies", "show", "r000-pac", "-w", space, cwd=space.parent)
+
+
+def test_excluding_is_on_record_and_can_be_taken_back(space, tmp_path):
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(space, other)
+    (batch,) = json.loads(pacloop("dataset", "ls", "-w", other, "--json", cwd=tmp_path).stdout)
+    why = ("--reason", "knocked over", "--by", "ann", "-w", other)
+    done = pacloop("dataset", "exclude", f"{batch['id']}/2", *why, cwd=tmp_path)
+    assert done.stdout == f"{batch['id']}/2: 1 episode excluded from every later snapshot\n"
+    assert "excluded already" in refused("dataset", "exclude", f"{batch['id']}/2", *why, cwd=tmp_path)
+    assert "has no batch or episode nope" in refused("dataset", "exclude", "nope", *why, cwd=tmp_path)
+    assert pacloop("dataset", "include", batch["id"], *why, cwd=tmp_path).returncode == 0
+    assert pacloop("dataset", "verify", "-w", other, cwd=tmp_path).returncode == 0
 
 
 def test_a_folder_that_is_no_workspace(tmp_path):

@@ -19,6 +19,7 @@ SMALL = {
         "maximum_steps": 20,
         "batch_size": 32,
     },
+    "act": {"trial_actions": [2], "trial_episodes": 4},
     "gate": {"cap": 8, "block": 4},
     "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
 }
@@ -65,7 +66,7 @@ def test_a_rounds_run_is_renamed_after_its_verdict(ended):
     verdict = ended[0].space.outcome(1, "gate")
     rate = verdict["candidate_successes"] / verdict["candidate_n"]
     assert f"round 1 - success {rate:.0%} - {verdict['decision']}" in names
-    assert "start - r000-pac" in names
+    assert f"start - {ended[0].space.outcome(0, 'race')['policy']}" in names
     assert all(run.state.is_completed() for run in ended[1] if run.name != "killed")
 
 

@@ -47,3 +47,22 @@ def verdict():
         }
 
     return verdict
+
+
+@pytest.fixture
+def put_policy(space):
+    """Write a policy that learned in a round; what it weighs is nobody's business here."""
+    import torch
+
+    from pacloop.learner.checkpoint import PolicyRecord, write_policy
+    from pacloop.learner.config import PacConfig
+    from pacloop.learner.policy import Acting
+
+    def put_policy(name, round, parent=None, **lineage):
+        pinned = space.outcome(round, "append") or {"snapshot_id": "none"}
+        lineage = {"round": round, "parent": parent, "snapshot": pinned["snapshot_id"], **lineage}
+        acting, figures = Acting("q_guided", 4, 0.05), {"loss": 0.25}
+        record = PolicyRecord(name, space.task.schema, PacConfig(), acting, lineage, figures)
+        write_policy(space.policy_folder(name), record, {"w": torch.zeros(1)})
+
+    return put_policy

@@ -66,7 +66,7 @@ def judged(tmp_path, monkeypatch, tally):
         batch = played.add(collect, "collect-00000", played.scores(np.random.default_rng(9), "old", 80))
         outcome = tally(batch.successes, 80, champion="old") | {"binary": binary}
         space.write_outcome(1, "collect", outcome)
-        space.write_outcome(1, "learn", {"policy": "newer"})
+        space.write_outcome(1, "race", {"policy": "newer"})
         verdict = stages.gate(space, 1, None, silent)
         return space, verdict, played
 

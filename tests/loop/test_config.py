@@ -14,7 +14,7 @@ CHANGED = {
     "seed": 7,
     "collect": {"episodes": 12, "deadline_sec": 1.5},
     "learn": {"alpha": 1.0, "rate": 1e-05, "start": "pretrained"},
-    "act": {"mode": "sample", "floor": 0.0},
+    "act": {"mode": "sample", "floor": 0.0, "trial_actions": []},
     "gate": {"level": 0.01, "cap": 1000},
     "improve": {"until": 1.0},
 }

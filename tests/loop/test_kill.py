@@ -22,6 +22,7 @@ SMALL = {
         "maximum_steps": 160,
         "batch_size": 32,
     },
+    "act": {"trial_actions": [2], "trial_episodes": 4},
     "gate": {"cap": 12, "block": 6},
     "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
 }
@@ -45,7 +46,7 @@ def test_a_run_killed_in_each_of_its_four_stages_ends_like_one_that_was_not(tmp_
     whole, killed = make(tmp_path / "whole"), make(tmp_path / "killed")
     assert run(whole.folder, "never", 0) == 0
 
-    for stage, done in (("collect", 9), ("append", 0), ("learn", 100), ("gate", 8)):
+    for stage, done in (("collect", 9), ("append", 0), ("learn", 100), ("race-n4", 3), ("gate", 8)):
         assert run(killed.folder, stage, done) == -signal.SIGKILL
         assert killed.outcome(1, stage) is None, f"{stage} must not have ended"
     assert run(killed.folder, "never", 0) == 0
@@ -53,6 +54,7 @@ def test_a_run_killed_in_each_of_its_four_stages_ends_like_one_that_was_not(tmp_
     assert [(b.id, b.digest) for b in sorted(killed.store.batches(), key=lambda b: b.id)] == [
         (b.id, b.digest) for b in sorted(whole.store.batches(), key=lambda b: b.id)
     ]
+    assert killed.outcome(1, "race")["episodes"] == 8
     seeds = [(row.seed, row.policy) for row in killed.store.iter_rows()]
     assert len(seeds) == len(set(seeds)), "an episode is counted twice"
     assert killed.store.verify() == []

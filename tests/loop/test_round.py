@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from pacloop.datasets import Snapshot
 from pacloop.loop.config import parse_config
+from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.round import next_round, reached
-from pacloop.loop.stages import _start_policy, append, champion_sample, learn
+from pacloop.loop.stages import _fresh_rows, _start_policy, append, champion_sample, learn
 
 
 def no_pool():
@@ -65,12 +67,53 @@ def test_nothing_is_learned_from_nothing(space):
         learn(space, 1, no_pool, silent)
 
 
-def test_episodes_that_went_missing_are_noticed(space, tally):
-    from pacloop.loop.demonstrations import add_demonstrations
-
-    add_demonstrations(
-        space.folder, task="pacloop/stack", episodes=1, seed=0, clean=False, bare=False, progress=silent
+def demonstrations(space, episodes):
+    return add_demonstrations(
+        space.folder, task="pacloop/stack", episodes=episodes, seed=0, clean=True, bare=False, progress=silent
     )
+
+
+def test_episodes_that_went_missing_are_noticed(space, tally):
+    demonstrations(space, 1)
     space.write_outcome(1, "collect", tally(1, 10))
     with pytest.raises(LoopError, match="round 1 collected 10 episodes, but the dataset holds 0"):
         append(space, 1, no_pool, silent)
+
+
+@pytest.fixture
+def collected(space, tally):
+    """Three demonstrations, from which round 0 learned, and two episodes of round 1."""
+    demo = demonstrations(space, 3)
+    append(space, 0, no_pool, silent)
+    made = list(space.store.episodes(demo))[:2]
+    space.store.append(made, batch_id="r001-collect-00000", source="collection", round=1)
+    space.write_outcome(1, "collect", tally(2, 2))
+    return demo
+
+
+def test_excluded_episodes_are_not_missing_and_do_not_count(space, collected):
+    store = space.store
+    store.exclude(f"{collected.id}/0", reason="knocked over", by="ann")
+    store.exclude("r001-collect-00000/1", reason="knocked over", by="ann")
+    outcome = append(space, 1, no_pool, silent)
+    kept = [row for row in store.iter_rows() if row.id not in store.excluded()]
+    assert (outcome["episodes"], outcome["rows"]) == (3, sum(row.length for row in kept))
+    assert outcome["sources"] == {"demonstration": 2, "collection": 1}
+    assert outcome["excluded"] == 2
+    assert len(Snapshot.from_json(outcome["snapshot"]).excluded) == 2
+    store.exclude("r001-collect-00000", reason="all of it", by="ann")
+    assert append(space, 1, no_pool, silent) == outcome, "a round that pinned its data keeps it"
+
+
+def test_a_collection_that_is_excluded_as_a_whole_is_not_missing(space, collected):
+    space.store.exclude("r001-collect-00000", reason="wrong gripper", by="ann")
+    assert append(space, 1, no_pool, silent)["sources"] == {"demonstration": 3}
+
+
+def test_rows_from_which_the_starting_policy_has_not_learned(space, collected, put_policy):
+    put_policy("r000-pac", 0)
+    rows = {row.id: row.length for row in space.store.iter_rows()}
+    space.store.exclude(f"{collected.id}/2", reason="knocked over", by="ann")
+    space.store.exclude("r001-collect-00000/1", reason="knocked over", by="ann")
+    pinned = append(space, 1, no_pool, silent)
+    assert _fresh_rows(space, pinned, "r000-pac") == rows["r001-collect-00000/0"]

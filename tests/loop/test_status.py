@@ -15,6 +15,7 @@ def played(space, tally, verdict):
     )
     space.write_outcome(0, "baseline", tally(2, 10, policy="r000-bc"))
     space.write_outcome(0, "learn", {"policy": "r000-pac", "seconds": 7.0})
+    space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 6, "seconds": 1.0})
     space.write_outcome(1, "collect", tally(15, 30, champion="r000-pac"))
     space.write_outcome(1, "gate", verdict("promoted", "r001-pac", 16, 20))
     space.write_outcome(2, "collect", tally(21, 30, champion="r001-pac"))
@@ -34,7 +35,41 @@ def test_rows_in_order(played):
 
 
 def test_episodes_add_up(played):
-    assert [row.episodes for row in rows(played)] == [4, 14, 14, 64, 114]
+    assert [row.episodes for row in rows(played)] == [4, 14, 20, 70, 120]
+
+
+@pytest.fixture
+def injected(played):
+    """Three demonstrations that came from outside when the first round had ended."""
+    began = played.store.snapshot().to_json()
+    for number in (0, 1):
+        played.write_outcome(number, "append", {"snapshot": began, "seconds": 1.0})
+    episodes = list(played.store.episodes(played.store.batches()[0]))
+    origin = {
+        "command": "inject",
+        "path": "/x/demo.hdf5",
+        "when": "2026-11-21T10:00",
+        "by": "anna",
+        "note": "",
+    }
+    played.store.append(episodes[:3], batch_id="inject-1", source="demonstration", origin=origin)
+    return played
+
+
+def test_an_injection_waits_for_the_next_round(injected):
+    found = rows(injected)
+    assert found[0].n == 4, "the demonstrations are those the run began with"
+    assert (found[-1].name, found[-1].verdict, found[-1].episodes) == ("injected demo.hdf5", "injected", 117)
+    assert found[-1].reason.endswith("; not learned from yet")
+
+
+def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
+    injected.write_outcome(2, "append", {"snapshot": injected.store.snapshot().to_json(), "seconds": 1.0})
+    found = rows(injected)
+    assert [row.name for row in found[-3:]] == ["round 1", "injected demo.hdf5", "round 2"]
+    assert [row.episodes for row in found[-3:]] == [64, 67, 117]
+    assert "demonstration from /x/demo.hdf5 by anna" in found[-2].reason
+    assert found[-2].reason.endswith("learned from since round 2")
 
 
 def test_an_empty_workspace_has_no_rows(space):

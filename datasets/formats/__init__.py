@@ -1,0 +1,7 @@
+"""Other people's episodes, read one by one: a file a format, each with one generator `episodes(path, wants)`.
+
+A reader yields what the file says, without judging it: a `RawEpisode` for each episode it could read, an
+`Unreadable` for each it could not. It raises DatasetError where the file as a whole is not what it claims
+to be (cut short, another format). It never executes anything from a file and never unpickles, and it
+holds one episode at a time.
+"""

@@ -1,0 +1,93 @@
+"""`pacloop inject`: episodes from outside into the workspace's dataset."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .dataset_commands import HERE, JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from ..loop.inject import Injected
+
+
+def inject(
+    path: Annotated[Path, typer.Argument(help="File or folder with the episodes.")],
+    format: Annotated[
+        str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz or pacloop.")
+    ] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Write nothing if any episode is bad; exits 1 then.")
+    ] = False,
+    map: Annotated[str, typer.Option(help="Where names differ: theirs=ours,theirs[0:7]=ours,...")] = "",
+    score: Annotated[
+        str, typer.Option(help="A number in [0, 1], column:NAME, or replay; what the file says by default.")
+    ] = "",
+    source: Annotated[str, typer.Option(help="demonstration or intervention.")] = "demonstration",
+    note: Annotated[str, typer.Option(help="Why; it is kept with the episodes.")] = "",
+    by: Annotated[str, typer.Option(help="Who; the user's name by default.")] = "",
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Check episodes of another format and add the good ones; the next round learns from them.
+
+    Exits 0 where something was added, or everything is there already; 1 where every episode is bad, or
+    --strict found a bad one; 2 where the path cannot be read at all. Nothing is added in the last two.
+    """
+    from ..loop.inject import Request
+    from ..loop.inject import inject as run
+    from ..loop.progress import silent
+    from ..loop.workspace import Workspace
+    from .display import progress_bars
+
+    who = by or os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
+    request = Request(path, format, map, score, source, note, who, strict, dry_run)
+    space = Workspace.open(workspace)
+    if as_json:
+        outcome = run(space, request, silent)
+        print(json.dumps(outcome.to_json(), indent=2))
+    else:
+        with progress_bars() as progress:
+            outcome = run(space, request, progress)
+        _show(outcome, request.strict, request.dry_run)
+    bad = bool(outcome.quarantined) and (strict or not (outcome.accepted or outcome.duplicates))
+    raise SystemExit(1 if bad else 0)
+
+
+def _show(outcome: "Injected", strict: bool, dry_run: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{outcome.path} ({outcome.format})", title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("episodes", justify="right")
+    table.add_column("why")
+    good = f"{outcome.successes} with score 1" if outcome.accepted else ""
+    table.add_row("accepted", str(outcome.accepted), good, style="green")
+    table.add_row("duplicates", str(outcome.duplicates), "present already" if outcome.duplicates else "")
+    table.add_row(
+        "quarantined", str(len(outcome.quarantined)), "", style="red" if outcome.quarantined else ""
+    )
+    for reason, count in outcome.reasons().items():
+        table.add_row("", str(count), reason, style="dim")
+    console = Console(width=None if os.isatty(1) else 110)
+    console.print(table, markup=False)
+    for remark in outcome.remarks:
+        console.print(f"note: {remark}", highlight=False, markup=False)
+    print(_ending(outcome, strict, dry_run))
+
+
+def _ending(outcome: "Injected", strict: bool, dry_run: bool) -> str:
+    if strict and outcome.quarantined:
+        return "nothing added: --strict, and not every episode is good"
+    if dry_run:
+        return "nothing written: --dry-run"
+    if outcome.batches:
+        last = f" to {outcome.batches[-1]}" if len(outcome.batches) > 1 else ""
+        return f"added {outcome.accepted} episodes as batch {outcome.batches[0]}{last}"
+    known = f"{outcome.duplicates} episodes are present already" if outcome.duplicates else ""
+    bad = f"{len(outcome.quarantined)} are bad; why: pacloop dataset show --quarantine"
+    return "nothing added: " + ", ".join(filter(None, (known, bad if outcome.quarantined else "")))

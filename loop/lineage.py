@@ -1,0 +1,136 @@
+"""Where an episode came from and who learned from it; what a policy learned from and what came of it.
+
+All of it is read from what the stages recorded: batches, snapshots, policies, verdicts, the champion's
+history. Nothing here is kept twice, so nothing can disagree.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from ..datasets import Batch, EpisodeStore, Snapshot
+from ..datasets.files import read_json
+from .errors import LoopError
+from .workspace import Workspace
+
+Facts = dict[str, Any]
+
+
+def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Facts:
+    """Everything known of an episode. Raises DatasetError where there is none of this id."""
+    episode, batch = store.episode(episode_id), store.batch(episode_id.rpartition("/")[0])
+    said = [asdict(t) for t in store.tombstones() if t.id in (episode_id, batch.id)]
+    return {
+        "id": episode_id,
+        "source": batch.source,
+        "round": batch.round,
+        "policy": episode.policy,
+        "policy_is_here": episode.policy in policy_ids(space),
+        "seed": episode.seed,
+        "score": episode.score,
+        "steps": episode.length,
+        "seconds": episode.length / store.schema.control_hz,
+        "ended": "terminal" if episode.is_terminal else "cut off by the time limit",
+        "return": float(episode.reward.sum()),
+        "mistakes": episode.info.get("mistakes"),
+        "instruction": episode.instruction,
+        "info": {name: value for name, value in episode.info.items() if name != "mistakes"},
+        "batch": batch.id,
+        "origin": dict(batch.origin),
+        "committed": batch.committed,
+        "excluded": episode_id in store.excluded(),
+        "tombstones": said,
+        "learned_by": learned_by(space, episode_id),
+    }
+
+
+def learned_by(space: Workspace, episode_id: str) -> list[str]:
+    """Ids of the policies whose snapshot holds an episode."""
+    batch = episode_id.rpartition("/")[0]
+    return [
+        policy
+        for policy in policy_ids(space)
+        if (snapshot := _snapshot(space, _lineage(space, policy)))
+        and batch in snapshot.batch_ids
+        and episode_id not in snapshot.excluded
+    ]
+
+
+def policy_ids(space: Workspace) -> list[str]:
+    """The policies of a workspace, in the order of their rounds."""
+    found = [path.parent.name for path in space.folder.glob("policies/[!.]*/policy.json")]
+    return sorted(found, key=lambda policy: (_lineage(space, policy).get("round") or 0, policy))
+
+
+def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
+    """Everything known of a policy. Raises LoopError where there is none of this id."""
+    if policy not in (known := policy_ids(space)):
+        raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")
+    data = read_json(space.policy_folder(policy) / "policy.json")
+    lineage = data["lineage"]
+    snapshot = _snapshot(space, lineage)
+    batches = store.counted(snapshot) if snapshot else []
+    reigns = [asdict(reign) for reign in space.registry.history() if reign.policy == policy]
+    return {
+        "id": policy,
+        "round": lineage.get("round"),
+        "parent": lineage.get("parent"),
+        "children": [name for name in known if _lineage(space, name).get("parent") == policy],
+        "standing": standing(space, policy),
+        "reigns": reigns,
+        "verdict": verdict(space, policy),
+        "snapshot": lineage.get("snapshot"),
+        "episodes": sum(batch.episodes for batch in batches),
+        "rows": sum(batch.steps for batch in batches),
+        "sources": _by_source(batches),
+        "excluded": list(snapshot.excluded) if snapshot else [],
+        "batches": [_batch_facts(batch) for batch in batches],
+        "acted": _by_source(b for b in store.batches() if b.origin.get("policy") == policy),
+        "seed": lineage.get("seed"),
+        "host": lineage.get("host"),
+        "acting": data["acting"],
+        "network": data["network"],
+        "learn": lineage.get("learn"),
+        "figures": data["figures"],
+    }
+
+
+def verdict(space: Workspace, policy: str) -> Facts | None:
+    """What the gate said of a policy; None where it was never a candidate."""
+    for number in space.rounds():
+        outcome = space.outcome(number, "gate")
+        if outcome and outcome["candidate"] == policy:
+            return {"round": number} | outcome
+    return None
+
+
+def standing(space: Workspace, policy: str) -> str:
+    """`champion`, `was champion`, or `never champion`."""
+    if space.registry.champion() == policy:
+        return "champion"
+    return ("was" if any(r.policy == policy for r in space.registry.history()) else "never") + " champion"
+
+
+def _lineage(space: Workspace, policy: str) -> Facts:
+    return read_json(space.policy_folder(policy) / "policy.json")["lineage"]
+
+
+def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
+    """The snapshot a policy learned from; None where the round that pinned it is not on record."""
+    number = lineage.get("round")
+    pinned = None if number is None else space.outcome(number, "append")
+    if pinned is None or pinned["snapshot_id"] != lineage.get("snapshot"):
+        return None
+    return Snapshot.from_json(pinned["snapshot"])
+
+
+def _by_source(batches: Iterable[Batch]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for batch in batches:
+        counts[batch.source] = counts.get(batch.source, 0) + batch.episodes
+    return counts
+
+
+def _batch_facts(batch: Batch) -> Facts:
+    names = ("id", "source", "round", "episodes", "steps", "mean_score")
+    return {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}

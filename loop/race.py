@@ -1,0 +1,88 @@
+"""How a candidate acts is chosen by evidence: a race on few episodes, before the gate.
+
+The critic of a young policy errs, and picking the best of many actions picks its errors; a grown one
+is worth asking about many. So every number of actions in `[act] trial_actions` is tried on a few fresh
+episodes, the better half goes on to twice as many, and so forth (successive halving; Karnin, Koren and
+Somekh, 2013). The winner is what the gate then judges, on seeds of its own: the race's episodes were
+selected, so they prove nothing there. They are data like any others.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ..learner.checkpoint import read_record, read_weights, write_policy
+from ..learner.policy import Acting
+from .errors import LoopError
+from .play import Play, Pool, play
+from .progress import Progress, Stopwatch
+from .workspace import Workspace
+
+SEEDS = 2**16
+"""Seeds that each way of acting has for itself."""
+
+
+def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[str, Any]:
+    """Find out how the round's candidate acts best, and write that policy.
+
+    Returns the record of the stage: `policy` is the candidate from here on, which is the learned one
+    where its own way of acting won or no other is to be tried.
+    """
+    if done := space.outcome(number, "race"):
+        return done
+    learned = space.outcome(number, "learn")
+    if learned is None:
+        raise LoopError(f"round {number} has no learn yet; run: pacloop learn")
+    watch, record = Stopwatch(), read_record(space.policy_folder(learned["policy"]))
+    left, tallies = ways(space, record.acting), {}
+    wanted = space.config.act.trial_episodes
+    while len(left) > 1:
+        for way in left:
+            tallies[way.actions] = _tally(space, number, pool, progress, learned["policy"], way, wanted)
+        # Among equals the fewest actions: they are the cheapest.
+        ranked = sorted(left, key=lambda way: (-_rate(tallies[way.actions]), way.actions))
+        left, wanted = ranked[: len(ranked) // 2], 2 * wanted
+    policy = learned["policy"]
+    if left and left[0] != record.acting:
+        policy = f"{policy}-n{left[0].actions}"
+        write_policy(
+            space.policy_folder(policy),
+            replace(record, id=policy, acting=left[0]),
+            read_weights(space.policy_folder(learned["policy"])),
+        )
+    tried = [
+        {"actions": n, "successes": won, "episodes": played} for n, (won, played) in sorted(tallies.items())
+    ]
+    episodes = sum(played for _, played in tallies.values())
+    outcome = {"policy": policy, "tried": tried, "episodes": episodes, "seconds": watch.sec}
+    return space.write_outcome(number, "race", outcome)
+
+
+def ways(space: Workspace, acting: Acting) -> list[Acting]:
+    """The ways to try, the policy's own among them; none where there is nothing to choose."""
+    if acting.mode != "q_guided" or not space.config.act.trial_actions:
+        return []
+    counts = sorted({acting.actions, *space.config.act.trial_actions})
+    return [replace(acting, actions=count) for count in counts]
+
+
+def _tally(
+    space: Workspace, number: int, pool: Pool, progress: Progress, policy: str, way: Acting, episodes: int
+) -> tuple[float, int]:
+    """Score and episodes of a way of acting; blocks of an earlier lap are found, not played again."""
+    wanted = Play(
+        name=f"race-n{way.actions}",
+        policy=policy,
+        purpose="race",
+        source="evaluation",
+        round=number,
+        episodes=episodes,
+        block=space.config.act.trial_episodes,
+        acting=way,
+        first=way.actions * SEEDS,
+    )
+    batches = list(play(space, pool, wanted, progress))
+    return sum(b.score_sum for b in batches), sum(b.episodes for b in batches)
+
+
+def _rate(tally: tuple[float, int]) -> float:
+    return tally[0] / tally[1]

@@ -1,0 +1,87 @@
+"""A candidate's number of actions is chosen on few episodes, losers first, and survives a kill."""
+
+from dataclasses import replace
+
+import pytest
+
+from pacloop.actors.rollout import rollout
+from pacloop.learner.checkpoint import PolicyRecord, build_policy, read_record, write_policy
+from pacloop.learner.config import PacConfig
+from pacloop.learner.pac import Pac
+from pacloop.learner.policy import Acting
+from pacloop.loop.config import parse_config
+from pacloop.loop.errors import LoopError
+from pacloop.loop.progress import silent
+from pacloop.loop.race import race, ways
+
+SETTINGS = {"act": {"trial_actions": [2, 8, 16], "trial_episodes": 4}}
+CHANCE = {2: 0.3, 4: 0.5, 8: 1.0, 16: 0.2}
+"""How often each number of actions is made to succeed."""
+
+
+class Collectors:
+    """Plays one step of the real task, then says how the episode went."""
+
+    def __init__(self, task):
+        self.task, self.played = task, []
+        self.environment = task.make()
+
+    def run(self, record, weights, seeds):
+        policy = build_policy(record, weights)
+        for seed in seeds:
+            self.played.append((record.acting.actions, seed))
+            made = next(
+                rollout(self.task, policy, [seed], environments=[self.environment], policy_id=record.id)
+            )
+            yield replace(made, score=float(len(self.played) % 10 < 10 * CHANCE[record.acting.actions]))
+
+
+@pytest.fixture
+def raced(space):
+    space = replace(space, config=parse_config(SETTINGS, "test"))
+    network = PacConfig(width=8, latents=1, heads=1, action_bins=3, value_bins=3)
+    task = replace(space.task, schema=replace(space.task.schema))
+    weights = Pac(task.schema, network).state_dict()
+    record = PolicyRecord("r001-pac", task.schema, network, Acting("q_guided", 4), {"rows": 1}, {})
+    write_policy(space.policy_folder("r001-pac"), record, weights)
+    space.write_outcome(1, "learn", {"policy": "r001-pac"})
+    return space, Collectors(task)
+
+
+def test_the_best_way_of_acting_becomes_the_candidate(raced):
+    space, collectors = raced
+    outcome = race(space, 1, lambda: collectors, silent)
+    assert outcome["policy"] == "r001-pac-n8"
+    found = read_record(space.policy_folder("r001-pac-n8"))
+    assert found.acting == Acting("q_guided", 8)
+    weights = [space.policy_folder(name) / "weights.safetensors" for name in ("r001-pac", "r001-pac-n8")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_losers_are_dropped_early_and_every_episode_is_data(raced):
+    space, collectors = raced
+    outcome = race(space, 1, lambda: collectors, silent)
+    assert sorted(way["episodes"] for way in outcome["tried"]) == [4, 4, 8, 8]
+    assert outcome["episodes"] == sum(batch.episodes for batch in space.store.batches()) == 24
+    seeds = [seed for _, seed in collectors.played]
+    assert len(seeds) == len(set(seeds))
+
+
+def test_a_race_that_ended_is_not_run_again(raced):
+    space, collectors = raced
+    first = race(space, 1, lambda: collectors, silent)
+    assert race(space, 1, lambda: collectors, silent) == first
+    assert len(collectors.played) == 24
+
+
+@pytest.mark.parametrize("change", [{"mode": "sample"}, {"trial_actions": []}])
+def test_where_nothing_is_to_be_chosen_nothing_is_played(raced, change):
+    space, _ = raced
+    act = space.config.act.model_copy(update={"trial_actions": change.get("trial_actions", [2])})
+    space = replace(space, config=space.config.model_copy(update={"act": act}))
+    assert ways(space, Acting(change.get("mode", "q_guided"), 4)) == []
+
+
+def test_there_is_no_race_without_a_candidate(space):
+    with pytest.raises(LoopError, match="round 3 has no learn yet"):
+        race(space, 3, lambda: None, silent)
