@@ -84,6 +84,7 @@ def played(space, monkeypatch):
 def test_what_was_selected_is_not_fresh(played):
     space, add = played
     assert champion_record(space) is None
+    add("old", "race-n4", "evaluation", 1, 20, 20)
     add("old", "gate", "evaluation", 1, 50, 50)
     add("demonstrator", "demonstrate", "demonstration", 0, 5, 5)
     add("old", "collect", "collection", 2, 20, 25)
