@@ -20,19 +20,16 @@ CHANCE = {2: 0.3, 4: 0.5, 8: 1.0, 16: 0.2}
 
 
 class Collectors:
-    """Plays one step of the real task, then says how the episode went."""
+    """Plays the real task, then says how often each way of acting succeeds."""
 
     def __init__(self, task):
         self.task, self.played = task, []
-        self.environment = task.make()
+        self.environments = [task.make() for _ in range(4)]
 
     def run(self, record, weights, seeds):
         policy = build_policy(record, weights)
-        for seed in seeds:
-            self.played.append((record.acting.actions, seed))
-            made = next(
-                rollout(self.task, policy, [seed], environments=[self.environment], policy_id=record.id)
-            )
+        for made in rollout(self.task, policy, seeds, environments=self.environments, policy_id=record.id):
+            self.played.append((record.acting.actions, made.seed))
             yield replace(made, score=float(len(self.played) % 10 < 10 * CHANCE[record.acting.actions]))
 
 

@@ -59,7 +59,7 @@ def injected(played):
 def test_an_injection_waits_for_the_next_round(injected):
     found = rows(injected)
     assert found[0].n == 4, "the demonstrations are those the run began with"
-    assert (found[-1].name, found[-1].verdict, found[-1].episodes) == ("injected demo.hdf5", "injected", 117)
+    assert (found[-1].name, found[-1].verdict, found[-1].episodes) == ("injected demo.hdf5", "injected", 123)
     assert found[-1].reason.endswith("; not learned from yet")
 
 
@@ -67,7 +67,7 @@ def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
     injected.write_outcome(2, "append", {"snapshot": injected.store.snapshot().to_json(), "seconds": 1.0})
     found = rows(injected)
     assert [row.name for row in found[-3:]] == ["round 1", "injected demo.hdf5", "round 2"]
-    assert [row.episodes for row in found[-3:]] == [64, 67, 117]
+    assert [row.episodes for row in found[-3:]] == [70, 73, 123]
     assert "demonstration from /x/demo.hdf5 by anna" in found[-2].reason
     assert found[-2].reason.endswith("learned from since round 2")
 
