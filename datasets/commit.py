@@ -3,7 +3,7 @@
 import errno
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,11 +50,13 @@ def commit(
     rows: Sequence[EpisodeRow],
     columns: Mapping[str, np.ndarray],
     schema: Schema,
+    publish: Callable[[Path, Path], None] | None = None,
 ) -> None:
     """Make `target` a whole, synced batch folder, unless another writer has done so meanwhile.
 
-    One rename is the commit. Raises DatasetError, leaving nothing behind, where the disk refuses or
-    does not give back what was written. The caller syncs the parent folder.
+    One rename is the commit, or what `publish` makes of the folder written aside and `target`. Raises
+    DatasetError, leaving nothing behind, where the disk refuses or does not give back what was written.
+    The caller syncs the parent folder.
     """
     with temporary_beside(target) as aside:
         try:
@@ -65,7 +67,7 @@ def commit(
                 _read_back(aside, rows, columns, schema)
                 (aside / MANIFEST).write_bytes(_manifest(draft, aside))
                 sync_together([aside / STEPS, aside / EPISODES, aside / MANIFEST, aside])
-                _rename(aside, target)
+                (publish or _rename)(aside, target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .errors import DatasetError
-from .files import named_errors, read_json, sha256_of, sync, write_bytes_atomically
+from .files import read_json, sha256_of
 
 if TYPE_CHECKING:
     from .store import EpisodeStore
@@ -54,18 +54,18 @@ def mark(store: "EpisodeStore", action: Action, target: str, *, reason: str, by:
         raise DatasetError(f"the reason to {action} {target} is empty, but must say why")
     ids = _expand(target, _sizes(store))
     if not ids:
-        raise DatasetError(f"{store.folder} has no batch or episode {target}")
+        raise DatasetError(f"{store.place} has no batch or episode {target}")
     before = excluded(store)
     changed = ids - before if action == "exclude" else ids & before
     if not changed:
         raise DatasetError(f"{target} is {'excluded already' if action == 'exclude' else 'not excluded'}")
-    _write(store.folder / EXCLUDED, action, target, reason, by)
+    _write(store, action, target, reason, by)
     return len(changed)
 
 
 def excluded(store: "EpisodeStore") -> frozenset[str]:
     """Ids of the episodes that a snapshot made now leaves out. Raises DatasetError for a broken record."""
-    records = tombstones(store.folder)
+    records = tombstones(store)
     sizes = _sizes(store) if records else {}
     gone: set[str] = set()
     for record in records:
@@ -74,9 +74,9 @@ def excluded(store: "EpisodeStore") -> frozenset[str]:
     return frozenset(gone)
 
 
-def tombstones(folder: Path) -> list[Tombstone]:
-    """All records of the store in `folder`, oldest first. Raises DatasetError, naming a broken one."""
-    return [read_tombstone(path) for path in _paths(folder / EXCLUDED)]
+def tombstones(store: "EpisodeStore") -> list[Tombstone]:
+    """All records of the store, oldest first. Raises DatasetError, naming a broken one."""
+    return [read_tombstone(path) for path in store.records(EXCLUDED)]
 
 
 def read_tombstone(path: Path) -> Tombstone:
@@ -100,24 +100,16 @@ def tombstone_faults(store: "EpisodeStore", path: Path) -> list[str]:
     return [] if _expand(target, _sizes(store)) else [f"{path} names {target}, which is not in the store"]
 
 
-def _write(folder: Path, action: Action, target: str, reason: str, by: str) -> None:
-    with named_errors(folder, "made"):
-        folder.mkdir(exist_ok=True)
-        sync(folder.parent)
+def _write(store: "EpisodeStore", action: Action, target: str, reason: str, by: str) -> None:
     now = datetime.now(UTC)
-    if earlier := _paths(folder):
+    if earlier := store.records(EXCLUDED):
         # Later than all it may answer, also where another host's clock is ahead.
         last = datetime.fromisoformat(read_tombstone(earlier[-1]).since)
         now = max(now, last + timedelta(microseconds=1))
     record = Tombstone(target, action, reason, by, now.isoformat(timespec="microseconds"))
     raw = json.dumps({"version": VERSION} | asdict(record), indent=2).encode() + b"\n"
     name = f"{now:%Y%m%dT%H%M%S.%fZ}-{hashlib.sha256(raw).hexdigest()[:12]}.json"
-    write_bytes_atomically(folder / name, raw)
-
-
-def _paths(folder: Path) -> list[Path]:
-    with named_errors(folder, "listed"):
-        return sorted(path for path in folder.glob("[!.]*.json"))
+    store.write_record(EXCLUDED, name, raw)
 
 
 def _sizes(store: "EpisodeStore") -> dict[str, int]:

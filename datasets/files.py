@@ -50,17 +50,27 @@ def write_json_atomically(path: Path | str, data: Any) -> None:
 
     Raises DatasetError where `data` is not JSON (NaN and infinity are not), or cannot be written.
     """
+    write_bytes_atomically(path, json_bytes(path, data))
+
+
+def json_bytes(path: Path | str, data: Any) -> bytes:
+    """What `write_json_atomically` writes to `path`. Raises DatasetError where `data` is not JSON."""
     try:
         text = json.dumps(data, indent=2, allow_nan=False, default=plain)
     except (TypeError, ValueError) as error:
         raise DatasetError(f"{path} was not written: its content is not JSON ({error})") from None
-    write_bytes_atomically(path, text.encode() + b"\n")
+    return text.encode() + b"\n"
 
 
 def read_json(path: Path | str) -> Any:
     """The content of a JSON file. Raises DatasetError, naming the file, where it is missing or broken."""
     with named_errors(path, "read"):
         raw = Path(path).read_bytes()
+    return parse_json(path, raw)
+
+
+def parse_json(path: Path | str, raw: bytes) -> Any:
+    """The content of what was read from `path`. Raises DatasetError where it is not JSON."""
     try:
         return json.loads(raw)
     except ValueError as error:

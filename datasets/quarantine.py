@@ -10,10 +10,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .files import named_errors, read_json, write_json_atomically
+from .files import json_bytes, read_json
+
+if TYPE_CHECKING:
+    from .store import EpisodeStore
 
 QUARANTINE = "quarantine"
 
@@ -26,20 +28,17 @@ class Quarantined:
     reasons: tuple[str, ...]
 
 
-def write_quarantine(folder: Path, entries: Sequence[Quarantined], facts: Mapping[str, Any]) -> str:
-    """Record the entries of one injection into the dataset in `folder`; the id of the record."""
+def write_quarantine(store: "EpisodeStore", entries: Sequence[Quarantined], facts: Mapping[str, Any]) -> str:
+    """Record the entries of one injection into `store`; the id of the record."""
     content = {"path": str(facts.get("path", "")), "entries": [asdict(entry) for entry in entries]}
     name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    path = folder / QUARANTINE / f"{name}.json"
-    if not path.exists():
-        with named_errors(path.parent, "made"):
-            path.parent.mkdir(exist_ok=True)
-        write_json_atomically(path, dict(facts) | content)
+    if name not in {path.stem for path in store.records(QUARANTINE)}:
+        file = f"{name}.json"
+        store.write_record(QUARANTINE, file, json_bytes(file, dict(facts) | content))
     return name
 
 
-def read_quarantine(folder: Path) -> list[dict[str, Any]]:
-    """Every record of the dataset in `folder`, the oldest first, each with its `id`."""
-    files = sorted((folder / QUARANTINE).glob("*.json"))
-    records = [{"id": path.stem} | read_json(path) for path in files if not path.name.startswith(".")]
+def read_quarantine(store: "EpisodeStore") -> list[dict[str, Any]]:
+    """Every record of `store`, the oldest first, each with its `id`."""
+    records = [{"id": path.stem} | read_json(path) for path in store.records(QUARANTINE)]
     return sorted(records, key=lambda record: (str(record.get("when", "")), record["id"]))

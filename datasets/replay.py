@@ -97,7 +97,7 @@ class Replay:
         steps = [_steps(store, batch) for batch in batches]
         gone = frozenset(snapshot.excluded)
         episodes = [
-            [row for row in read_episodes(store.path(batch) / EPISODES) if row.id not in gone]
+            [row for row in read_episodes(store.file(batch, EPISODES)) if row.id not in gone]
             for batch in batches
         ]
         starts = np.cumsum([0] + [batch.steps + batch.episodes for batch in batches])
@@ -166,7 +166,7 @@ class _Index:
 
 
 def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
-    path = store.path(batch) / STEPS
+    path = store.file(batch, STEPS)
     columns = read_steps(path, store.schema, text=False)
     found, wanted = len(columns["reward"]), batch.steps + batch.episodes
     if found != wanted:

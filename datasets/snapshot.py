@@ -103,7 +103,7 @@ def take_snapshot(
 def pinned_batches(store: "EpisodeStore", snapshot: Snapshot) -> list[Batch]:
     """See `EpisodeStore.pinned`."""
     if snapshot.schema != store.schema.fingerprint():
-        raise DatasetError(f"snapshot {snapshot.id} is of another schema than {store.folder}")
+        raise DatasetError(f"snapshot {snapshot.id} is of another schema than {store.place}")
     batches = [store.batch(batch_id) for batch_id in snapshot.batch_ids]
     for batch, (_, digest) in zip(batches, snapshot.batches, strict=True):
         if batch.digest != digest:

@@ -21,7 +21,7 @@ from .commit import commit, draft_batch
 from .episode import Episode
 from .errors import DatasetError
 from .exclusion import Tombstone, excluded, mark, tombstones
-from .files import named_errors, read_json, sync, write_json_atomically
+from .files import named_errors, read_json, sync, write_bytes_atomically, write_json_atomically
 from .schema import Schema
 from .snapshot import Snapshot, counted_batches, pinned_batches, take_snapshot
 from .tables import (
@@ -66,32 +66,26 @@ class EpisodeStore:
         with named_errors(folder, "made"):
             (folder / BATCHES).mkdir(parents=True, exist_ok=True)
         if not (folder / SCHEMA).exists():
-            data = {"version": 1, "fingerprint": schema.fingerprint(), "schema": schema.to_json()}
-            write_json_atomically(folder / SCHEMA, data)
+            write_json_atomically(folder / SCHEMA, schema_json(schema))
         store = cls.open(folder)
-        difference = store.schema.difference(schema)
-        if difference is not None:
-            raise DatasetError(f"{folder / SCHEMA} is of another schema: {difference}")
+        check_same_schema(folder / SCHEMA, store.schema, schema)
         return store
 
     @classmethod
     def open(cls, folder: Path | str) -> "EpisodeStore":
         """Open the store in `folder`. Raises DatasetError where there is none, or it is broken."""
         path = Path(folder) / SCHEMA
-        data = read_json(path)
-        if not isinstance(data, dict) or "schema" not in data or "fingerprint" not in data:
-            raise DatasetError(f"{path} must have a schema and its fingerprint")
-        if data.get("version") != 1:
-            raise DatasetError(f"{path} has version {data.get('version')}, but this pacloop reads version 1")
-        schema = Schema.from_json(data["schema"])
-        if schema.fingerprint() != data["fingerprint"]:
-            raise DatasetError(f"{path} was changed by hand: its schema does not fit its fingerprint")
-        return cls(folder, schema)
+        return cls(folder, parse_schema(path, read_json(path)))
 
     @property
     def folder(self) -> Path:
         """Where the store lives."""
         return self._folder
+
+    @property
+    def place(self) -> str:
+        """What sentences call it."""
+        return str(self._folder)
 
     @property
     def schema(self) -> Schema:
@@ -121,7 +115,7 @@ class EpisodeStore:
         digest = content_digest(self._header(source, round), rows, columns)
         if self._committed(batch_id) is None:
             draft = draft_batch(batch_id, source, round, rows, digest, self._fingerprint, origin or {})
-            commit(self.path(batch_id), draft, rows, columns, self._schema)
+            self._commit(draft, rows, columns)
         with named_errors(self._folder / BATCHES, "synced"):
             sync(self._folder / BATCHES)  # also where another writer committed but has not synced yet
         batch = self.batch(batch_id)
@@ -134,8 +128,13 @@ class EpisodeStore:
         check_batch_id(batch_id)
         committed = self._committed(batch_id)
         if committed is None:
-            raise DatasetError(f"{self._folder} has no batch {batch_id}")
+            raise DatasetError(f"{self.place} has no batch {batch_id}")
         return committed
+
+    def holds(self, batch_id: str) -> bool:
+        """Whether a batch of this id is committed."""
+        check_batch_id(batch_id)
+        return self._committed(batch_id) is not None
 
     def batches(self) -> list[Batch]:
         """All committed batches, in the order of their commits."""
@@ -147,12 +146,12 @@ class EpisodeStore:
     def iter_rows(self, batches: Iterable[Batch | str] | None = None) -> Iterator[EpisodeRow]:
         """What is known of each episode without its steps, batch by batch; all batches by default."""
         for batch in self.batches() if batches is None else batches:
-            yield from read_episodes(self.path(batch) / EPISODES)
+            yield from read_episodes(self.file(batch, EPISODES))
 
     def episodes(self, batch: Batch | str) -> Iterator[Episode]:
         """The episodes of a batch, in order. Their arrays are read-only views of the mapped file."""
-        columns = read_steps(self.path(batch) / STEPS, self._schema)
-        for row in read_episodes(self.path(batch) / EPISODES):
+        columns = read_steps(self.file(batch, STEPS), self._schema)
+        for row in read_episodes(self.file(batch, EPISODES)):
             yield to_episode(row, columns)
 
     def episode(self, episode_id: str) -> Episode:
@@ -163,8 +162,8 @@ class EpisodeStore:
         batch = self.batch(batch_id)
         if not index.isdecimal() or int(index) >= batch.episodes:
             raise DatasetError(f"batch {batch_id} has no episode {index!r}, only 0 to {batch.episodes - 1}")
-        row = read_episodes(self.path(batch) / EPISODES)[int(index)]
-        return to_episode(row, read_steps(self.path(batch) / STEPS, self._schema))
+        row = read_episodes(self.file(batch, EPISODES))[int(index)]
+        return to_episode(row, read_steps(self.file(batch, STEPS), self._schema))
 
     def snapshot(
         self, sources: Iterable[str] | None = None, batches: Iterable[Batch | str] | None = None
@@ -207,11 +206,29 @@ class EpisodeStore:
 
     def tombstones(self) -> list[Tombstone]:
         """Every exclusion and what took it back, oldest first."""
-        return tombstones(self._folder)
+        return tombstones(self)
 
     def path(self, batch: Batch | str) -> Path:
         """The folder of a batch."""
         return self._folder / BATCHES / _id(batch)
+
+    def file(self, batch: Batch | str, name: str) -> Path:
+        """A data file of a batch, where it can be mapped."""
+        return self.path(batch) / name
+
+    def records(self, room: str) -> list[Path]:
+        """The small files of a room beside the batches (`excluded`, `quarantine`), by name."""
+        folder = self._folder / room
+        with named_errors(folder, "listed"):
+            return sorted(folder.glob("[!.]*.json"))
+
+    def write_record(self, room: str, name: str, raw: bytes) -> None:
+        """Add a small file to a room, synced. Nothing ever writes it again."""
+        folder = self._folder / room
+        with named_errors(folder, "made"):
+            folder.mkdir(exist_ok=True)
+            sync(folder.parent)
+        write_bytes_atomically(folder / name, raw)
 
     def verify(self) -> list[str]:
         """Recompute every digest and count. A sentence for each thing that is wrong."""
@@ -227,8 +244,8 @@ class EpisodeStore:
 
     def content_digest(self, batch: Batch) -> str:
         """The digest of what the files of `batch` say now: `batch.digest`, unless they were changed."""
-        rows = read_episodes(self.path(batch) / EPISODES)
-        columns = read_steps(self.path(batch) / STEPS, self._schema)
+        rows = read_episodes(self.file(batch, EPISODES))
+        columns = read_steps(self.file(batch, STEPS), self._schema)
         return content_digest(self._header(batch.source, batch.round), rows, columns)
 
     def _tables(
@@ -242,6 +259,9 @@ class EpisodeStore:
     def _header(self, source: str, round: int | None) -> dict[str, Any]:
         return {"schema": self._fingerprint, "source": source, "round": round}
 
+    def _commit(self, draft: Batch, rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]) -> None:
+        commit(self.path(draft.id), draft, rows, columns, self._schema)
+
     def _committed(self, batch_id: str) -> Batch | None:
         if batch_id not in self._known:
             folder = self.path(batch_id)
@@ -252,6 +272,30 @@ class EpisodeStore:
                 raise DatasetError(f"{folder / MANIFEST} is of another schema than {self._folder / SCHEMA}")
             self._known[batch_id] = batch
         return self._known[batch_id]
+
+
+def schema_json(schema: Schema) -> dict[str, Any]:
+    """What `schema.json` says."""
+    return {"version": 1, "fingerprint": schema.fingerprint(), "schema": schema.to_json()}
+
+
+def parse_schema(path: Path | str, data: Any) -> Schema:
+    """The schema that `schema.json` holds. Raises DatasetError where it is broken or too new."""
+    if not isinstance(data, dict) or "schema" not in data or "fingerprint" not in data:
+        raise DatasetError(f"{path} must have a schema and its fingerprint")
+    if data.get("version") != 1:
+        raise DatasetError(f"{path} has version {data.get('version')}, but this pacloop reads version 1")
+    schema = Schema.from_json(data["schema"])
+    if schema.fingerprint() != data["fingerprint"]:
+        raise DatasetError(f"{path} was changed by hand: its schema does not fit its fingerprint")
+    return schema
+
+
+def check_same_schema(path: Path | str, found: Schema, wanted: Schema) -> None:
+    """Raise DatasetError, naming the field that differs, where `path` holds another schema."""
+    difference = found.difference(wanted)
+    if difference is not None:
+        raise DatasetError(f"{path} is of another schema: {difference}")
 
 
 def _id(batch: Batch | str) -> str:

@@ -27,7 +27,7 @@ def verify(store: "EpisodeStore") -> list[str]:
         elif not (path / MANIFEST).exists():
             sentences.append(f"{path} has no {MANIFEST}, so it is no batch")
         else:
-            sentences += _batch_faults(store, path)
+            sentences += batch_faults(store, path)
     return sentences
 
 
@@ -57,7 +57,8 @@ def _leftover(path: Path) -> list[str]:
     )
 
 
-def _batch_faults(store: "EpisodeStore", folder: Path) -> list[str]:
+def batch_faults(store: "EpisodeStore", folder: Path) -> list[str]:
+    """What is wrong with a batch whose files are in `folder`, in sentences."""
     try:
         batch = read_batch(folder)
         if batch.schema != store.schema.fingerprint():

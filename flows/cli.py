@@ -77,7 +77,7 @@ def demonstrate(
             bare=out is not None,
             progress=progress,
         )
-    where = out if out else workspace / "dataset"
+    where = out if out else _open(workspace).dataset
     print(f"{batch.episodes} demonstrations, success {batch.mean_score:.1%}, batch {batch.id} in {where}")
 
 

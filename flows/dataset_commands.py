@@ -127,7 +127,7 @@ def show_quarantine(workspace: Path, as_json: bool) -> None:
     """Print every episode that an injection did not take, with its reasons."""
     from ..datasets.quarantine import read_quarantine
 
-    records = read_quarantine(_store(workspace).folder)
+    records = read_quarantine(_store(workspace))
     if as_json:
         print(json.dumps(records, indent=2))
         return
@@ -139,7 +139,6 @@ def show_quarantine(workspace: Path, as_json: bool) -> None:
 
 
 def _store(workspace: Path) -> "EpisodeStore":
-    from ..datasets import EpisodeStore
     from ..loop.workspace import Workspace
 
-    return EpisodeStore.open(Workspace.open(workspace).folder / "dataset")
+    return Workspace.open(workspace).open_store()

@@ -21,13 +21,12 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the episodes into a folder, or bring an earlier copy up to date."""
-    from ..datasets import EpisodeStore
     from ..datasets.export import export_lerobot, export_parquet, export_rlds
     from ..loop.progress import silent
     from ..loop.workspace import Workspace
     from .display import progress_bars
 
-    store = EpisodeStore.open(Workspace.open(workspace).folder / "dataset")
+    store = Workspace.open(workspace).open_store()
     write = {"rlds": export_rlds, "lerobot": export_lerobot, "parquet": export_parquet}[format]
     with nullcontext(silent) if as_json else progress_bars() as progress:
         done = write(

@@ -76,8 +76,7 @@ def _batch_line(batch: dict) -> str:
 
 
 def _open(workspace: Path) -> "tuple[Workspace, EpisodeStore]":
-    from ..datasets import EpisodeStore
     from ..loop.workspace import Workspace
 
     space = Workspace.open(workspace)
-    return space, EpisodeStore.open(space.folder / "dataset")
+    return space, space.open_store()

@@ -46,7 +46,7 @@ def improve_with_prefect(
             f"champion {done.champion}: {done.final['rate']:.1%} of {done.final['episodes']} fresh episodes "
             f"(95 %: {low:.1%} to {high:.1%}), target {settings.until:.0%}: "
             + ("reached" if done.good else "NOT reached"),
-            f"workspace {folder}   dataset {folder / 'dataset'}   "
+            f"workspace {folder}   dataset {ours.space.dataset}   "
             f"champion's weights {ours.space.policy_folder(done.champion)}   curve {curve}",
             "the rounds in Prefect's UI: " + ui_hint(),
         ]

@@ -121,8 +121,14 @@ class Improve(_Section):
 
 
 class Dataset(_Section):
-    """What is done with the episodes besides keeping them."""
+    """Where the episodes are kept, and what is done with them besides."""
 
+    url: str = Field(
+        default="", description="a bucket, s3://bucket/prefix; the workspace's folder dataset where empty"
+    )
+    cache_gib: float = Field(
+        default=20.0, gt=0, description="what the local copies of a bucket's files may take, in GiB"
+    )
     rlds: Literal["mirror", "off"] = Field(
         default="mirror", description="keep a copy that stock TFDS reads in the folder rlds"
     )

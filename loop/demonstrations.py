@@ -36,8 +36,10 @@ def add_demonstrations(
     if task != "pacloop/stack":
         raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
     if bare:
-        store = EpisodeStore.create(
-            folder / "dataset" if (folder / "pacloop.toml").exists() else folder, found.schema
+        store = (
+            Workspace.open(folder).make_store(found.schema)
+            if (folder / "pacloop.toml").exists()
+            else EpisodeStore.create(folder, found.schema)
         )
     else:
         store = Workspace.create(folder, Config(task=task, seed=seed)).store

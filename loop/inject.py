@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets import DatasetError, EpisodeStore
+from ..datasets import DatasetError
 from ..datasets.formats import detect
 from ..datasets.formats.raw import Unreadable, Wants, flat_name, printable, whole_file
 from ..datasets.mapping import Piece, parse_map, wanted_names
@@ -111,7 +111,7 @@ def inject(space: Workspace, request: Request, progress: Progress) -> Injected:
     refused = request.strict and bool(outcome.quarantined)
     if request.dry_run or refused or not (outcome.accepted or outcome.quarantined):
         return outcome
-    store = EpisodeStore.create(space.folder / "dataset", door.schema)
+    store = space.make_store(door.schema)
     store.clean()
     facts, stem = _facts(door, outcome), _name(door, digests)
     for part in _parts(door, kept, digests):
@@ -120,7 +120,7 @@ def inject(space: Workspace, request: Request, progress: Progress) -> Injected:
         outcome.batches.append(name)
         progress("commit", sum(store.batch(b).episodes for b in outcome.batches), outcome.accepted, name)
     if outcome.quarantined:
-        write_quarantine(store.folder, outcome.quarantined, facts)
+        write_quarantine(store, outcome.quarantined, facts)
     outcome.written = True
     return outcome
 
@@ -140,16 +140,14 @@ def _door(space: Workspace, request: Request) -> _Door:
 
 def _schema(space: Workspace) -> "Schema":
     """The dataset's schema; where there is no dataset yet, the task's."""
-    folder = space.folder / "dataset"
-    return EpisodeStore.open(folder).schema if (folder / "schema.json").exists() else space.task.schema
+    return space.open_store().schema if space.has_store() else space.task.schema
 
 
 def _present(space: Workspace) -> dict[str, str]:
     """Ids of the episodes that are there, by digest."""
-    folder = space.folder / "dataset"
-    if not (folder / "schema.json").exists():
+    if not space.has_store():
         return {}
-    return {row.digest: row.id for row in EpisodeStore.open(folder).iter_rows()}
+    return {row.digest: row.id for row in space.open_store().iter_rows()}
 
 
 def _scores(space: Workspace, how: str) -> tuple[Scores, set[str]]:

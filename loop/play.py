@@ -62,10 +62,10 @@ def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iter
     for number, first in enumerate(range(0, wanted.episodes, wanted.block)):
         count = min(wanted.block, wanted.episodes - first)
         batch_id = f"r{wanted.round:03d}-{wanted.name}-{number:05d}"
-        try:
+        if space.store.holds(batch_id):
             batch = space.store.batch(batch_id)
             progress(wanted.name, done + batch.episodes, wanted.episodes, "found")
-        except DatasetError:
+        else:
             batch = _play_block(space, pool, wanted, record, batch_id, first, count, progress, successes)
         if batch.origin.get("policy") != wanted.policy:
             raise DatasetError(

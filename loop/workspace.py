@@ -1,7 +1,7 @@
 """One folder that holds a run: settings, dataset, policies, rounds, champion.
 
 pacloop.toml        what was asked for
-dataset/            every episode
+dataset/            every episode, unless `[dataset] url` names a bucket; then cache/ is what was read of it
 policies/<id>/      every policy, the rejected ones too
 rounds/<number>/    one small file for each stage that ended, and the learner's own state
 champion.json       which policy is in force, and which were
@@ -20,7 +20,7 @@ from .registry import Registry
 
 if TYPE_CHECKING:
     from ..actors.task import Task
-    from ..datasets import EpisodeStore
+    from ..datasets import EpisodeStore, Schema
 
 CONFIG = "pacloop.toml"
 
@@ -71,9 +71,48 @@ class Workspace:
     @cached_property
     def store(self) -> "EpisodeStore":
         """The dataset, made where there is none. Raises DatasetError where it is of another schema."""
+        return self.make_store(self.task.schema)
+
+    def make_store(self, schema: "Schema") -> "EpisodeStore":
+        """The dataset, made with this schema where there is none, wherever the settings say it lives."""
         from ..datasets import EpisodeStore
 
-        return EpisodeStore.create(self.folder / "dataset", self.task.schema)
+        if url := self.config.dataset.url:
+            from ..datasets.remote import create_remote
+
+            return create_remote(url, schema, self._cache, self._cache_bytes)
+        return EpisodeStore.create(self.folder / "dataset", schema)
+
+    def open_store(self) -> "EpisodeStore":
+        """The dataset. Raises DatasetError where there is none, or it is broken or out of reach."""
+        from ..datasets import EpisodeStore
+
+        if url := self.config.dataset.url:
+            from ..datasets.remote import open_remote
+
+            return open_remote(url, self._cache, self._cache_bytes)
+        return EpisodeStore.open(self.folder / "dataset")
+
+    @property
+    def dataset(self) -> str:
+        """Where the dataset lives, in words; nothing is opened."""
+        return self.config.dataset.url or str(self.folder / "dataset")
+
+    def has_store(self) -> bool:
+        """Whether a dataset was made already."""
+        if url := self.config.dataset.url:
+            from ..datasets.remote import has_remote
+
+            return has_remote(url)
+        return (self.folder / "dataset" / "schema.json").exists()
+
+    @property
+    def _cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def _cache_bytes(self) -> int:
+        return int(self.config.dataset.cache_gib * 2**30)
 
     @cached_property
     def registry(self) -> Registry:

@@ -65,12 +65,12 @@ def jobs(folder: Path, ledger: Ledger, store: EpisodeStore, excluded: Collection
     """
     batches = store.batches()
     if not batches:
-        raise DatasetError(f"{store.folder} has no episodes to export")
+        raise DatasetError(f"{store.place} has no episodes to export")
     known = {batch.id: batch.digest for batch in batches}
     for shard in ledger.shards:
         if shard.batch and known.get(shard.batch) != shard.digest:
             raise DatasetError(
-                f"{folder} holds a batch {shard.batch} that is not {store.folder}'s; name another folder"
+                f"{folder} holds a batch {shard.batch} that is not {store.place}'s; name another folder"
             )
     left_out = _by_batch(excluded)
     wanted = [Job(batch, _of(batch, left_out.get(batch.id, ()))) for batch in batches]

@@ -84,7 +84,7 @@ def half_bad(tmp_path, episodes):
 def test_bad_episodes_are_quarantined_with_their_reasons(space, store, half_bad):
     outcome = inject(space, Request(half_bad, by="anna"), silent)
     assert (outcome.accepted, len(outcome.quarantined)) == (3, 2)
-    (record,) = read_quarantine(store.folder)
+    (record,) = read_quarantine(store)
     assert [entry["where"] for entry in record["entries"]] == ["demo.hdf5, demo_3", "demo.hdf5, demo_4"]
     assert "outside its bounds [-1, 1]" in record["entries"][0]["reasons"][0]
     assert record["entries"][1]["reasons"] == ["observation hand is not finite at step 1, number 2"]
