@@ -6,6 +6,7 @@ opens one of its own, as a deployment's run does.
 """
 
 import base64
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -122,16 +123,31 @@ def final_flow(workspace: str, number: int, policy: str) -> Outcome:
 def close_dead_runs(folder: Path) -> None:
     """Mark runs of this workspace that a kill left `Running` as crashed.
 
-    Call it only under the workspace's lease: then whoever ran them is gone.
+    Call it only under the workspace's lease: then whoever ran them is gone. It is the first to ask
+    Prefect anything, so Prefect's embedded server, where there is no other, starts in it.
     """
     unfinished = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
     )
     state = Crashed(message="its process died; the workspace went on from its last finished work")
-    with suppress(Exception), get_client(sync_client=True) as client:
+    with suppress(Exception), deaf_children(), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=unfinished):
             if run.parameters.get("workspace") == str(folder.resolve()):
                 client.set_flow_run_state(run.id, state, force=True)
+
+
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Processes that start meanwhile do not hear Ctrl-C.
+
+    A terminal interrupts a whole process group. An embedded server that stops before the run has told it
+    that it was interrupted leaves the run waiting for an answer for minutes.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def round_name(number: int, verdict: Outcome) -> str:

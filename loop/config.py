@@ -44,7 +44,7 @@ class Learn(_Section):
         default=2000, description="gradient steps of PAC on the demonstrations, round 0"
     )
     start: Literal["latest", "champion", "pretrained"] = Field(
-        default="pretrained",
+        default="latest",
         description="whose weights a round goes on from: the last candidate that was not rejected, "
         "the champion, or the first policy",
     )

@@ -20,4 +20,4 @@ def mirror(space: Workspace, progress: Progress) -> None:
         progress("mirror", 0, 0, f"behind, the next append tries again: {sentence}")
         return
     if done.shards:
-        progress("mirror", done.episodes, done.episodes, f"{done.shards} new shards, {watch.sec} s")
+        progress("mirror", done.episodes, done.episodes, f"{done.shards} new in rlds, {watch.sec} s")

@@ -47,8 +47,8 @@ def test_whose_weights_a_round_goes_on_from(space, verdict):
     space.write_outcome(2, "gate", verdict("undecided", "r002-pac", 9, 10))
     space.write_outcome(3, "gate", verdict("rejected", "r003-pac", 1, 10))
     space.write_outcome(4, "begin", {"champion": "r001-pac"})
-    assert _start_policy(space, 4) == "r000-pac"
-    for start, policy in (("champion", "r001-pac"), ("latest", "r002-pac")):
+    assert _start_policy(space, 4) == "r002-pac"
+    for start, policy in (("champion", "r001-pac"), ("pretrained", "r000-pac")):
         other = replace(space, config=parse_config({"learn": {"start": start}}, "test"))
         assert _start_policy(other, 4) == policy
 
