@@ -17,6 +17,7 @@ from .environment import prepare
 from .export_commands import export
 from .inject import inject
 from .policy_commands import policies
+from .serve import serve
 
 app = typer.Typer(
     name="pacloop",
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(dataset)
 dataset.command()(export)
 app.command()(inject)
+app.command()(serve)
 app.add_typer(policies)
 
 DEMO_MINUTES = 20.0
