@@ -77,7 +77,7 @@ def inject_flow(
     return _ended(work)
 
 
-@flow(name="evaluate-policy", flow_run_name="evaluate {policy}", log_prints=True)
+@flow(name="evaluate-policy", flow_run_name="evaluate", log_prints=True)
 def evaluate_flow(
     workspace: Text = told(WORKSPACE),
     policy: str = told("Id of a policy, e.g. r001-pac; empty for the champion.", ""),

@@ -73,7 +73,8 @@ def _deployment(wanted: Wanted, flow: "Flow[..., Any]") -> RunnerDeployment:
         scheduled = wanted.timetable.for_prefect() if wanted.timetable else {}
     if flow is evaluate_flow:
         parameters["episodes"] = settings.evaluation_episodes
-    return flow.to_deployment(
+    return RunnerDeployment.from_flow(
+        flow,
         name=wanted.deployment(flow),
         parameters=parameters,
         description=f"{flow.description}\n\nWorkspace: `{wanted.folder}`, task: {wanted.space.config.task}.",
