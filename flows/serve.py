@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +50,7 @@ def serve(
 
 
 def _run(wanted: "Wanted", site: str, begun: float) -> None:
-    """Serve the deployments until an interrupt; runs that go on then are stopped with it."""
+    """Serve the deployments until an interrupt; runs that go on are stopped with it."""
     from prefect.runner import Runner
 
     from .deployments import deployments
@@ -63,6 +64,10 @@ def _run(wanted: "Wanted", site: str, begun: float) -> None:
     when = f"runs {wanted.timetable}" if wanted.timetable else "runs when somebody starts it"
     print(f"improve {when}, at most {wanted.rounds} rounds each time, until {wanted.until:.0%}")
     print(f"forms: {site}/deployments   runs: {site}/runs   Ctrl-C stops all of it", flush=True)
+    runner.handle_sigterm = lambda *_: signal.raise_signal(
+        signal.SIGINT
+    )  # Prefect's leaves a coroutine unawaited
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started us with &
     with suppress(KeyboardInterrupt, SystemExit):
         asyncio.run(runner.start())
     print("\nstopped; what was finished is kept", flush=True)

@@ -74,9 +74,10 @@ def _settings(url: str) -> Iterator[None]:
 def _started(port: int, url: str) -> Iterator[None]:
     """A server on loopback, in a session of its own, so that an interrupt reaches us first."""
     words = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    told = os.environ | {"PREFECT_SERVER_UI_API_URL": url}  # without it, the UI asks port 4200
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=told, start_new_session=True
         )
         try:
             import_module(".deployments", __package__)  # takes seconds, and so does the server

@@ -81,6 +81,8 @@ def served(space, port, tmp_path_factory):
         other = Workspace.create(space.parent / "other" / "my arm", parse_config({}, "test")).folder
         found["other"] = refused("-w", other, "--port", port, cwd=home, PREFECT_HOME=str(home))
         found["deployments"] = {d["name"]: d for d in ask(port, "/deployments/filter")}
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ui-settings", timeout=30) as answer:
+            found["ui"] = json.load(answer)
         rollback = found["deployments"]["rollback-my-arm"]["id"]
         wanted = {"parameters": {"reason": "it scratches"}, "state": {"type": "SCHEDULED"}}
         run = ask(port, f"/deployments/{rollback}/create_flow_run", **wanted)
@@ -107,6 +109,10 @@ def test_the_address_and_what_is_there_are_printed(served, port):
     text = "".join(served["printed"])
     assert f"http://127.0.0.1:{port}/deployments" in text
     assert "improve runs every 6:00:00, at most 3 rounds each time, until 50%" in text
+
+
+def test_the_ui_asks_this_server_and_nobody_else(served, port):
+    assert served["ui"]["api_url"] == f"http://127.0.0.1:{port}/api"
 
 
 def test_four_deployments_with_name_tag_and_the_workspaces_settings(served, space):
