@@ -1,6 +1,7 @@
 """`pacloop serve`: Prefect's UI for a workspace, with forms and a schedule, until Ctrl-C."""
 
 import asyncio
+import os
 import re
 import signal
 import time
@@ -12,7 +13,12 @@ import typer
 from .dataset_commands import HERE, WorkspaceOption
 
 if TYPE_CHECKING:
+    from prefect.runner import Runner
+
     from .deployments import Wanted
+
+STOP_SEC = 30.0
+"""Deadline for runs to end after an interrupt."""
 
 
 def serve(
@@ -64,15 +70,37 @@ def _run(wanted: "Wanted", site: str, begun: float) -> None:
     when = f"runs {wanted.timetable}" if wanted.timetable else "runs when somebody starts it"
     print(f"improve {when}, at most {wanted.rounds} rounds each time, until {wanted.until:.0%}")
     print(f"forms: {site}/deployments   runs: {site}/runs   Ctrl-C stops all of it", flush=True)
-    runner.handle_sigterm = lambda *_: signal.raise_signal(
-        signal.SIGINT
-    )  # Prefect's leaves a coroutine unawaited
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started us with &
-    with suppress(KeyboardInterrupt, SystemExit):
-        asyncio.run(runner.start())
+    asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)
     if wanted.timetable:
         print("the schedule is paused; the same command takes it up again", flush=True)
+
+
+async def _until_interrupt(runner: "Runner") -> None:
+    """Serve until SIGINT or SIGTERM, then let the runs end before the runner does.
+
+    The runner kills what still goes on, which would leave Ray's processes behind and runs `Running`.
+    """
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def interrupt(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    runner.handle_sigterm = interrupt
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    serving, stopped = asyncio.create_task(runner.start()), asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        for run in list(runner._flow_run_process_map.values()):
+            with suppress(ProcessLookupError):
+                os.kill(run["pid"], signal.SIGTERM)
+        until = time.monotonic() + STOP_SEC
+        while runner._flow_run_process_map and time.monotonic() < until:
+            await asyncio.sleep(0.2)
+        serving.cancel()
+    stopped.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
 
 
 def _name(text: str) -> str:
