@@ -1,7 +1,6 @@
 """`pacloop serve`: Prefect's UI for a workspace, with forms and a schedule, until Ctrl-C."""
 
 import asyncio
-import os
 import re
 import signal
 import time
@@ -91,11 +90,11 @@ async def _until_interrupt(runner: "Runner") -> None:
     serving, stopped = asyncio.create_task(runner.start()), asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
-        for run in list(runner._flow_run_process_map.values()):
+        for run in list(runner._process_manager._process_map.values()):
             with suppress(ProcessLookupError):
-                os.kill(run["pid"], signal.SIGTERM)
+                run.graceful_kill()
         until = time.monotonic() + STOP_SEC
-        while runner._flow_run_process_map and time.monotonic() < until:
+        while runner._process_manager._process_map and time.monotonic() < until:
             await asyncio.sleep(0.2)
         serving.cancel()
     stopped.cancel()
