@@ -18,6 +18,7 @@ from .export_commands import export
 from .gate_commands import gate
 from .inject import inject
 from .policy_commands import policies
+from .serve import serve
 
 app = typer.Typer(
     name="pacloop",
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(dataset)
 dataset.command()(export)
 app.command()(inject)
+app.command()(serve)
 app.add_typer(policies)
 app.add_typer(gate)
 

@@ -48,6 +48,9 @@ class Session:
     progress: Progress
 
 
+LEASELESS = ("inject", "rollback")
+"""First words of the runs that go on beside whoever holds the workspace."""
+
 _session: Session | None = None
 
 
@@ -55,7 +58,7 @@ _session: Session | None = None
 def session(folder: Path, progress: Progress = silent, until: float | None = None) -> Iterator[Session]:
     """Hold a workspace for the flows of this process: its lease, and collectors once they are needed.
 
-    Raises LoopError where another process holds it. `until` replaces the target of its settings.
+    Raises InUse where another process holds it. `until` replaces the target of its settings.
     """
     global _session
     space = Workspace.open(folder)
@@ -123,16 +126,19 @@ def final_flow(workspace: str, number: int, policy: str) -> Outcome:
 def close_dead_runs(folder: Path) -> None:
     """Mark runs of this workspace that a kill left `Running` as crashed.
 
-    Call it only under the workspace's lease: then whoever ran them is gone. It is the first to ask
-    Prefect anything, so Prefect's embedded server, where there is no other, starts in it.
+    Call it only under the workspace's lease: then whoever ran them is gone. The run that calls, and runs
+    that need no lease, are left alone. It is the first to ask Prefect anything, so Prefect's embedded
+    server, where there is no other, starts in it.
     """
+    ours = flow_run.get_id()
     unfinished = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
     )
     state = Crashed(message="its process died; the workspace went on from its last finished work")
     with suppress(Exception), deaf_children(), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=unfinished):
-            if run.parameters.get("workspace") == str(folder.resolve()):
+            holds = run.name.partition(" ")[0] not in LEASELESS and str(run.id) != ours
+            if holds and run.parameters.get("workspace") == str(folder.resolve()):
                 client.set_flow_run_state(run.id, state, force=True)
 
 

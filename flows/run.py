@@ -11,10 +11,11 @@ from ..loop.workspace import Workspace
 
 @dataclass(frozen=True)
 class Ended:
-    """How the run ended: where, in words, and whether the target was reached."""
+    """How the run ended: where, in words, the champion's success, and whether that is the target."""
 
     space: Workspace
     text: str
+    rate: float
     good: bool
 
 
@@ -50,7 +51,7 @@ def improve_with_prefect(
             f"champion's weights {ours.space.policy_folder(done.champion)}   curve {curve}",
             "the rounds in Prefect's UI: " + ui_hint(),
         ]
-        return Ended(ours.space, "\n".join(lines), done.good)
+        return Ended(ours.space, "\n".join(lines), done.final["rate"], done.good)
 
 
 def write_curve(space: Workspace) -> Path:

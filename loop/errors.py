@@ -5,3 +5,7 @@ from ..datasets.errors import PacloopError
 
 class LoopError(PacloopError):
     """A workspace that cannot do what was asked, in one sentence."""
+
+
+class InUse(LoopError):
+    """Another process holds the workspace; the same request may be fine later."""

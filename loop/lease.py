@@ -14,20 +14,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .errors import LoopError
+from .errors import InUse
 
 
 @contextmanager
 def lease(folder: Path) -> Iterator[None]:
-    """Hold the workspace while inside. Raises LoopError, naming the holder, where somebody else does."""
+    """Hold the workspace while inside. Raises InUse, naming the holder, where somebody else does."""
     path = folder / "lease.json"
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LoopError(
-                f"{folder} is in use by {holder(path)}; stop it, or wait until it is done"
-            ) from None
+            raise InUse(f"{folder} is in use by {holder(path)}; stop it, or wait until it is done") from None
         file.truncate(0)
         file.write(json.dumps(_me(), indent=2) + "\n")
         file.flush()

@@ -47,7 +47,7 @@ def curve_png(found: Sequence[Row], *, target: float, title: str) -> bytes:
     for verdict, (color, marker) in MARKS.items():
         if any(row.verdict == verdict for row in found):
             axes.plot([], [], marker, color=color, label=verdict)
-    if any(row.verdict for row in found):
+    if any(row.verdict in MARKS for row in found):
         axes.legend(loc="lower right", fontsize=9, frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")

@@ -1,0 +1,141 @@
+"""What people start from Prefect's UI: four flows with forms, run in processes of their own.
+
+Each ends in a state whose message is one sentence, and its run is renamed after its result. A user's
+mistake ends as `Failed`, a workspace that another run holds as `Skipped`; neither shows a traceback.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import CancelledRun, FailedRun
+from prefect.states import Completed, Failed
+
+from ..datasets.errors import PacloopError
+from ..loop.config import Improve
+from ..loop.errors import InUse
+from ..loop.inject import Request, inject
+from ..loop.round import next_round
+from ..loop.stages import measure
+from ..loop.workspace import Workspace
+from .dataset_commands import user
+from .display import progress_bars
+from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, asked, told
+from .pages import evaluation_page, injection_page
+from .rounds import publish, rename, session
+from .run import improve_with_prefect
+
+
+@flow(name="improve", flow_run_name="improve", log_prints=True)
+def improve_flow(
+    workspace: Text = told(WORKSPACE),
+    rounds: Rounds = asked(Improve, "rounds", "Most rounds that this run adds."),
+    until: Target = asked(Improve, "until", "Success the champion must reach; 0.93 is 93 %."),
+    minutes: Minutes = asked(Improve, "minutes"),
+) -> State[Any]:
+    """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
+
+    def work() -> tuple[str, str]:
+        folder = Path(workspace)
+        total = next_round(Workspace.open(folder)) - 1 + rounds
+        with progress_bars() as progress:
+            ended = improve_with_prefect(folder, progress, rounds=total, until=until, minutes=minutes)
+        reached = "reached" if ended.good else "not reached"
+        return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
+
+    return _ended(work)
+
+
+@flow(name="inject-demonstrations", flow_run_name="inject {path}", log_prints=True)
+def inject_flow(
+    workspace: Text = told(WORKSPACE),
+    path: Text = told("File or folder with the episodes, on the machine that serves this workspace."),
+    format: Format = told("Format of the file; auto looks for itself.", "auto"),
+    note: str = told("Why; it is kept with the episodes.", ""),
+    who: str = told("Your name; it is kept with the episodes.", ""),
+    strict: bool = told("Add nothing if any episode is bad.", False),
+) -> State[Any]:
+    """Check episodes from outside and add the good ones; the next round learns from them."""
+
+    def work() -> tuple[str, str]:
+        space = Workspace.open(Path(workspace))
+        request = Request(Path(path).expanduser(), format, note=note, by=who or user(), strict=strict)
+        with progress_bars() as progress:
+            outcome = inject(space, request, progress)
+        _leave("injection", injection_page(outcome, request))
+        publish(space)
+        added, bad = outcome.accepted if outcome.batches else 0, len(outcome.quarantined)
+        said = f"{added} added, {outcome.duplicates} known, {bad} bad"
+        if bad and (strict or not (outcome.accepted or outcome.duplicates)):
+            raise PacloopError(f"nothing was added from {path}: {said}; the run's artifact says why")
+        return f"inject {Path(path).name} - {said}", f"{path}: {said}"
+
+    return _ended(work)
+
+
+@flow(name="evaluate-policy", flow_run_name="evaluate", log_prints=True)
+def evaluate_flow(
+    workspace: Text = told(WORKSPACE),
+    policy: str = told("Id of a policy, e.g. r001-pac; empty for the champion.", ""),
+    episodes: Episodes = asked(Improve, "evaluation_episodes", "Fresh episodes to play."),
+) -> State[Any]:
+    """Measure a policy on fresh episodes; they are appended to the dataset."""
+
+    def work() -> tuple[str, str]:
+        with progress_bars() as progress, session(Path(workspace), progress) as ours:
+            outcome = measure(ours.space, ours.pool, progress, policy=policy or None, episodes=episodes)
+            _leave("evaluation", evaluation_page(ours.space, outcome))
+        result = f"success {outcome['rate']:.0%} of {outcome['episodes']}"
+        return f"evaluate {outcome['policy']} - {result}", f"{outcome['policy']}: {result}"
+
+    return _ended(work)
+
+
+@flow(name="rollback", flow_run_name="rollback", log_prints=True)
+def rollback_flow(
+    workspace: Text = told(WORKSPACE),
+    reason: Text = told("Why; it is kept on record."),
+    who: str = told("Your name; it is kept on record.", ""),
+) -> State[Any]:
+    """Put the champion before this one in force again."""
+
+    def work() -> tuple[str, str]:
+        space = Workspace.open(Path(workspace))
+        before, after = space.registry.rollback(reason=reason, by=who or user())
+        publish(space)
+        return f"rollback {before} to {after}", f"champion: {before} -> {after}"
+
+    return _ended(work)
+
+
+def _ended(work: Callable[[], tuple[str, str]]) -> State[Any]:
+    """Do the work, which gives the run's new name and a sentence; the state the run ends in."""
+    for name in ("prefect.flow_runs", "prefect.engine"):
+        logging.getLogger(name).addFilter(_is_news)
+    try:
+        name, said = work()
+    except InUse as error:
+        get_run_logger().warning("skipped: %s", error)
+        return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
+    except PacloopError as error:
+        get_run_logger().error("%s", error)
+        return Failed(message=str(error))
+    rename(name)
+    get_run_logger().info("%s", said)
+    return Completed(message=said)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record says more than that the run ended in the state which `_ended` chose for it.
+
+    Prefect's engine logs the traceback of an exception that it makes of such a state.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], CancelledRun | FailedRun))
+
+
+def _leave(key: str, markdown: str) -> None:
+    create_markdown_artifact(markdown, key=key)

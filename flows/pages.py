@@ -1,0 +1,72 @@
+"""What a run's page in Prefect shows of an injection and of an evaluation, as markdown."""
+
+from typing import TYPE_CHECKING
+
+from ..loop.status import rows, table
+
+if TYPE_CHECKING:
+    from ..loop.inject import Request
+    from ..loop.injected import Injected
+    from ..loop.stages import Outcome
+    from ..loop.workspace import Workspace
+
+SHOWN = 100
+"""Episodes of the quarantine that a page lists; the others are in the dataset's record."""
+
+
+def injection_page(outcome: "Injected", request: "Request") -> str:
+    """The validator's table and the quarantine."""
+    good = f"{outcome.successes} with score 1" if outcome.accepted else ""
+    lines = [
+        f"# {_cell(request.path.name)}: {_headline(outcome, request.strict)}",
+        f"Read as {outcome.format}, for {_cell(request.by)}. {_cell(request.note)}".rstrip(),
+        "\n".join(
+            [
+                "| | episodes | |",
+                "|---|---|---|",
+                f"| accepted | {outcome.accepted} | {good} |",
+                f"| duplicates | {outcome.duplicates} | {'present already' if outcome.duplicates else ''} |",
+                f"| quarantined | {len(outcome.quarantined)} | |",
+                *(f"| | {count} | {_cell(reason)} |" for reason, count in outcome.reasons().items()),
+            ]
+        ),
+        "\n".join(f"* {_cell(remark)}" for remark in outcome.remarks),
+    ]
+    if outcome.batches:
+        lines.append("Batches: " + ", ".join(f"`{batch}`" for batch in outcome.batches))
+    if outcome.quarantined:
+        entries = [f"| {_cell(q.where)} | {_cell('; '.join(q.reasons))} |" for q in outcome.quarantined]
+        more = len(entries) - SHOWN
+        lines += ["## Quarantine", "\n".join(["| episode | why |", "|---|---|", *entries[:SHOWN]])]
+        if more > 0:
+            lines.append(f"and {more} more: `pacloop dataset show --quarantine`")
+    lines.append(f"Path: `{outcome.path}`")
+    return "\n\n".join(filter(None, lines))
+
+
+def evaluation_page(space: "Workspace", outcome: "Outcome") -> str:
+    """The result, and the rounds so far to compare it with."""
+    low, high = outcome["interval"]
+    champion = space.registry.champion()
+    return "\n\n".join(
+        [
+            f"# {outcome['policy']}: {outcome['rate']:.1%} of {outcome['episodes']}",
+            f"95 % interval: {low:.1%} to {high:.1%}. {outcome['steps']} steps, {outcome['seconds']:.0f} s. "
+            f"The champion is `{champion}`.",
+            "## The rounds so far",
+            table(rows(space)),
+        ]
+    )
+
+
+def _headline(outcome: "Injected", strict: bool) -> str:
+    if strict and outcome.quarantined:
+        return "nothing added, since not every episode is good"
+    if outcome.batches:
+        return f"{outcome.accepted} episodes added"
+    return "nothing added"
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of a table or a paragraph."""
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())

@@ -1,0 +1,167 @@
+"""`pacloop serve` as a user starts it, watches it and stops it; one real server for all of it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from pacloop.loop.config import parse_config
+from pacloop.loop.workspace import Workspace
+
+PACLOOP = str(Path(sys.executable).with_name("pacloop"))
+
+
+def pacloop(*words, cwd, **environment):
+    return subprocess.run(
+        [PACLOOP, *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=os.environ | environment,
+    )
+
+
+def refused(*words, cwd, **environment):
+    done = pacloop("serve", *words, cwd=cwd, **environment)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("serve") / "my arm"
+    return Workspace.create(folder, parse_config({"improve": {"rounds": 3}}, "test")).folder
+
+
+@pytest.fixture(scope="module")
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def ask(port, path, **data):
+    """A request to the server's API; it says 503 now and then."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api{path}", json.dumps(data).encode(), {"content-type": "application/json"}
+    )
+    for _ in range(20):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(1)
+    raise AssertionError("503 twenty times")
+
+
+@pytest.fixture(scope="module")
+def served(space, port, tmp_path_factory):
+    """What the server knew while it ran, what was printed, and whether anything was left."""
+    home = tmp_path_factory.mktemp("prefect")
+    environment = os.environ | {"PREFECT_HOME": str(home)}
+    command = [PACLOOP, "serve", "-w", str(space), "--every", "6h", "--until", "0.5", "--port", str(port)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout
+    found = {"printed": [process.stdout.readline() for _ in range(7)], "home": home}
+    try:
+        other = Workspace.create(space.parent / "other" / "my arm", parse_config({}, "test")).folder
+        found["other"] = refused("-w", other, "--port", port, cwd=home, PREFECT_HOME=str(home))
+        found["deployments"] = {d["name"]: d for d in ask(port, "/deployments/filter")}
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ui-settings", timeout=30) as answer:
+            found["ui"] = json.load(answer)
+        rollback = found["deployments"]["rollback-my-arm"]["id"]
+        wanted = {"parameters": {"reason": "it scratches"}, "state": {"type": "SCHEDULED"}}
+        run = ask(port, f"/deployments/{rollback}/create_flow_run", **wanted)
+        found["run"] = _ended(port, run["id"])
+        logs = ask(port, "/logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
+        found["logs"] = "\n".join(log["message"] for log in logs)
+    finally:
+        process.send_signal(signal.SIGINT)
+        found["last"], found["stderr"] = process.communicate(timeout=60)
+        found["exit"] = process.returncode
+    return found
+
+
+def _ended(port, run):
+    for _ in range(120):
+        state = ask(port, "/flow_runs/filter", flow_runs={"id": {"any_": [run]}})[0]["state"]
+        if state["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
+            return state
+        time.sleep(1)
+    raise AssertionError(f"the run is still {state['name']}")
+
+
+def test_the_address_and_what_is_there_are_printed(served, port):
+    text = "".join(served["printed"])
+    assert f"http://127.0.0.1:{port}/deployments" in text
+    assert "improve runs every 6:00:00, at most 3 rounds each time, until 50%" in text
+
+
+def test_the_ui_asks_this_server_and_nobody_else(served, port):
+    assert served["ui"]["api_url"] == f"http://127.0.0.1:{port}/api"
+
+
+def test_four_deployments_with_name_tag_and_the_workspaces_settings(served, space):
+    found = served["deployments"]
+    flows = ("evaluate-policy", "improve", "inject-demonstrations", "rollback")
+    assert sorted(found) == [f"{flow}-my-arm" for flow in flows]
+    assert all(d["tags"] == ["pacloop", "my-arm"] for d in found.values())
+    improve = found["improve-my-arm"]
+    assert improve["parameters"] == {"workspace": str(space), "rounds": 3, "until": 0.5, "minutes": 0.0}
+    assert [s["schedule"]["interval"] for s in improve["schedules"]] == [6 * 3600]
+    assert found["rollback-my-arm"]["schedules"] == []
+
+
+def test_a_run_ends_in_a_sentence_and_no_traceback(served):
+    assert served["run"]["name"] == "Failed"
+    assert served["run"]["message"] == "there is no champion before this one to roll back to"
+    assert "Traceback" not in served["logs"] + served["stderr"]
+
+
+def test_another_workspace_of_the_same_name_is_told_apart(served, space):
+    assert f"another workspace as 'my-arm', {space}: choose another --name" in served["other"]
+
+
+def test_an_interrupt_leaves_nothing_running_and_says_how_the_schedule_is(served, port):
+    assert served["exit"] == 0
+    assert "the schedule is paused" in served["last"]
+    assert "the Prefect server is stopped" in served["last"]
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    ours = str(served["home"]).encode()
+    left = [p for p in Path("/proc").glob("[0-9]*") if ours in _environment(p)]
+    assert left == []
+
+
+def _environment(process):
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_bad_use_is_one_sentence(space, tmp_path):
+    assert "is no workspace" in refused("-w", "nowhere", cwd=tmp_path)
+    assert "at least a minute" in refused("-w", space, "--every", "often", cwd=tmp_path)
+    assert "--cron is 'daily'" in refused("-w", space, "--cron", "daily", cwd=tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"port {port} is taken" in refused("-w", space, "--port", port, cwd=tmp_path)
+    nobody = "http://127.0.0.1:9/api"
+    assert f"PREFECT_API_URL is {nobody}" in refused("-w", space, cwd=tmp_path, PREFECT_API_URL=nobody)
