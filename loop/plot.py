@@ -14,7 +14,7 @@ def curve_png(found: Sequence[Row], *, target: float, title: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.0, 4.2), dpi=100, layout="constrained")
+    figure = Figure(figsize=(max(8.0, 0.9 * len(found)), 4.2), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     line = [i for i, row in enumerate(found) if row.verdict in ("", "promoted")]
@@ -34,10 +34,10 @@ def curve_png(found: Sequence[Row], *, target: float, title: str) -> bytes:
             color=color,
         )
     axes.axhline(target, color="#57606a", linestyle="--", linewidth=1)
-    axes.text(-0.4, target + 0.01, f"target {target:.0%}", fontsize=9, color="#57606a", va="bottom")
+    axes.text(-0.6, target + 0.01, f"target {target:.0%}", fontsize=9, color="#57606a", va="bottom")
     names = [row.name.replace(" on the ", "\non the\n") for row in found]
     axes.set_xticks(range(len(found)), names, fontsize=9)
-    axes.set_xlim(-0.45, max(len(found) - 0.45, 1))
+    axes.set_xlim(-0.65, max(len(found) - 0.45, 1))
     axes.set_ylim(0, 1.05)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_ylabel("success")

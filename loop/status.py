@@ -61,11 +61,11 @@ def rows(space: Workspace) -> list[Row]:
         found.append(
             _measured("BC", 0, baseline["policy"], baseline, found[0].n + baseline["episodes"], seconds)
         )
-    collected = {o["champion"]: o for n in space.rounds() if n and (o := space.outcome(n, "collect"))}
+    collected = _collected(space)
     total = sum(row.n for row in found)
     raced = space.outcome(0, "race") or {"episodes": 0}
     total += raced["episodes"]
-    if sample := collected.get(raced.get("policy")):
+    if sample := collected.get(str(raced.get("policy"))):
         name, seconds = "PAC on the demonstrations", _seconds(space, 0, ["learn", "race"])
         found.append(_measured(name, 0, sample["champion"], sample, total, seconds))
     for number in space.rounds():
@@ -156,6 +156,22 @@ def _final(space: Workspace, total: int) -> list[Row]:
             total += final["episodes"]
             row = _measured("final", number, final["policy"], final, total, final["seconds"])
             found = [row]
+    return found
+
+
+def _collected(space: Workspace) -> dict[str, dict[str, Any]]:
+    """Every champion's collections as one sample, as the gate counts them."""
+    found: dict[str, dict[str, Any]] = {}
+    for number in space.rounds():
+        outcome = space.outcome(number, "collect") if number else None
+        if outcome is None:
+            continue
+        name, n = outcome["champion"], outcome["episodes"]
+        score, earlier = outcome["rate"] * n, found.get(name)
+        if earlier:
+            score, n = score + earlier["rate"] * earlier["episodes"], n + earlier["episodes"]
+        sample = {"champion": name, "episodes": n, "rate": score / n, "interval": wilson(score, n)}
+        found[name] = sample
     return found
 
 

@@ -34,6 +34,12 @@ def test_rows_in_order(played):
     ]
 
 
+def test_a_champion_is_shown_by_all_that_it_collected(played, tally, verdict):
+    played.write_outcome(3, "collect", tally(12, 30, champion="r001-pac"))
+    shown = next(row for row in rows(played) if row.name == "round 1")
+    assert (shown.n, round(shown.rate, 3)) == (60, 0.55)
+
+
 def test_episodes_add_up(played):
     assert [row.episodes for row in rows(played)] == [4, 14, 20, 70, 120]
 
