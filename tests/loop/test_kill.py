@@ -46,7 +46,7 @@ def test_a_run_killed_in_each_of_its_four_stages_ends_like_one_that_was_not(tmp_
     whole, killed = make(tmp_path / "whole"), make(tmp_path / "killed")
     assert run(whole.folder, "never", 0) == 0
 
-    for stage, done in (("collect", 9), ("append", 0), ("learn", 100), ("race-n4", 3), ("gate", 8)):
+    for stage, done in (("collect", 9), ("append", 0), ("learn", 100), ("race-n4", 3), ("gate", 4)):
         assert run(killed.folder, stage, done) == -signal.SIGKILL
         assert killed.outcome(1, stage) is None, f"{stage} must not have ended"
     assert run(killed.folder, "never", 0) == 0
