@@ -19,8 +19,8 @@ from ..datasets.errors import PacloopError
 from ..loop.config import Improve
 from ..loop.errors import InUse
 from ..loop.inject import Request, inject
+from ..loop.measuring import measure
 from ..loop.round import next_round
-from ..loop.stages import measure
 from ..loop.workspace import Workspace
 from .dataset_commands import user
 from .display import progress_bars
