@@ -23,6 +23,7 @@ from .gate import decide, make_test, round_level
 from .mirror import mirror
 from .play import Play, Pool, play
 from .progress import Progress, Stopwatch
+from .seeds import Purpose
 from .statistics import wilson
 from .workspace import Workspace
 
@@ -104,13 +105,34 @@ def learn(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Out
 
 
 def gate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
-    """Play the candidate against the champion's sample until the test decides; promote it where it won."""
-    verdict = space.outcome(number, "gate") or _judge(space, number, pool, progress)
-    if verdict["decision"] == "promoted":
-        reason = verdict["reason"]
-        space.registry.install(verdict["candidate"], reason=reason, by="gate", round=number, action="promote")
+    """Play the candidate against the champion's sample until the test decides; promote it where it won.
+
+    Where a person is to approve a promotion, the verdict waits as `judged` and ends no round; see
+    `approval.py`.
+    """
+    verdict = space.outcome(number, "gate") or space.outcome(number, "judged")
+    verdict = verdict or _judge(space, number, pool, progress)
+    if space.outcome(number, "gate"):
+        promote_winner(space, number, verdict)
     mirror(space, progress)
     return verdict
+
+
+def promote_winner(space: Workspace, number: int, verdict: Outcome) -> None:
+    """Put the candidate in force where the round's verdict is that; again changes nothing."""
+    if verdict["decision"] == "promoted":
+        by = verdict["approval"]["by"] if "approval" in verdict else "gate"
+        space.registry.install(
+            verdict["candidate"], reason=verdict["reason"], by=by, round=number, action="promote"
+        )
+
+
+def unless_changed(space: Workspace, number: int, verdict: Outcome) -> Outcome:
+    """The verdict; undecided where the champion is no longer that of the round's beginning."""
+    if space.registry.champion() == _require(space, number, "collect")["champion"]:
+        return verdict
+    reason = f"the champion was changed by hand during the round; {verdict['reason']}"
+    return verdict | {"decision": "undecided", "reason": reason}
 
 
 def evaluate(
@@ -122,20 +144,22 @@ def evaluate(
     stage: str,
     policy: str,
     episodes: int,
-    baseline: bool = False,
+    purpose: Purpose = "final",
+    first: int = 0,
 ) -> Outcome:
-    """Measure a policy on fresh seeds that no other stage uses, and record it under `stage`."""
+    """Measure a policy on a purpose's seeds from position `first` on, and record it under `stage`."""
     if done := space.outcome(number, stage):
         return done
     watch, config = Stopwatch(), space.config.collect
     wanted = Play(
         name=stage,
         policy=policy,
-        purpose="baseline" if baseline else "final",
+        purpose=purpose,
         source="evaluation",
         round=number,
         episodes=episodes,
         block=config.actors * config.environments,
+        first=first,
     )
     tally = _tally(space, pool, wanted, progress)
     ended = space.write_outcome(number, stage, tally | {"policy": policy, "seconds": watch.sec})
@@ -280,10 +304,9 @@ def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Out
         raise LoopError(f"round {number}'s gate ended without a verdict after {n} episodes")
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
-    if space.registry.champion() != sample["champion"]:
-        outcome["decision"] = "undecided"
-        outcome["reason"] = f"the champion was changed by hand during the round; {outcome['reason']}"
-    return space.write_outcome(number, "gate", outcome)
+    outcome = unless_changed(space, number, outcome)
+    waits = config.approve and outcome["decision"] == "promoted"
+    return space.write_outcome(number, "judged" if waits else "gate", outcome)
 
 
 def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, int]:
