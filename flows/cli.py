@@ -39,6 +39,8 @@ DEMO_MINUTES = 20.0
 """No round of the demo begins after so long."""
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
+INTERRUPTED = 130
+"""The status that typer ends with once it has caught an interrupt."""
 
 
 @app.command()
@@ -211,12 +213,13 @@ def main() -> None:
             raise
         print(f"pacloop: {error.filename or 'the disk'}: {(error.strerror or '').lower()}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print(
-            "\npacloop: stopped; what was finished is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print(
+                "\npacloop: stopped; what was finished is kept, the same command goes on from there",
+                file=sys.stderr,
+            )
+        raise
 
 
 def _stage(workspace: Path, name: str) -> None:
