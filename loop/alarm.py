@@ -2,13 +2,14 @@
 
 Fresh are its collections, its arm in a gate that plays both, and evaluations; not the gate and the race
 that it won, nor what a person saw before approving it. They come in occasions, one stage of one round
-each, ordered by their commits. A drop after occasion j - 1 is bet on with the wealths of `betting.py`: for
-a mean t, that scores before j exceed it and scores from j on fall short of it. Wealth is spread over all j = 2, 3, ... with weights 1 / (j (j -
-1)), which add up to 1. Where nothing changes, the sum at the true mean expects no growth, so it ever
-exceeds 1/level, in as long a reign as may be, with at most the level's chance; what is compared is its
-smallest value over all t. This holds although a champion collects again only where no candidate beat it:
-the bets are fair whenever one stops. It is an e-detector (Shin, Ramdas and Rinaldo, 2023, New England J.
-Stat. Data Sci.), weighted so that it bounds the chance of any false alarm and not the time to the first.
+each, ordered by their commits. A drop after occasion j - 1 is bet on with the wealths of `betting.py`:
+for a mean t, that scores before j exceed it and scores from j on fall short of it. Wealth is spread over
+all j = 2, 3, ... with weights 1 / (j (j - 1)), which add up to 1. Where nothing changes, the sum at the
+true mean expects no growth, so it ever exceeds 1/level, in as long a reign as may be, with at most the
+level's chance; what is compared is its smallest value over all t. This holds although a champion collects
+again only where no candidate beat it: the bets are fair whenever one stops. It is an e-detector (Shin,
+Ramdas and Rinaldo, 2023, New England J. Stat. Data Sci.), weighted so that it bounds the chance of any
+false alarm and not the time to the first.
 """
 
 from collections.abc import Sequence

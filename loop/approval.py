@@ -25,7 +25,7 @@ from .workspace import Workspace
 
 Decision = Literal["approve", "reject", "more episodes"]
 
-POLL_SEC = 1.0
+POLL_SEC = 2.0
 """So often is looked for an answer."""
 
 
