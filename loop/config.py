@@ -100,6 +100,10 @@ class Gate(_Section):
     alarm: Share = Field(
         default=0.01, description="chance that a champion that has not changed ever raises the alarm"
     )
+    approve: bool = Field(default=False, description="a person must approve each promotion")
+    approve_hours: float = Field(
+        default=24.0, gt=0, description="hours after which a promotion that nobody answered is given up"
+    )
 
 
 class Improve(_Section):
@@ -184,6 +188,11 @@ def with_target(config: Config, until: float) -> Config:
     return parse_config(data, "--until")
 
 
+def with_approval(config: Config, approve: bool) -> Config:
+    """The configuration where a person must approve promotions, or need not."""
+    return config.model_copy(update={"gate": config.gate.model_copy(update={"approve": approve})})
+
+
 def config_toml(config: Config) -> str:
     """The configuration as a commented TOML file."""
     lines = [f"version = {config.version}"]
@@ -205,6 +214,6 @@ def _entries(section: _Section, skip: set[str] = frozenset()) -> list[str]:  # p
         value = getattr(section, name)
         if name in skip or isinstance(value, _Section):
             continue
-        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+        text = json.dumps(value, ensure_ascii=False)
         rows.append(f"{name} = {text}  # {field.description}")
     return rows

@@ -31,10 +31,26 @@ def judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outc
         raise LoopError(f"round {number}'s gate ended without a verdict after {n} episodes")
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
-    if space.registry.champion() != sample["champion"]:
-        outcome["decision"] = "undecided"
-        outcome["reason"] = f"the champion was changed by hand during the round; {outcome['reason']}"
-    return space.write_outcome(number, "gate", outcome)
+    outcome = unless_changed(space, number, outcome)
+    waits = config.approve and outcome["decision"] == "promoted"
+    return space.write_outcome(number, "judged" if waits else "gate", outcome)
+
+
+def promote_winner(space: Workspace, number: int, verdict: Outcome) -> None:
+    """Put the candidate in force where the round's verdict is that; again changes nothing."""
+    if verdict["decision"] == "promoted":
+        by = verdict["approval"]["by"] if "approval" in verdict else "gate"
+        space.registry.install(
+            verdict["candidate"], reason=verdict["reason"], by=by, round=number, action="promote"
+        )
+
+
+def unless_changed(space: Workspace, number: int, verdict: Outcome) -> Outcome:
+    """The verdict; undecided where the champion is no longer that of the round's beginning."""
+    if space.registry.champion() == space.require(number, "collect")["champion"]:
+        return verdict
+    reason = f"the champion was changed by hand during the round; {verdict['reason']}"
+    return verdict | {"decision": "undecided", "reason": reason}
 
 
 def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, int]:
