@@ -52,37 +52,49 @@ def serve(
         approve = space.config.gate.approve if approve is None else approve
         wanted = Wanted(space, called, settings.rounds if rounds is None else rounds, until, approve, when)
         check_name(wanted)
-        _run(wanted, url.removesuffix("/api"), begun)
+        _run(wanted, url, begun)
         print("the Prefect server is stopped" if own else f"the Prefect server at {url} goes on", flush=True)
 
 
-def _run(wanted: "Wanted", site: str, begun: float) -> None:
+def _run(wanted: "Wanted", url: str, begun: float) -> None:
     """Serve the deployments until an interrupt; runs that go on are stopped with it."""
     from prefect.runner import Runner
 
     from .deployments import deployments
+    from .server import pages
 
     runner = Runner(name=f"pacloop-{wanted.name}", pause_on_shutdown=True)
     made = deployments(wanted)
     for deployment in made:
         runner.add_deployment(deployment)
-    print(f"{wanted.folder} is served at {site}, ready in {time.monotonic() - begun:.0f} s:")
+    print(
+        f"{wanted.folder} is served at {url.removesuffix('/api')}, ready in {time.monotonic() - begun:.0f} s:"
+    )
     print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
     when = f"runs {wanted.timetable}" if wanted.timetable else "runs when somebody starts it"
     asking = ", and asks a person before each promotion" if wanted.approve else ""
     print(f"improve {when}, at most {wanted.rounds} rounds each time, until {wanted.until:.0%}{asking}")
-    print(f"forms: {site}/deployments   runs: {site}/runs   Ctrl-C stops all of it", flush=True)
-    asyncio.run(_until_interrupt(runner))
+    ui = pages(url)
+    print(f"success per round: {ui}/artifacts/key/success-per-round")
+    print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
+    paused = asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)
-    if wanted.timetable:
+    if not paused:
+        print(
+            "the Prefect server does not answer: its schedules wait for somebody who serves them", flush=True
+        )
+    elif wanted.timetable:
         print("the schedule is paused; the same command takes it up again", flush=True)
 
 
-async def _until_interrupt(runner: "Runner") -> None:
+async def _until_interrupt(runner: "Runner") -> bool:
     """Serve until SIGINT or SIGTERM, then let the runs end before the runner does.
 
     The runner kills what still goes on, which would leave Ray's processes behind and runs `Running`.
+    Returns whether it paused its schedules, which it does last, and cannot where the server is gone.
     """
+    from httpx import TransportError
+
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def interrupt(*_: object) -> None:
@@ -101,8 +113,13 @@ async def _until_interrupt(runner: "Runner") -> None:
             await asyncio.sleep(0.2)
         serving.cancel()
     stopped.cancel()
-    with suppress(asyncio.CancelledError):
+    try:
         await serving
+    except asyncio.CancelledError:
+        return True
+    except TransportError:
+        return False
+    return True
 
 
 def _name(text: str) -> str:

@@ -76,7 +76,7 @@ def served(space, port, tmp_path_factory):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
     assert process.stdout
-    found = {"printed": [process.stdout.readline() for _ in range(7)], "home": home}
+    found = {"printed": [process.stdout.readline() for _ in range(8)], "home": home}
     try:
         other = Workspace.create(space.parent / "other" / "my arm", parse_config({}, "test")).folder
         found["other"] = refused("-w", other, "--port", port, cwd=home, PREFECT_HOME=str(home))
@@ -107,7 +107,8 @@ def _ended(port, run):
 
 def test_the_address_and_what_is_there_are_printed(served, port):
     text = "".join(served["printed"])
-    assert f"http://127.0.0.1:{port}/deployments" in text
+    assert f"http://127.0.0.1:{port}/v2/deployments" in text
+    assert f"http://127.0.0.1:{port}/v2/artifacts/key/success-per-round" in text
     assert "improve runs every 6:00:00, at most 3 rounds each time, until 50%" in text
 
 
