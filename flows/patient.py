@@ -1,7 +1,10 @@
-"""Prefect's server as `pacloop serve` starts it: one that asks a busy database again.
+"""Prefect's server as `pacloop serve` starts it: it asks a busy database again, and its pages stay at home.
 
 On SQLite a request that finds another one writing is answered with 503 and nothing of it is kept. Prefect's
 own client then asks again; its UI does not, and tells whoever filled in a form of an "unknown error".
+
+The pages load the library of a company that counts clicks, which asks that company for its settings even
+where analytics is off. A content security policy makes the browser refuse whatever is not this server.
 """
 
 import asyncio
@@ -13,6 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+HOME_ONLY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:"
 BUSY = 503
 TRIES = 8
 FIRST_WAIT_SEC = 0.1
@@ -22,8 +26,26 @@ FIRST_WAIT_SEC = 0.1
 def create_app() -> App:
     """Prefect's server, for uvicorn's `--factory`."""
     from prefect.server.api.server import create_app
+    from prefect.settings import PREFECT_UI_API_URL
 
-    return patient(create_app(final=True))
+    return at_home(patient(create_app(final=True)), PREFECT_UI_API_URL.value() or "")
+
+
+def at_home(app: App, url: str) -> App:
+    """An ASGI application whose pages ask nobody but itself and the API at `url`."""
+    api = "/".join(url.split("/")[:3])  # http://127.0.0.1:4200 of http://127.0.0.1:4200/api
+    policy = f"{HOME_ONLY} {api} {api.replace('http', 'ws', 1)}".strip()
+    header = (b"content-security-policy", policy.encode())
+
+    async def answer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = dict(message) | {"headers": [*message.get("headers", ()), header]}
+            await send(message)
+
+        await app(scope, receive, with_policy)
+
+    return answer
 
 
 def patient(app: App) -> App:
@@ -36,7 +58,11 @@ def patient(app: App) -> App:
         body = await _body(receive)
         for tried in range(1, TRIES + 1):
             again = _Again(send, last=tried == TRIES)
-            await app(dict(scope), _replay(body, receive), again)
+            try:
+                await app(dict(scope), _replay(body, receive), again)
+            except Exception:  # Starlette raises what it has answered with an error, for the server's log
+                if not again.wanted:
+                    raise
             if not again.wanted:
                 return
             await asyncio.sleep(FIRST_WAIT_SEC * 2 ** (tried - 1))

@@ -114,11 +114,17 @@ def chromium():
 
 @pytest.fixture
 def ui(chromium, site):
-    """Prefect's UI in a window of its own; no page may fail to load anything."""
-    page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    """Prefect's UI in a window of its own, whose pages ask nobody but their server."""
+    page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce")
     page.set_default_timeout(PAGE_MS)
+    answered, failed = set(), set()
+    page.on("response", lambda response: answered.add(response.url))
+    page.on("requestfailed", lambda request: failed.add((request.url, request.failure)))
     yield Ui(page, site)
     page.close()
+    home = (site, "data:", "blob:")
+    assert [url for url in answered if not url.startswith(home)] == []
+    assert [why for why in failed if not why[0].startswith(home) and "csp" not in str(why[1]).lower()] == []
 
 
 class Ui:

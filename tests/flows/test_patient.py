@@ -1,6 +1,7 @@
-"""The server asks a busy database again, as Prefect's client does and its UI does not."""
+"""The server asks a busy database again, and lets its pages ask nobody else."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -8,7 +9,7 @@ from pacloop.flows import patient
 
 
 def application(busy):
-    """Answers 503 so many times, then 201 with the body it was sent; keeps what it was asked."""
+    """Answers 503 so many times and raises, as Starlette does, then 201 with the body it was sent."""
     asked = []
 
     async def app(scope, receive, send):
@@ -21,6 +22,8 @@ def application(busy):
         status = 503 if len(asked) <= busy else 201
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
+        if status == 503:
+            raise OSError("database is locked")
 
     return app, asked
 
@@ -37,7 +40,8 @@ def answers(app, path="/api/deployments/1/create_flow_run"):
     async def send(message):
         heard.append(message)
 
-    asyncio.run(app({"type": "http", "path": path}, receive, send))
+    with suppress(OSError):
+        asyncio.run(app({"type": "http", "path": path}, receive, send))
     return [message.get("status", message.get("body")) for message in heard]
 
 
@@ -63,3 +67,19 @@ def test_pages_are_passed_through():
     app, asked = application(1)
     assert answers(patient.patient(app), "/v2/runs")[0] == 503
     assert len(asked) == 1
+
+
+def test_every_page_says_whom_it_may_ask():
+    heard = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"page", "more_body": False}
+
+    async def send(message):
+        heard.append(message)
+
+    app = patient.at_home(application(0)[0], "http://127.0.0.1:4200/api")
+    asyncio.run(app({"type": "http", "path": "/v2/runs"}, receive, send))
+    ((name, policy),) = heard[0]["headers"]
+    assert name == b"content-security-policy"
+    assert b"connect-src 'self' data: blob: http://127.0.0.1:4200 ws://127.0.0.1:4200" in policy
