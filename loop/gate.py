@@ -194,6 +194,8 @@ def decide(test: Test, *, names: tuple[str, str], champion: Any, candidate: Any,
         reason += f"; it had to be better by {test.margin:g}"
     if won == total == 0:
         reason += "; neither policy ever succeeded, so there was nothing to compare"
+    if won == n and total == given:
+        reason += "; both policies always succeeded, so there was nothing to compare"
     return Verdict(
         decision=decision,
         reason=reason,
@@ -209,6 +211,30 @@ def decide(test: Test, *, names: tuple[str, str], champion: Any, candidate: Any,
         boundary=round(boundary, 4),
         level=test.level,
         episodes_saved=test.cap - n,
+        margin=test.margin,
+        test="scores" if isinstance(test, BettingTest) else "rates",
+        champion_arm="collection" if test.champion_n else "fresh",
+    )
+
+
+def turned_away(test: Test, *, names: tuple[str, str], champion: np.ndarray, reason: str) -> Verdict:
+    """The verdict on a candidate that is not compared at all; `champion` are the scores of its given sample."""
+    total, given = float(champion.sum()), len(champion)
+    return Verdict(
+        decision="rejected",
+        reason=reason,
+        champion=names[0],
+        candidate=names[1],
+        champion_successes=total,
+        champion_n=given,
+        candidate_successes=0,
+        candidate_n=0,
+        champion_interval=wilson(total, given),
+        candidate_interval=wilson(0, 0),
+        evidence=0.0,
+        boundary=round(test.boundary(test.cap), 4),
+        level=test.level,
+        episodes_saved=test.cap,
         margin=test.margin,
         test="scores" if isinstance(test, BettingTest) else "rates",
         champion_arm="collection" if test.champion_n else "fresh",

@@ -12,6 +12,7 @@ from .errors import LoopError
 from .play import Pool
 from .progress import Progress
 from .race import race
+from .screen import screen
 from .stages import Outcome, append, champion_sample, collect, evaluate, gate, learn, pac_run, run_learner
 from .statistics import wilson
 from .workspace import Workspace
@@ -43,8 +44,9 @@ def run_round(
 
 
 def learn_candidate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
-    """Learn a candidate, and find out how it acts best."""
+    """Learn a candidate, ask the critics about it, and find out how it acts best."""
     learn(space, number, pool, progress)
+    screen(space, number, pool, progress)
     return race(space, number, pool, progress)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..actors.rollout import PolicyError
 from ..datasets import Snapshot
 from ..datasets.files import read_json, write_json_atomically
 from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
@@ -18,11 +19,13 @@ from ..learner.config import SIZES, LearnConfig, to_json
 from ..learner.policy import Acting
 from .alarm import champion_record
 from .arms import arms, collected_scores
+from .degenerate import with_remarks
 from .errors import LoopError
-from .gate import decide, make_test, round_level
+from .gate import decide, make_test, round_level, turned_away
 from .mirror import mirror
 from .play import Play, Pool, play
 from .progress import Progress, Stopwatch
+from .screen import learnable, sentence, with_screen
 from .statistics import wilson
 from .workspace import Workspace
 
@@ -57,7 +60,8 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
         return done
     watch, store = Stopwatch(), space.store
     store.clean()
-    snapshot = store.snapshot()
+    learned_from = learnable(store.batches(), space.config.screen.held_out)
+    snapshot = store.snapshot(batches=learned_from)
     if not snapshot.batches:
         raise LoopError(
             f"{space.folder} has no demonstrations to learn from; see: pacloop demonstrate --help"
@@ -269,17 +273,26 @@ def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Out
     if not binary:
         given = collected_scores(space, number, champion)
     test = make_test(config, len(given), round_level(config.level, earlier), binary=binary)
-    verdict, n = None, 0
+    verdict, n, names = None, 0, (champion, candidate)
     played = arms(space, number, pool, progress, champion=champion, candidate=candidate, given=given)
-    for old, new in played:
-        tallies, n = (test.tally(old), test.tally(new)), len(new)
-        verdict = decide(test, names=(champion, candidate), champion=tallies[0], candidate=tallies[1], n=n)
-        if verdict:
-            break
+    if (screened := space.outcome(number, "screen")) and screened["rejects"]:
+        reason, played = f"the critics say no, and have been right before: {sentence(screened)}", ()
+        verdict = turned_away(test, names=names, champion=given, reason=reason)
+    try:
+        for old, new in played:
+            tallies, n = (test.tally(old), test.tally(new)), len(new)
+            verdict = decide(test, names=names, champion=tallies[0], candidate=tallies[1], n=n)
+            if verdict:
+                break
+    except PolicyError as error:
+        if error.policy != candidate:
+            raise
+        verdict = turned_away(test, names=names, champion=given, reason=str(error))
     if verdict is None:
         raise LoopError(f"round {number}'s gate ended without a verdict after {n} episodes")
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
+    outcome = with_remarks(space, number, pool, with_screen(space, number, outcome))
     if space.registry.champion() != sample["champion"]:
         outcome["decision"] = "undecided"
         outcome["reason"] = f"the champion was changed by hand during the round; {outcome['reason']}"
