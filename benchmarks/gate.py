@@ -10,6 +10,7 @@ core.
 
 import json
 import time
+from itertools import pairwise
 
 import numpy as np
 from bank import BANK, unpack
@@ -120,7 +121,7 @@ def replayed(trials: int = 4000) -> str:
     names = list(line)
     for name, n0 in CASES.items():
         test = calibrate(n0, 500, 10, 0.05)
-        for old, new in [*zip(names, names[1:]), *zip(names, names)]:
+        for old, new in [*pairwise(names), *zip(names, names)]:
             p, q = line[old].mean(), line[new].mean()
             exact = expected(test, np.array([p]), np.array([q]))
             share, episodes = replay(test, line[old], line[new], trials, rng, same=old == new)

@@ -158,7 +158,7 @@ def deaf_children() -> Iterator[None]:
 
 def round_name(number: int, verdict: Outcome) -> str:
     """How a round's run is called once its verdict is there, e.g. `round 3 - success 61% - promoted`."""
-    if "candidate_n" not in verdict:
+    if not verdict.get("candidate_n"):  # the target is reached, or the candidate was never played
         return f"round {number} - {verdict['decision']}"
     rate = verdict["candidate_successes"] / verdict["candidate_n"]
     return f"round {number} - success {rate:.0%} - {verdict['decision']}"

@@ -218,7 +218,7 @@ def decide(test: Test, *, names: tuple[str, str], champion: Any, candidate: Any,
 
 
 def turned_away(test: Test, *, names: tuple[str, str], champion: np.ndarray, reason: str) -> Verdict:
-    """The verdict on a candidate that is not compared at all; `champion` are the scores of its given sample."""
+    """The verdict on a candidate that is not compared; `champion` holds the scores of the given sample."""
     total, given = float(champion.sum()), len(champion)
     return Verdict(
         decision="rejected",

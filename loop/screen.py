@@ -176,7 +176,7 @@ def trust(space: Workspace, number: int) -> dict[str, Any]:
 
 
 def agreement(asked: Sequence[Outcome], tried: Sequence[Outcome]) -> float | None:
-    """Kendall's tau-b between the screen's values and the race's rates; None where one tells nothing apart."""
+    """Kendall's tau-b of the screen's values and the race's rates; None where one tells nothing apart."""
     from scipy.stats import kendalltau
 
     rates = {each["way"]: each["successes"] / each["episodes"] for each in tried if each["episodes"]}

@@ -1,5 +1,7 @@
 """A critic's worth, by hand: who it tells apart, how far it is off, and by how much one may be unsure."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -128,5 +130,5 @@ def test_a_critic_likes_what_it_chose_the_more_the_more_it_chose_from(build, sch
     for actions in (1, 2, 4, 16):
         chosen = choose(Policy(policy.network, schema, Acting("q_guided", actions)), visited, seed=1)
         found.append(policy.q(visited.observation, chosen))
-    assert all((later >= earlier - 1e-6).all() for earlier, later in zip(found, found[1:]))
+    assert all((later >= earlier - 1e-6).all() for earlier, later in pairwise(found))
     assert found[-1].mean() > found[0].mean()
