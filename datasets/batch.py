@@ -91,6 +91,11 @@ def read_batch(folder: Path) -> Batch:
     return batch
 
 
+def batch_of(episode_id: str) -> str:
+    """The id of the batch that holds an episode, `<batch>/<number>`; "" where it names no episode."""
+    return episode_id.rpartition("/")[0]
+
+
 def check_source(source: str) -> None:
     """Raise DatasetError where `source` is none of `SOURCES`."""
     if source not in SOURCES:

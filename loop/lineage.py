@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..datasets import Batch, EpisodeStore, Snapshot
+from ..datasets.batch import batch_of
 from ..datasets.files import read_json
 from .errors import LoopError
 from .workspace import Workspace
@@ -18,7 +19,7 @@ Facts = dict[str, Any]
 
 def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Facts:
     """Everything known of an episode. Raises DatasetError where there is none of this id."""
-    episode, batch = store.episode(episode_id), store.batch(episode_id.rpartition("/")[0])
+    episode, batch = store.episode(episode_id), store.batch(batch_of(episode_id))
     said = [asdict(t) for t in store.tombstones() if t.id in (episode_id, batch.id)]
     return {
         "id": episode_id,
@@ -46,7 +47,7 @@ def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Fac
 
 def learned_by(space: Workspace, episode_id: str) -> list[str]:
     """Ids of the policies whose snapshot holds an episode."""
-    batch = episode_id.rpartition("/")[0]
+    batch = batch_of(episode_id)
     return [
         policy
         for policy in policy_ids(space)
