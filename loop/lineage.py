@@ -4,12 +4,11 @@ All of it is read from what the stages recorded: batches, snapshots, policies, v
 history. Nothing here is kept twice, so nothing can disagree.
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from ..datasets import Batch, EpisodeStore, Snapshot
-from ..datasets.batch import batch_of
+from ..datasets.batch import batch_of, episodes_by_source
 from ..datasets.files import read_json
 from .errors import LoopError
 from .workspace import Workspace
@@ -83,10 +82,10 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "snapshot": lineage.get("snapshot"),
         "episodes": sum(batch.episodes for batch in batches),
         "rows": sum(batch.steps for batch in batches),
-        "sources": _by_source(batches),
+        "sources": episodes_by_source(batches),
         "excluded": list(snapshot.excluded) if snapshot else [],
         "batches": [_batch_facts(batch) for batch in batches],
-        "acted": _by_source(b for b in store.batches() if b.origin.get("policy") == policy),
+        "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
         "seed": lineage.get("seed"),
         "host": lineage.get("host"),
         "acting": data["acting"],
@@ -123,13 +122,6 @@ def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
     if pinned is None or pinned["snapshot_id"] != lineage.get("snapshot"):
         return None
     return Snapshot.from_json(pinned["snapshot"])
-
-
-def _by_source(batches: Iterable[Batch]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for batch in batches:
-        counts[batch.source] = counts.get(batch.source, 0) + batch.episodes
-    return counts
 
 
 def _batch_facts(batch: Batch) -> Facts:

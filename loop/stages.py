@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets import Snapshot
+from ..datasets.batch import episodes_by_source
 from ..datasets.files import read_json, write_json_atomically
 from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
 from ..learner.config import SIZES, LearnConfig, to_json
@@ -69,9 +70,6 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
     if played != reported:
         raise LoopError(f"round {number} collected {reported} episodes, but the dataset holds {played}")
     batches = store.counted(snapshot)
-    sources: dict[str, int] = {}
-    for batch in batches:
-        sources[batch.source] = sources.get(batch.source, 0) + batch.episodes
     progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
     ended = space.write_outcome(
         number,
@@ -81,7 +79,7 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
             "snapshot_id": snapshot.id,
             "episodes": sum(b.episodes for b in batches),
             "rows": sum(b.steps for b in batches),
-            "sources": sources,
+            "sources": episodes_by_source(batches),
             "excluded": len(store.excluded()),
             "seconds": watch.sec,
         },
