@@ -83,6 +83,8 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "episodes": sum(batch.episodes for batch in batches),
         "rows": sum(batch.steps for batch in batches),
         "sources": episodes_by_source(batches),
+        "mixture": lineage.get("mixture"),
+        "task_mixture": lineage.get("task_mixture"),
         "excluded": list(snapshot.excluded) if snapshot else [],
         "batches": [_batch_facts(batch) for batch in batches],
         "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),

@@ -22,6 +22,7 @@ from .arms import arms, collected_scores
 from .errors import LoopError
 from .gate import decide, make_test, round_level
 from .mirror import mirror
+from .mixing import mixtures
 from .play import Play, Pool, play
 from .progress import Progress, Stopwatch
 from .statistics import wilson
@@ -190,13 +191,17 @@ def run_learner(
     size = (
         SIZES[space.config.learn.size] if start is None else read_record(space.policy_folder(start)).network
     )
+    snapshot = Snapshot.from_json(pinned["snapshot"])
+    mixed = mixtures(space, snapshot)
     replay = Replay(
         space.store,
-        Snapshot.from_json(pinned["snapshot"]),
+        snapshot,
         n_step=config.n_step,
         discount=config.discount,
         time_limit_is_terminal=task.time_limit_is_terminal,
         history=size.history,
+        mixture=mixed.get("mixture"),
+        task_mixture=mixed.get("task_mixture"),
     )
     seed = space.config.seed * 1000 + number
     learned = train(
@@ -215,6 +220,7 @@ def run_learner(
         "snapshot": pinned["snapshot_id"],
         "rows": replay.rows,
         "episodes": replay.episodes,
+        **mixed,
         "seed": seed,
         "learn": to_json(config),
         "host": socket.gethostname(),
