@@ -103,7 +103,7 @@ class _Form:
         self._times += 1
         state = Paused(pause_key=f"approval-{self._asked.number}-{self._times}", message="waits for approval")
         keyset = keyset_from_paused_state(state)
-        state.state_details.run_input_keyset = {**keyset}
+        state.state_details.run_input_keyset = {**keyset}  # pyright: ignore[reportAttributeAccessIssue]
         Word.with_initial_data(description=self._page).save(keyset, self._run)
         if client.set_flow_run_state(self._run, state).status == SetStateStatus.ACCEPT:
             self._keyset = keyset

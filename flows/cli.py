@@ -161,7 +161,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a policy on fresh episodes; they are appended to the dataset."""
-    from ..loop.stages import measure
+    from ..loop.measuring import measure
     from .display import progress_bars
     from .rounds import session
 

@@ -20,8 +20,8 @@ from ..loop.config import Gate, Improve
 from ..loop.errors import InUse
 from ..loop.fetch import fetched, without_secrets
 from ..loop.inject import Request, inject
+from ..loop.measuring import measure
 from ..loop.round import next_round
-from ..loop.stages import measure
 from ..loop.workspace import Workspace
 from .dataset_commands import user
 from .display import progress_bars

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from ..loop.approval import Question
     from ..loop.inject import Request
     from ..loop.injected import Injected
-    from ..loop.stages import Outcome
-    from ..loop.workspace import Workspace
+    from ..loop.workspace import Outcome, Workspace
 
 EVENTS = (
     "promoted",

@@ -29,9 +29,8 @@ from ..loop.play import Pool
 from ..loop.plot import curve_png
 from ..loop.progress import Progress, silent
 from ..loop.round import run_final, run_round, run_start
-from ..loop.stages import Outcome
 from ..loop.status import rows, table
-from ..loop.workspace import Workspace
+from ..loop.workspace import Outcome, Workspace
 from .approval import form
 from .events import tell_question, tell_verdict
 

@@ -18,10 +18,11 @@ from typing import Literal
 
 from ..datasets.files import json_bytes, read_json, sync, temporary_beside
 from .errors import LoopError
+from .judging import promote_winner, unless_changed
 from .play import Pool
 from .progress import Progress
-from .stages import Outcome, evaluate, promote_winner, unless_changed
-from .workspace import Workspace
+from .stages import evaluate
+from .workspace import Outcome, Workspace
 
 Decision = Literal["approve", "reject", "more episodes"]
 

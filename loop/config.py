@@ -26,7 +26,7 @@ class _Section(BaseModel):
 class Collect(_Section):
     """How episodes are made."""
 
-    episodes: Count = Field(default=1000, description="episodes of the champion a round")
+    episodes: Count = Field(default=3000, description="episodes of the champion a round")
     actors: Count = Field(default=2, description="Ray actors, each with one CPU")
     environments: Count = Field(default=25, description="environments that an actor steps in lockstep")
     deadline_sec: float = Field(default=120.0, gt=0, description="silence after which an actor is replaced")
@@ -54,7 +54,7 @@ class Learn(_Section):
         description="samples the learner draws for each row its start has not learned from",
     )
     minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
-    maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
+    maximum_steps: Count = Field(default=6000, description="most gradient steps of a round")
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")

@@ -27,7 +27,9 @@ def fetched(where: str) -> Iterator[Path]:
         yield Path(where).expanduser()
         return
     if scheme not in (*SCHEMES, "http", "https"):
-        raise DatasetError(f"{where} cannot be read: a URL begins with {', '.join(SCHEMES)}, http or https")
+        raise DatasetError(
+            f"{without_secrets(where)} cannot be read: a URL begins with {', '.join(SCHEMES)}, http or https"
+        )
     with tempfile.TemporaryDirectory(prefix="pacloop-") as aside:
         target = Path(aside) / (PurePosixPath(unquote(urlsplit(where).path)).name or "recording")
         (_from_bucket if scheme in SCHEMES else _from_web)(where, target)

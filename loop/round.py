@@ -10,12 +10,14 @@ from typing import Any
 
 from .approval import Door, approved, no_door
 from .errors import LoopError
+from .judging import champion_sample
+from .learning import pac_run, run_learner
 from .play import Pool
 from .progress import Progress
 from .race import race
-from .stages import Outcome, append, champion_sample, collect, evaluate, gate, learn, pac_run, run_learner
+from .stages import append, collect, evaluate, gate, learn
 from .statistics import wilson
-from .workspace import Workspace
+from .workspace import Outcome, Workspace
 
 Run = Callable[[str, Callable[[], Outcome]], Outcome]
 """Runs one stage, given its name; the flows make a Prefect task of it."""

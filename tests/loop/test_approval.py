@@ -10,9 +10,10 @@ from pacloop.loop.approval import Answer, answer, approved, no_door, question
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.errors import LoopError
+from pacloop.loop.learning import start_policy
 from pacloop.loop.progress import silent
 from pacloop.loop.round import next_round, run_directly
-from pacloop.loop.stages import _start_policy, gate
+from pacloop.loop.stages import gate
 
 ANNA = {"by": "anna", "reason": "looks fine"}
 
@@ -75,7 +76,7 @@ def test_an_approval_promotes_and_is_on_record(waiting):
     assert {**ANNA, "decision": "approve"}.items() <= verdict["approval"].items()
     reign = waiting.registry.history()[-1]
     assert (reign.policy, reign.by, reign.round) == ("r001-pac", "anna", 1)
-    assert reign.reason.startswith("approved by anna: looks fine; the test: 100% of 12 against 0% of 40")
+    assert reign.reason.startswith("approved by anna: looks fine; the test: 100% of 12 against 0% of 12")
     assert gate(waiting, 1, no_pool, silent)["reason"] == verdict["reason"]
     assert len(waiting.registry.history()) == 2, "promoted once"
     assert next_round(waiting) == 2
@@ -88,7 +89,7 @@ def test_a_rejection_keeps_the_champion_and_nothing_goes_on_from_the_candidate(w
     assert verdict["reason"].startswith("rejected by ben: it scratches; the test:")
     assert waiting.registry.champion() == "r000-pac"
     waiting.write_outcome(2, "begin", {"champion": "r000-pac"})
-    assert _start_policy(waiting, 2) == "r000-pac"
+    assert start_policy(waiting, 2) == "r000-pac"
 
 
 def test_unanswered_the_champion_stays(waiting):
