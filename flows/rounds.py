@@ -32,6 +32,7 @@ from ..loop.round import run_final, run_round, run_start
 from ..loop.status import rows, table
 from ..loop.workspace import Outcome, Workspace
 from .approval import form
+from .events import tell_question, tell_verdict
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def round_flow(workspace: str, number: int) -> Outcome:
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
         publish(ours.space)
+        tell_verdict(ours.space, number, verdict)
         return verdict
 
 
@@ -197,6 +199,7 @@ def _ask(space: Workspace, asked: Question) -> AbstractContextManager[Look]:
     """Ask on the round's page, and say so in its name."""
     rename(round_name(asked.round, asked.judged | {"decision": "waits for approval"}))
     get_run_logger().info("%s, or on this run's page: Resume", asked.sentence())
+    tell_question(space, asked)
     return form(space, asked)
 
 
