@@ -217,29 +217,5 @@ def decide(test: Test, *, names: tuple[str, str], champion: Any, candidate: Any,
     )
 
 
-def turned_away(test: Test, *, names: tuple[str, str], champion: np.ndarray, reason: str) -> Verdict:
-    """The verdict on a candidate that is not compared; `champion` holds the scores of the given sample."""
-    total, given = float(champion.sum()), len(champion)
-    return Verdict(
-        decision="rejected",
-        reason=reason,
-        champion=names[0],
-        candidate=names[1],
-        champion_successes=total,
-        champion_n=given,
-        candidate_successes=0,
-        candidate_n=0,
-        champion_interval=wilson(total, given),
-        candidate_interval=wilson(0, 0),
-        evidence=0.0,
-        boundary=round(test.boundary(test.cap), 4),
-        level=test.level,
-        episodes_saved=test.cap,
-        margin=test.margin,
-        test="scores" if isinstance(test, BettingTest) else "rates",
-        champion_arm="collection" if test.champion_n else "fresh",
-    )
-
-
 def _sum(tally: Any) -> float:
     return tally if isinstance(tally, int) else round(float(np.sum(tally)), 6)

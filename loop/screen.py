@@ -33,12 +33,10 @@ from .errors import LoopError
 from .play import Pool
 from .progress import Progress, Stopwatch
 from .race import ways
-from .workspace import Workspace
+from .workspace import Outcome, Workspace
 
 MOST_BATCHES = 8
 """The newest ones that were kept out are looked at: what champions saw long ago matters less."""
-
-Outcome = dict[str, Any]
 
 
 def learnable(batches: Sequence[Batch], share: float) -> list[Batch]:
