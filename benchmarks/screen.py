@@ -140,7 +140,7 @@ def paired(each: dict[str, Any], truth: str, critic: str, sample: bool) -> tuple
 
 
 def tau(values: np.ndarray, rates: np.ndarray) -> float:
-    found = float(kendalltau(values, rates).statistic)
+    found = float(kendalltau(values, rates)[0])
     return 0.0 if np.isnan(found) else found
 
 

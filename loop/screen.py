@@ -182,7 +182,8 @@ def agreement(asked: Sequence[Outcome], tried: Sequence[Outcome]) -> float | Non
     if len(pairs) < 2 or any(len(set(values)) < 2 for values in zip(*pairs)):
         return None
     values, found = zip(*pairs)
-    return float(kendalltau(values, found).statistic)
+    tau, _ = kendalltau(values, found)
+    return float(tau)
 
 
 def sentence(screened: Outcome) -> str:
