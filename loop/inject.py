@@ -201,6 +201,8 @@ def _judge(
     if not outcome.found:
         raise DatasetError(f"{door.request.path} has no episode")
     outcome.remarks = facts.sentences(door.schema)
+    if others := detect.passed_over(door.request.path, door.format):
+        outcome.remarks.append(f"not read, as they are no .npz files: {printable(others)}")
     return outcome, kept, digests
 
 
