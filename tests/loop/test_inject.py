@@ -202,6 +202,21 @@ def test_names_that_differ_and_scores_from_a_column(space, store, tmp_path):
     assert any("last one was repeated" in remark for remark in outcome.remarks)
 
 
+def test_what_was_excluded_counts_as_present_unless_it_was_mended(space, store, tmp_path, episodes):
+    path = write_npz(tmp_path / "n", episodes, SCHEMA)
+    (wrong,) = inject(space, Request(path, score="0"), silent).batches
+    store.exclude(wrong, reason="they did succeed", by="anna")
+    again = inject(space, Request(path, score="0"), silent)
+    assert (again.accepted, again.duplicates, again.written) == (0, 3, False)
+    assert again.remarks == [
+        "3 that are present already are excluded: pacloop dataset include brings them back"
+    ]
+    (right,) = inject(space, Request(path, score="1"), silent).batches
+    assert store.snapshot().batch_ids == (right,)
+    assert store.batch(right).successes == 3
+    assert inject(space, Request(path, score="0"), silent).remarks == []
+
+
 def test_what_lies_beside_the_episodes_and_is_not_read_is_said(space, store, tmp_path, episodes):
     folder = write_npz(tmp_path / "n", episodes, SCHEMA)
     (folder / "more.hdf5").write_bytes(b"")
