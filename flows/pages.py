@@ -7,8 +7,7 @@ from ..loop.status import rows, table
 if TYPE_CHECKING:
     from ..loop.inject import Request
     from ..loop.injected import Injected
-    from ..loop.stages import Outcome
-    from ..loop.workspace import Workspace
+    from ..loop.workspace import Outcome, Workspace
 
 SHOWN = 100
 """Episodes of the quarantine that a page lists; the others are in the dataset's record."""
