@@ -128,4 +128,7 @@ def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
 
 def _batch_facts(batch: Batch) -> Facts:
     names = ("id", "source", "round", "episodes", "steps", "mean_score")
-    return {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    facts = {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    if batch.origin.get("command") == "inject":
+        facts["injected"] = {name: batch.origin[name] for name in ("path", "by", "when", "note")}
+    return facts
