@@ -35,8 +35,8 @@ from .progress import Progress, Stopwatch
 from .race import ways
 from .workspace import Outcome, Workspace
 
-MOST_BATCHES = 8
-"""The newest ones that were kept out are looked at: what champions saw long ago matters less."""
+MOST_BATCHES = 4
+"""So many of the newest are looked at: two seconds of one core, and old champions' states matter less."""
 
 
 def learnable(batches: Sequence[Batch], share: float) -> list[Batch]:
