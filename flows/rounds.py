@@ -5,7 +5,6 @@ process that called them, so the collectors and the lease belong to it; a flow t
 opens one of its own, as a deployment's run does.
 """
 
-import base64
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,20 +16,28 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
 from prefect.client.schemas.objects import StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
 from ..loop.config import with_target
+from ..loop.film import Films, filming
 from ..loop.lease import lease
 from ..loop.play import Pool
-from ..loop.plot import curve_png
 from ..loop.progress import Progress, silent
 from ..loop.round import run_final, run_round, run_start
 from ..loop.stages import Outcome
-from ..loop.status import rows, table
 from ..loop.workspace import Workspace
+from .live import Live
+from .pages import success_page
+from .round_page import episodes_to_show, round_page
 
 
 @dataclass(frozen=True)
@@ -83,11 +90,13 @@ def session(folder: Path, progress: Progress = silent, until: float | None = Non
 
     with lease(folder):
         space.store.clean()
-        _session = Session(space, pool, progress)
+        live = Live(progress)
+        _session = Session(space, pool, live)
         try:
             yield _session
         finally:
             _session = None
+            live.close()
             for opened in pools:
                 opened.close()
 
@@ -109,7 +118,9 @@ def round_flow(workspace: str, number: int) -> Outcome:
         verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task)
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
-        publish(ours.space)
+        with filming(ours.space, episodes_to_show(ours.space, number)) as films:
+            publish(ours.space)
+            publish_round(ours.space, number, verdict, films)
         return verdict
 
 
@@ -171,22 +182,39 @@ def rename(name: str) -> None:
 
 
 def publish(space: Workspace) -> None:
-    """Rewrite the artifact `success-per-round`: the curve and the table, as of now."""
-    found = rows(space)
-    png = curve_png(found, target=space.config.improve.until, title=f"{space.config.task}: success per round")
-    picture = base64.b64encode(png).decode()
-    reasons = [f"* **{row.name}**: {row.reason}" for row in found if row.reason]
-    markdown = "\n\n".join(
-        [
-            f"# {space.config.task}: success per round",
-            f"![success per round](data:image/png;base64,{picture})",
-            table(found),
-            "\n".join(reasons),
-            f"Champion: `{space.registry.champion()}`. Workspace: `{space.folder.resolve()}`.",
-        ]
-    )
-    with suppress(Exception):  # Prefect shows; the workspace's own record is the truth
-        create_markdown_artifact(markdown, key="success-per-round", description="The curve of every run")
+    """Rewrite the artifact `success-per-round`: the curve, the table and the data, as of now."""
+    with _shown_only():
+        create_markdown_artifact(
+            success_page(space), key="success-per-round", description="The curve of every run"
+        )
+
+
+def publish_round(space: Workspace, number: int, verdict: Outcome, films: Callable[[], Films]) -> None:
+    """Leave the artifact `round-report`; each round's is in the key's history, under its run's name."""
+    with _shown_only():
+        page = round_page(space, number, verdict, films(), _links(space))
+        create_markdown_artifact(page, key="round-report", description=round_name(number, verdict))
+
+
+def _links(space: Workspace) -> dict[int, str]:
+    """Where Prefect's UI shows the runs of the rounds, by their numbers."""
+    mine, found = str(space.folder.resolve()), {}
+    rounds = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
+    with suppress(Exception), get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_filter=rounds, limit=200):
+            if run.parameters.get("workspace") == mine:
+                found[run.parameters.get("number", 0)] = f"/runs/flow-run/{run.id}"
+    return found
+
+
+@contextmanager
+def _shown_only() -> Iterator[None]:
+    """Prefect shows; the workspace's own record is the truth. What cannot be shown is logged."""
+    try:
+        yield
+    except Exception as error:
+        with suppress(Exception):
+            get_run_logger().warning("a page is missing: %s: %s", type(error).__name__, error)
 
 
 def _run_as_task(name: str, stage: Callable[[], Outcome]) -> Outcome:

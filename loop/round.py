@@ -12,7 +12,8 @@ from .errors import LoopError
 from .play import Pool
 from .progress import Progress
 from .race import race
-from .stages import Outcome, append, champion_sample, collect, evaluate, gate, learn, pac_run, run_learner
+from .samples import champion_sample
+from .stages import Outcome, append, collect, evaluate, gate, learn, pac_run, run_learner
 from .statistics import wilson
 from .workspace import Workspace
 

@@ -22,7 +22,8 @@ from .errors import LoopError
 from .gate import decide, make_test, round_level
 from .mirror import mirror
 from .play import Play, Pool, play
-from .progress import Progress, Stopwatch
+from .progress import Noted, Progress, Stopwatch
+from .samples import champion_sample, collections
 from .statistics import wilson
 from .workspace import Workspace
 
@@ -263,16 +264,18 @@ def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Out
     sample, candidate = _require(space, number, "collect"), _require(space, number, "race")["policy"]
     earlier = [verdict for k in space.rounds() if k < number and (verdict := space.outcome(k, "gate"))]
     champion = sample["champion"]
-    binary = all(own["binary"] for own in _collections(space, number, champion))
+    binary = all(own["binary"] for own in collections(space, number) if own["champion"] == champion)
     successes, episodes = champion_sample(space, number, champion)
     given = (np.arange(episodes) < successes).astype(float)
     if not binary:
         given = collected_scores(space, number, champion)
     test = make_test(config, len(given), round_level(config.level, earlier), binary=binary)
     verdict, n = None, 0
-    played = arms(space, number, pool, progress, champion=champion, candidate=candidate, given=given)
+    told = Noted(progress)
+    played = arms(space, number, pool, told, champion=champion, candidate=candidate, given=given)
     for old, new in played:
         tallies, n = (test.tally(old), test.tally(new)), len(new)
+        told.also = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
         verdict = decide(test, names=(champion, candidate), champion=tallies[0], candidate=tallies[1], n=n)
         if verdict:
             break
@@ -284,22 +287,6 @@ def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Out
         outcome["decision"] = "undecided"
         outcome["reason"] = f"the champion was changed by hand during the round; {outcome['reason']}"
     return space.write_outcome(number, "gate", outcome)
-
-
-def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, int]:
-    """Successes and episodes of all collections of a champion up to a round: fresh and unselected.
-
-    A champion collects again only where a candidate did not beat it, which is likelier after a lucky
-    sample than after an unlucky one: what accumulates errs in the champion's favour, so the gate's
-    level holds.
-    """
-    own = _collections(space, number, champion)
-    return sum(sample["successes"] for sample in own), sum(sample["episodes"] for sample in own)
-
-
-def _collections(space: Workspace, number: int, champion: str) -> list[Outcome]:
-    samples = [space.outcome(k, "collect") for k in space.rounds() if 0 < k <= number]
-    return [sample for sample in samples if sample and sample["champion"] == champion]
 
 
 def _pin_champion(space: Workspace, number: int) -> str:
