@@ -21,10 +21,10 @@ p { margin: 6px 0; max-width: 90ch; }
 .dim, caption, figcaption { color: var(--dim); font-size: 13.5px; }
 nav { margin: 14px 0 0; display: flex; gap: 18px; flex-wrap: wrap; }
 a { color: var(--blue); text-decoration: none; }
-.tiles { display: flex; flex-wrap: wrap; gap: 12px; margin: 20px 0 8px; }
-.tile { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: 10px 16px;
-  flex: 1 1 150px; }
-.tile b { display: block; font-size: 21px; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.tiles { display: grid; gap: 12px; margin: 20px 0 8px;
+  grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
+.tile { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
+.tile b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .tile span { color: var(--dim); font-size: 13px; }
 .alarm { border: 1px solid #cf222e; background: #fff1f0; border-radius: 8px; padding: 10px 16px; }
 .wide { overflow-x: auto; }

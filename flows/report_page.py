@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..loop.workspace import Workspace
     from .watch import Status
 
+NUMBERS = ("success", "95 % interval", "n", "episodes", "seconds")
 Shelf = tuple[str, Films]
 """A heading, and the films below it."""
 
@@ -108,7 +109,7 @@ def _rounds(space: "Workspace", status: "Status") -> list[Html]:
                 row.name,
                 element("code", row.policy),
                 f"{row.rate:.1%}",
-                f"{low:.1%} to {high:.1%}",
+                f"{low:.0%} to {high:.0%}",
                 f"{row.n:,}",
                 mark,
                 row.reason,
@@ -123,7 +124,7 @@ def _rounds(space: "Workspace", status: "Status") -> list[Html]:
     )
     return [
         _figure(curve(status.found, target=target, title=title), ""),
-        table(head, rows, numbers=("success", "n", "episodes", "seconds"), caption=note),
+        table(head, rows, numbers=NUMBERS, caption=note),
     ]
 
 
@@ -154,7 +155,16 @@ def _episodes(shelves: Sequence[Shelf]) -> list[Html]:
         for made in films.made:
             strip = element("img", src=inline(made.strip, "image/jpeg"), alt=made.caption)
             video = (
-                [element("video", src=inline(made.video, "video/mp4"), controls="", loop="", muted="")]
+                [
+                    element(
+                        "video",
+                        src=inline(made.video, "video/mp4"),
+                        controls="",
+                        loop="",
+                        muted="",
+                        preload="metadata",
+                    )
+                ]
                 if made.video
                 else []
             )

@@ -20,7 +20,7 @@ PANELS = {
     "cloning": "cloning, nats",
     "improvement": "improvement, nats",
     "q": "mean Q",
-    "effective_actions": "actions the critic tells apart",
+    "effective_actions": "effective number of actions",
 }
 """Figures of a run that are drawn, and how they are called; a run that lacks one has no line there."""
 
@@ -71,6 +71,7 @@ def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
         start += run.step
     low, high = np.percentile(np.concatenate(seen), [1, 99])
     room = 0.15 * (high - low) or 1.0
+    axes.set_xlim(0, start)
     axes.set_ylim(low - room, high + 1.5 * room)  # the first steps of a run would hide the others
     axes.set_title(PANELS[name], fontsize=10, loc="left")
     axes.tick_params(labelsize=8)

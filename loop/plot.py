@@ -68,6 +68,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 def plain_axes(axes: "Axes") -> None:
     """Horizontal lines to read values by, and no box."""
+    axes.set_axisbelow(True)
     axes.grid(axis="y", color="#d0d7de", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -73,10 +74,8 @@ def test_ctrl_c_on_a_terminal_leaves_the_table_and_exits_0(two_rounds):
 
         def shown(text):
             nonlocal seen
-            try:
+            with suppress(OSError):
                 seen += os.read(controller, 65536)
-            except (BlockingIOError, OSError):
-                pass
             return text in seen
 
         until(lambda: shown(b"Ctrl-C ends watching"), "screen")
