@@ -67,9 +67,10 @@ def page(title: str, parts: Sequence[Html]) -> str:
 
 
 def element(name: str, *content: str | Html, **attributes: str) -> Html:
-    """`<name attribute="...">content</name>`; content that is not from here is escaped."""
+    """`<name attribute="...">content</name>`; text in the content is escaped, markup is not."""
     given = "".join(f' {key.rstrip("_")}="{escape(value)}"' for key, value in attributes.items())
-    return Html(f"<{name}{given}>{''.join(map(text, content))}</{name}>")
+    opened = f"<{name}{given}>"
+    return Html(opened if name == "img" else f"{opened}{''.join(map(text, content))}</{name}>")
 
 
 def table(

@@ -125,5 +125,5 @@ def _policy(space: "Workspace", policy: str | None, links: Links) -> str:
     """A policy, with a link to the run of the round that made it."""
     if policy is None:
         return "fresh weights"
-    made = policy_lineage(space, policy).get("round")
-    return f"[`{policy}`]({links[made]})" if made in links else f"`{policy}`"
+    link = links.get(policy_lineage(space, policy).get("round", -1))
+    return f"[`{policy}`]({link})" if link else f"`{policy}`"

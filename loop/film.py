@@ -81,11 +81,9 @@ def choose(store: "EpisodeStore", batches: "Iterable[Batch]", good: int, bad: in
     The first of each kind, so nobody picked them for their looks.
     """
     rows = list(store.iter_rows(batches))
-    best = sorted(rows, key=lambda row: -row.score)[:good]
+    best = [row for row in sorted(rows, key=lambda row: -row.score)[:good] if row.score > 0.0]
     left = [row for row in rows if row not in best and row.score < 1.0]
-    return [row.id for row in best if row.score > 0.0] + [
-        row.id for row in sorted(left, key=lambda row: row.score)[:bad]
-    ]
+    return [row.id for row in best + sorted(left, key=lambda row: row.score)[:bad]]
 
 
 def film(

@@ -71,7 +71,8 @@ def test_what_cannot_be_rendered_is_said_and_nothing_fails(space, monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "no-such-backend")
     films = film(space, ["cut/1"], deadline_sec=200)
     assert films.made == []
-    assert films.missing.startswith("Pictures are missing: this machine cannot render with no-such-backend")
+    assert films.missing.startswith("Pictures are missing: ")
+    assert "no-such-backend" in films.missing
     assert film(space, []).missing == "there are no episodes to show yet"
 
 
