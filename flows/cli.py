@@ -12,8 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from ..datasets.errors import PacloopError
-from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
+from .approval_commands import approve, reject
+from .dataset_commands import HERE, Approve, By, JsonOption, Reason, WorkspaceOption, dataset, user
+from .deploy import deploy
 from .environment import prepare
+from .events import tell_change
 from .export_commands import export
 from .gate_commands import gate
 from .inject import inject
@@ -34,6 +37,9 @@ dataset.command()(export)
 app.command()(inject)
 app.command()(report)
 app.command()(serve)
+app.command()(deploy)
+app.command()(approve)
+app.command()(reject)
 app.add_typer(policies)
 app.add_typer(gate)
 
@@ -41,6 +47,8 @@ DEMO_MINUTES = 20.0
 """No round of the demo begins after so long."""
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
+INTERRUPTED = 130
+"""The status that typer ends with once it has caught an interrupt."""
 
 
 @app.command()
@@ -93,6 +101,7 @@ def improve(
     ] = None,
     until: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Success to reach.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Start no round after so long.")] = None,
+    approve: Approve = None,
 ) -> None:
     """Run rounds until the target, a number of rounds or a time is reached (the main job)."""
     from ..loop.status import rows
@@ -100,7 +109,9 @@ def improve(
     from .run import improve_with_prefect
 
     with progress_bars() as progress:
-        ended = improve_with_prefect(workspace, progress, rounds=rounds, until=until, minutes=minutes)
+        ended = improve_with_prefect(
+            workspace, progress, rounds=rounds, until=until, minutes=minutes, approve=approve
+        )
     print_rows(rows(ended.space), f"{ended.space.config.task}: success per round")
     print(ended.text)
     raise SystemExit(0 if ended.good else 1)
@@ -147,7 +158,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a policy on fresh episodes; they are appended to the dataset."""
-    from ..loop.stages import measure
+    from ..loop.measuring import measure
     from .display import progress_bars
     from .rounds import session
 
@@ -171,15 +182,18 @@ def promote(
 ) -> None:
     """Put a policy in force by hand; the gate is not asked."""
     space = _open(workspace)
-    before = space.registry.champion()
-    space.registry.promote(policy, reason=reason, by=by or user())
+    before, who = space.registry.champion(), by or user()
+    space.registry.promote(policy, reason=reason, by=who)
+    tell_change(space, "promoted", before, policy, reason, who)
     print(f"champion: {before} -> {policy}")
 
 
 @app.command()
 def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Put the champion before this one in force again."""
-    before, after = _open(workspace).registry.rollback(reason=reason, by=by or user())
+    space, who = _open(workspace), by or user()
+    before, after = space.registry.rollback(reason=reason, by=who)
+    tell_change(space, "rolled-back", before, after, reason, who)
     print(f"champion: {before} -> {after}")
 
 
@@ -212,12 +226,13 @@ def main() -> None:
             raise
         print(f"pacloop: {error.filename or 'the disk'}: {(error.strerror or '').lower()}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print(
-            "\npacloop: stopped; what was finished is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print(
+                "\npacloop: stopped; what was finished is kept, the same command goes on from there",
+                file=sys.stderr,
+            )
+        raise
 
 
 def _stage(workspace: Path, name: str) -> None:

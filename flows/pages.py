@@ -10,8 +10,7 @@ from .markdown import fitted, picture
 if TYPE_CHECKING:
     from ..loop.inject import Request
     from ..loop.injected import Injected
-    from ..loop.stages import Outcome
-    from ..loop.workspace import Workspace
+    from ..loop.workspace import Outcome, Workspace
 
 REASONS = 50
 """Verdicts whose reasons a page lists."""

@@ -12,8 +12,7 @@ from .markdown import fitted, picture
 
 if TYPE_CHECKING:
     from ..datasets import Batch
-    from ..loop.stages import Outcome
-    from ..loop.workspace import Workspace
+    from ..loop.workspace import Outcome, Workspace
 
 Links = Mapping[int, str]
 """Address of each round's run, as far as Prefect knows it."""

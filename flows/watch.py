@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..loop.alarm import Record, champion_record
+from ..loop.approval import Question, question
 from ..loop.lease import current_holder
 from ..loop.now import Now, now
 from ..loop.status import Row, committed, rows
@@ -31,6 +32,7 @@ class Status:
       record: of its fresh episodes; None where it has none.
       at_work: who holds the workspace, or None.
       now: what the last round is at; None where it has ended.
+      asked: the promotion that waits for a person, or None.
     """
 
     task: str
@@ -39,6 +41,7 @@ class Status:
     record: Record | None
     at_work: str | None
     now: Now | None
+    asked: Question | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -48,13 +51,15 @@ class Status:
             "at_work": self.at_work,
             "now": self.now.to_json() if self.now else None,
             "record": self.record.to_json() if self.record else None,
+            "waits": {"round": self.asked.round, "policy": self.asked.candidate} if self.asked else None,
             "rows": [row.to_json() for row in self.found],
         }
 
     def ending(self) -> str:
         """The lines below the table."""
         lines = [f"champion: {self.champion or 'none yet'}   at work: {self.at_work or 'nobody'}"]
-        return "\n".join([*lines, self.record.sentence()] if self.record else lines)
+        lines += [self.record.sentence()] if self.record else []
+        return "\n".join([*lines, self.asked.sentence()] if self.asked else lines)
 
 
 def read_status(space: "Workspace", before: Status | None = None) -> Status:
@@ -62,8 +67,8 @@ def read_status(space: "Workspace", before: Status | None = None) -> Status:
     found, champion = rows(space), space.registry.champion()
     same = before is not None and (before.found, before.champion) == (found, champion)
     record = before.record if same and before else champion_record(space)
-    at_work = current_holder(space.folder)
-    return Status(space.config.task, found, champion, record, at_work, now(space, committed(space)))
+    at_work, at = current_holder(space.folder), now(space, committed(space))
+    return Status(space.config.task, found, champion, record, at_work, at, question(space))
 
 
 def watch(space: "Workspace", every_sec: float, as_json: bool) -> None:

@@ -89,6 +89,8 @@ def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch
     note = f"success {score / done:.0%}" if done else ""
     if stage == "gate" and done and (collected := space.outcome(number, "collect")):
         note += f", the champion's {samples(space, number)[collected['champion']].rate:.0%}"
+    if stage == "gate" and space.outcome(number, "judged"):
+        note += ", waits for approval"
     return Now(number, stage.partition("-")[0], done, total, note)
 
 
