@@ -7,6 +7,7 @@ from ..loop.film import STRIP_FRAMES, Films, choose
 from ..loop.lineage import policy_lineage
 from ..loop.panels import training
 from ..loop.plot import png
+from ..loop.status import committed
 from ..loop.training import read_training
 from .markdown import fitted, picture
 
@@ -20,7 +21,7 @@ Links = Mapping[int, str]
 
 def episodes_to_show(space: "Workspace", number: int) -> list[str]:
     """Two successes and two failures: of the candidate before the gate, else of what was collected."""
-    batches = space.store.batches()
+    batches = committed(space)
     for stage in ("gate", "collect"):
         own = [b for b in batches if b.round == number and b.origin.get("stage") == stage]
         if own:
@@ -37,9 +38,10 @@ def round_page(space: "Workspace", number: int, verdict: "Outcome", films: Films
         _arms(verdict),
         "## Stages",
         _stages(space, number, links),
+        _screen(space, number),
         _training(space, number),
         "## Two successes and two failures",
-        *_strips(films),
+        *strips(films),
         "## Data",
         _data(space.store.batches(), number, links),
         f"All rounds: [success-per-round](/artifacts/key/success-per-round). `pacloop policies show` and "
@@ -54,7 +56,7 @@ def _arms(verdict: "Outcome") -> str:
     lines = ["| | policy | success | 95 % interval | episodes |", "|---|---|---|---|---|"]
     for arm in ("champion", "candidate"):
         n, (low, high) = verdict[f"{arm}_n"], verdict[f"{arm}_interval"]
-        rate = verdict[f"{arm}_successes"] / n
+        rate = verdict[f"{arm}_successes"] / max(n, 1)
         lines.append(f"| {arm} | `{verdict[arm]}` | {rate:.1%} | {low:.0%} to {high:.0%} | {n} |")
     said = (
         f"Evidence {verdict['evidence']:.2f}, needed {verdict['boundary']:.2f}; chance of a wrong promotion "
@@ -90,13 +92,23 @@ def _tried(outcome: "Outcome") -> str:
     return ", ".join(tried) or "nothing to try"
 
 
+def _screen(space: "Workspace", number: int) -> str:
+    screened = space.outcome(number, "screen")
+    if screened is None:
+        return ""
+    from .screen_page import screen_page
+
+    return screen_page(screened)
+
+
 def _training(space: "Workspace", number: int) -> str:
     run = read_training(space, number, "learn")
     figure = training([run]) if run else None
     return picture(png(figure), "training curves") if figure else ""
 
 
-def _strips(films: Films) -> list[str]:
+def strips(films: Films) -> list[str]:
+    """The films as paragraphs, and why some are missing."""
     parts = []
     for made in films.made:
         parts += [f"`{made.episode}`: {made.caption}", picture(made.strip, made.caption, "jpeg")]

@@ -105,6 +105,21 @@ class Act(_Section):
     trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
 
 
+class Screen(_Section):
+    """What the critics are asked before anything is played."""
+
+    held_out: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="share of a collection's blocks that no learner reads: every 20th; 0: none, no screen",
+    )
+    error: Share = Field(
+        default=0.05,
+        description="chance that a screen that knows nothing is ever let shorten the race, or reject",
+    )
+
+
 class Gate(_Section):
     """What a promotion must show."""
 
@@ -169,6 +184,7 @@ class Config(_Section):
     collect: Collect = Collect()
     learn: Learn = Learn()
     act: Act = Act()
+    screen: Screen = Screen()
     gate: Gate = Gate()
     improve: Improve = Improve()
     dataset: Dataset = Dataset()

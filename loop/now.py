@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..datasets import Batch
 
 FIRST = ("append", "clone", "baseline", "learn", "race")
-LATER = ("collect", "append", "learn", "race", "gate")
+LATER = ("collect", "append", "learn", "screen", "race", "gate")
 FIGURES = ("loss", "q", "steps_per_sec")
 
 
@@ -53,9 +53,7 @@ def now(space: Workspace, batches: "Sequence[Batch]") -> Now | None:
     number = max(space.rounds(), default=None)
     if number is None:
         return None
-    stages = LATER if number else FIRST
-    reached = space.outcome(number, "reached") is not None
-    stage = next((s for s in stages if space.outcome(number, s) is None and not reached), None)
+    stage = _next_stage(space, number)
     if stage in ("clone", "learn"):
         return _learning(space, number, stage)
     if stage:
@@ -63,6 +61,14 @@ def now(space: Workspace, batches: "Sequence[Batch]") -> Now | None:
     measuring = [b for b in batches if b.round == number and _stage(b).startswith("final-")]
     name = _stage(measuring[-1]) if measuring else ""
     return None if not name or space.outcome(number, name) else _playing(space, number, name, batches)
+
+
+def _next_stage(space: Workspace, number: int) -> str | None:
+    """The stage after the last that has ended; None where the round has ended with it."""
+    stages = LATER if number else FIRST
+    ended = [k for k, stage in enumerate(stages) if space.outcome(number, stage)]
+    after = ended[-1] + 1 if ended else 0
+    return None if after == len(stages) or space.outcome(number, "reached") else stages[after]
 
 
 def _learning(space: Workspace, number: int, stage: str) -> Now:

@@ -11,6 +11,7 @@ from .learning import fresh_rows, pac_run, run_learner, start_policy
 from .mirror import mirror
 from .play import Play, Pool, tally
 from .progress import Progress, Stopwatch
+from .screen import learnable
 from .seeds import Purpose
 from .workspace import Outcome, Workspace
 
@@ -43,7 +44,7 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
         return done
     watch, store = Stopwatch(), space.store
     store.clean()
-    snapshot = store.snapshot()
+    snapshot = store.snapshot(batches=learnable(store.batches(), space.config.screen.held_out))
     if not snapshot.batches:
         raise LoopError(
             f"{space.folder} has no demonstrations to learn from; see: pacloop demonstrate --help"

@@ -30,6 +30,7 @@ class Row:
       reason: the verdict's sentence, or "".
       episodes: episodes in the dataset when this ended.
       seconds: wall time of its stages.
+      screen: what the critics thought of a round's candidate, as `screen.with_screen` records it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     reason: str = ""
     episodes: int = 0
     seconds: float = 0.0
+    screen: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -135,7 +137,7 @@ def _round(
 ) -> Row:
     sample, n = collected.get(verdict["candidate"]), verdict["candidate_n"]
     gated = {
-        "rate": verdict["candidate_successes"] / n,
+        "rate": verdict["candidate_successes"] / max(n, 1),
         "interval": tuple(verdict["candidate_interval"]),
         "n": n,
     }
@@ -147,7 +149,8 @@ def _round(
         verdict=verdict["decision"],
         reason=verdict["reason"],
         episodes=total,
-        seconds=_seconds(space, number, ["collect", "append", "learn", "race", "gate"]),
+        seconds=_seconds(space, number, ["collect", "append", "learn", "screen", "race", "gate"]),
+        screen=verdict.get("screen"),
     )
 
 

@@ -65,6 +65,8 @@ def test_a_race_has_no_known_end(space, batch, tally):
     space.write_outcome(1, "collect", tally(30, 100, champion="p"))
     for stage in ("append", "learn"):
         space.write_outcome(1, stage, {"seconds": 1.0})
+    assert now(space, []).stage == "screen"
+    space.write_outcome(1, "screen", {"seconds": 1.0})
     at = now(space, [played(batch, 1, "race-n2", 50, 40.0), played(batch, 1, "race-n16", 50, 10.0)])
     assert (at.stage, at.done, at.total, at.note) == ("race", 100, None, "success 50%")
 
