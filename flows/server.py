@@ -25,11 +25,11 @@ STOP_SEC = 10.0
 
 
 @contextmanager
-def prefect_server(port: int | None = None) -> Iterator[tuple[str, bool]]:
+def prefect_server(port: int | None = None, *, start: bool = True) -> Iterator[tuple[str, bool]]:
     """The URL of a Prefect API that answers, and whether it was started here and stops with the block.
 
-    A port wins over the configured API. Raises LoopError where a configured API does not answer, or the
-    port is taken by something else.
+    A port wins over the configured API. Raises LoopError where a configured API does not answer, the port
+    is taken by something else, or nothing answers and none may be started.
     """
     named = None if port is not None else configured()
     if named:
@@ -50,6 +50,8 @@ def prefect_server(port: int | None = None) -> Iterator[tuple[str, bool]]:
         with _settings(url):
             yield url, False
         return
+    if not start:
+        raise LoopError(f"no Prefect server answers at {url}: start one with: prefect server start")
     with _started(port, url), _settings(url):
         yield url, True
 
@@ -115,7 +117,7 @@ def _taken(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def pages(url: str) -> str:
+def ui_address(url: str) -> str:
     """Where the UI's pages are: a Prefect server has a new UI, an old one, or both."""
     site = url.removesuffix("/api")
     with suppress(OSError, ValueError), urllib.request.urlopen(f"{site}/ui-settings", timeout=5) as answer:
