@@ -169,7 +169,8 @@ class Ui:
         return self.page.request.get(f"{self.site}/api/flow_runs/{id}").json()
 
     def ended(self, id):
-        """Wait until a run has ended; returns it."""
+        """Wait until a run has ended, with its page closed, whose timeline costs a core; returns it."""
+        self.page.goto("about:blank")
         for _ in range(RUN_SEC):
             run = self.run(id)
             if run["state"]["type"] in ENDED:

@@ -44,6 +44,7 @@ def test_a_form_injects_and_the_page_has_the_validators_table(ui, arm, pacloop):
     ui.picture("form-inject")
     run = ui.ended(ui.submit())
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
+    ui.open(f"runs/flow-run/{run['id']}")
     expect(ui.main.get_by_text("inject afternoon - 5 added, 0 known, 0 bad")).to_be_visible()
     ui.open("artifacts/key/injection")
     expect(ui.page.get_by_role("heading", name="afternoon: 5 episodes added")).to_be_visible()
@@ -90,6 +91,7 @@ def test_a_cancelled_run_is_cancelled_and_its_workspace_intact(ui, arm, pacloop)
     ui.menu("Cancel")
     ui.page.get_by_role("alertdialog").get_by_role("button", name="Cancel Flow Run").click()
     assert ui.ended(id)["state"]["type"] == "CANCELLED"
+    ui.open(f"runs/flow-run/{id}")
     expect(ui.main.get_by_text("Cancelled", exact=True).first).to_be_visible()
     ui.picture("cancelled")
     assert json.loads(pacloop("status", "-w", long, "--json"))["at_work"] is None
