@@ -30,6 +30,7 @@ from ..loop.progress import Progress, silent
 from ..loop.round import run_final, run_round, run_start
 from ..loop.status import rows, table
 from ..loop.workspace import Outcome, Workspace
+from .pages import alarm_note
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ def publish(space: Workspace) -> None:
     markdown = "\n\n".join(
         [
             f"# {space.config.task}: success per round",
+            *alarm_note(space),
             f"![success per round](data:image/png;base64,{picture})",
             table(found),
             "\n".join(reasons),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import LoopError
-from .judging import champion_sample
+from .judging import champion_sample, check_gate
 from .learning import pac_run, run_learner
 from .play import Pool
 from .progress import Progress
@@ -138,6 +138,7 @@ def improve(
       measure: measures a champion after a round; `run_final` by default.
     """
     begun = time.monotonic()
+    check_gate(space)
     start = play_start or (lambda: run_start(space, pool, progress))
     one = play_round or (lambda number: run_round(space, number, pool, progress))
     if space.outcome(0, "race") is None or space.registry.champion() is None:
