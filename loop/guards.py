@@ -69,7 +69,7 @@ class Guard:
 
     def figure(self, number: float) -> float:
         """A number in [0, 1] as people know it."""
-        return round(self.whole * (number if self.more_is_better else 1 - number), 4)
+        return round(float(self.whole * (number if self.more_is_better else 1 - number)), 4)
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,7 @@ def test_no_worse_by_a_margin():
         make_test(Gate(cap=100, block=25).model_copy(update={"margin": -m}), 100, TOTAL) for m in (0.3, 0.05)
     )
     assert verdict_of(far, 60, 45, 75).decision == "promoted"
-    assert verdict_of(near, 60, 45, 75) is None
+    assert verdict_of(near, 60, 30, 50) is None
     assert verdict_of(near, 60, 57, 100).decision == "undecided", "worse, but by less than it may be"
     assert verdict_of(near, 60, 40, 100).decision == "rejected"
     assert "it may be worse by 0.05" in verdict_of(near, 60, 57, 100).reason

@@ -55,7 +55,7 @@ def test_what_is_clear_is_shown():
     assert kept.allowed == pytest.approx(1.2 * kept.champion, abs=1e-3)
     broken = look(guard(0.2), champion, slow, 0.005)
     assert broken.state == "broken" and broken.worse
-    assert broken.sentence().startswith("time 4.") and " s against 3" in broken.sentence()
+    assert broken.sentence().startswith("time 4.") and " s against 2.98 s" in broken.sentence()
 
 
 def test_without_values_nothing_is_shown():

@@ -106,12 +106,12 @@ def judge(space, collectors):
 
 
 def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
-    rates = {"old": 0.5, "new": 0.62}
-    whole = make(Collectors(rates), "whole")
+    rates = {"old": 0.5, "new": 0.58}
+    whole = make(Collectors(rates), "whole", level=0.05)
     wanted = judge(whole, collectors := Collectors(rates))
     assert wanted["candidate_n"] >= 60, "else there is no middle to be killed in"
 
-    killed = make(Collectors(rates), "killed")
+    killed = make(Collectors(rates), "killed", level=0.05)
     with pytest.raises(Killed):
         judge(killed, Collectors(rates, killed_after=50))
     assert killed.outcome(1, "gate") is None
@@ -232,7 +232,7 @@ def test_an_interrupted_comparison_is_finished_first(make):
     space = make(Collectors(rates))
     asked = {"policy": "new", "against": "old", "episodes": 40, "paired": True}
     with pytest.raises(Killed):
-        compare(space, lambda: Collectors(rates, killed_after=50), silent, **asked)
+        compare(space, lambda: Collectors(rates, killed_after=30), silent, **asked)
     with pytest.raises(
         LoopError, match="finish it: pacloop evaluate new --episodes 40 --against old --paired"
     ):
