@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from ..datasets.errors import PacloopError
-from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
+from .approval_commands import approve, reject
+from .dataset_commands import HERE, Approve, By, JsonOption, Reason, WorkspaceOption, dataset, user
 from .environment import prepare
 from .export_commands import export
 from .gate_commands import gate
@@ -32,6 +33,8 @@ app.add_typer(dataset)
 dataset.command()(export)
 app.command()(inject)
 app.command()(serve)
+app.command()(approve)
+app.command()(reject)
 app.add_typer(policies)
 app.add_typer(gate)
 
@@ -39,6 +42,8 @@ DEMO_MINUTES = 20.0
 """No round of the demo begins after so long."""
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
+INTERRUPTED = 130
+"""The status that typer ends with once it has caught an interrupt."""
 
 
 @app.command()
@@ -91,6 +96,7 @@ def improve(
     ] = None,
     until: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Success to reach.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Start no round after so long.")] = None,
+    approve: Approve = None,
 ) -> None:
     """Run rounds until the target, a number of rounds or a time is reached (the main job)."""
     from ..loop.status import rows
@@ -98,7 +104,9 @@ def improve(
     from .run import improve_with_prefect
 
     with progress_bars() as progress:
-        ended = improve_with_prefect(workspace, progress, rounds=rounds, until=until, minutes=minutes)
+        ended = improve_with_prefect(
+            workspace, progress, rounds=rounds, until=until, minutes=minutes, approve=approve
+        )
     print_rows(rows(ended.space), f"{ended.space.config.task}: success per round")
     print(ended.text)
     raise SystemExit(0 if ended.good else 1)
@@ -108,22 +116,26 @@ def improve(
 def status(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """Show the rounds so far: success with interval, n, verdict, episodes, seconds."""
     from ..loop.alarm import champion_record
+    from ..loop.approval import question
     from ..loop.lease import current_holder
     from ..loop.status import rows
     from .display import print_rows
 
     space = _open(workspace)
     found, champion = rows(space), space.registry.champion()
-    at_work, record = current_holder(workspace), champion_record(space)
+    at_work, record, asked = current_holder(workspace), champion_record(space), question(space)
     if as_json:
         data = {"task": space.config.task, "champion": champion, "at_work": at_work}
         data["record"] = record.to_json() if record else None
+        data["waits"] = {"round": asked.round, "policy": asked.candidate} if asked else None
         _print_json(data | {"rows": [row.to_json() for row in found]})
         return
     print_rows(found, f"{space.config.task}: success per round")
     print(f"champion: {champion or 'none yet'}   at work: {at_work or 'nobody'}")
     if record:
         print(record.sentence())
+    if asked:
+        print(asked.sentence())
 
 
 @app.command()
@@ -231,12 +243,13 @@ def main() -> None:
             raise
         print(f"pacloop: {error.filename or 'the disk'}: {(error.strerror or '').lower()}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print(
-            "\npacloop: stopped; what was finished is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print(
+                "\npacloop: stopped; what was finished is kept, the same command goes on from there",
+                file=sys.stderr,
+            )
+        raise
 
 
 def _stage(workspace: Path, name: str) -> None:

@@ -16,7 +16,7 @@ from prefect.exceptions import CancelledRun, FailedRun
 from prefect.states import Completed, Failed
 
 from ..datasets.errors import PacloopError
-from ..loop.config import Improve
+from ..loop.config import Gate, Improve
 from ..loop.errors import InUse
 from ..loop.inject import Request, inject
 from ..loop.measuring import measure
@@ -36,6 +36,7 @@ def improve_flow(
     rounds: Rounds = asked(Improve, "rounds", "Most rounds that this run adds."),
     until: Target = asked(Improve, "until", "Success the champion must reach; 0.93 is 93 %."),
     minutes: Minutes = asked(Improve, "minutes"),
+    approve: bool = asked(Gate, "approve"),
 ) -> State[Any]:
     """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
 
@@ -43,7 +44,9 @@ def improve_flow(
         folder = Path(workspace)
         total = next_round(Workspace.open(folder)) - 1 + rounds
         with progress_bars() as progress:
-            ended = improve_with_prefect(folder, progress, rounds=total, until=until, minutes=minutes)
+            ended = improve_with_prefect(
+                folder, progress, rounds=total, until=until, minutes=minutes, approve=approve
+            )
         reached = "reached" if ended.good else "not reached"
         return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
 

@@ -28,6 +28,7 @@ class Wanted:
       name: what tells it from others of the same server.
       rounds: most rounds that a run of `improve` adds.
       until: success to reach.
+      approve: whether a person is asked before each promotion.
       timetable: when `improve` runs by itself; None where only people start it.
     """
 
@@ -35,6 +36,7 @@ class Wanted:
     name: str
     rounds: int
     until: float
+    approve: bool
     timetable: "Timetable | None"
 
     @property
@@ -70,6 +72,7 @@ def _deployment(wanted: Wanted, flow: "Flow[..., Any]") -> RunnerDeployment:
     settings, scheduled = wanted.space.config.improve, {}
     if flow is improve_flow:
         parameters |= {"rounds": wanted.rounds, "until": wanted.until, "minutes": settings.minutes}
+        parameters["approve"] = wanted.approve
         scheduled = wanted.timetable.for_prefect() if wanted.timetable else {}
     if flow is evaluate_flow:
         parameters["episodes"] = settings.evaluation_episodes

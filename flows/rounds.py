@@ -8,7 +8,7 @@ opens one of its own, as a deployment's run does.
 import base64
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from prefect.client.schemas.objects import StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from ..loop.config import with_target
+from ..loop.approval import Look, Question
+from ..loop.config import with_approval, with_target
 from ..loop.lease import lease
 from ..loop.play import Pool
 from ..loop.plot import curve_png
@@ -30,6 +31,7 @@ from ..loop.progress import Progress, silent
 from ..loop.round import run_final, run_round, run_start
 from ..loop.status import rows, table
 from ..loop.workspace import Outcome, Workspace
+from .approval import form
 from .pages import alarm_note
 
 
@@ -55,15 +57,19 @@ _session: Session | None = None
 
 
 @contextmanager
-def session(folder: Path, progress: Progress = silent, until: float | None = None) -> Iterator[Session]:
+def session(
+    folder: Path, progress: Progress = silent, until: float | None = None, approve: bool | None = None
+) -> Iterator[Session]:
     """Hold a workspace for the flows of this process: its lease, and collectors once they are needed.
 
-    Raises InUse where another process holds it. `until` replaces the target of its settings.
+    Raises InUse where another process holds it. `until` and `approve` replace what its settings say.
     """
     global _session
     space = Workspace.open(folder)
     if until is not None:
         space = replace(space, config=with_target(space.config, until))
+    if approve is not None:
+        space = replace(space, config=with_approval(space.config, approve))
     pools: list[Any] = []
 
     def pool() -> Any:
@@ -106,7 +112,7 @@ def start_flow(workspace: str) -> Outcome:
 def round_flow(workspace: str, number: int) -> Outcome:
     """One round: collect, append, learn, gate. The run is renamed after what the gate said."""
     with _ours(workspace) as ours:
-        verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task)
+        verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task, _ask)
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
         publish(ours.space)
@@ -131,9 +137,8 @@ def close_dead_runs(folder: Path) -> None:
     server, where there is no other, starts in it.
     """
     ours = flow_run.get_id()
-    unfinished = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
-    )
+    alive = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
+    unfinished = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=alive)))
     state = Crashed(message="its process died; the workspace went on from its last finished work")
     with suppress(Exception), deaf_children(), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=unfinished):
@@ -188,6 +193,13 @@ def publish(space: Workspace) -> None:
     )
     with suppress(Exception):  # Prefect shows; the workspace's own record is the truth
         create_markdown_artifact(markdown, key="success-per-round", description="The curve of every run")
+
+
+def _ask(space: Workspace, asked: Question) -> AbstractContextManager[Look]:
+    """Ask on the round's page, and say so in its name."""
+    rename(round_name(asked.round, asked.judged | {"decision": "waits for approval"}))
+    get_run_logger().info("%s, or on this run's page: Resume", asked.sentence())
+    return form(space, asked)
 
 
 def _run_as_task(name: str, stage: Callable[[], Outcome]) -> Outcome:

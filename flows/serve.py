@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .dataset_commands import HERE, WorkspaceOption
+from .dataset_commands import HERE, Approve, WorkspaceOption
 
 if TYPE_CHECKING:
     from prefect.runner import Runner
@@ -27,6 +27,7 @@ def serve(
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Most rounds that each run adds.")] = None,
     until: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Success to reach.")] = None,
+    approve: Approve = None,
     name: Annotated[str, typer.Option(help="Tells this workspace from others; its folder's name.")] = "",
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of the server, on loopback.")] = None,
     workspace: WorkspaceOption = HERE,
@@ -48,7 +49,8 @@ def serve(
         from .deployments import Wanted, check_name
 
         called = _name(name or space.folder.resolve().name)
-        wanted = Wanted(space, called, settings.rounds if rounds is None else rounds, until, when)
+        approve = space.config.gate.approve if approve is None else approve
+        wanted = Wanted(space, called, settings.rounds if rounds is None else rounds, until, approve, when)
         check_name(wanted)
         _run(wanted, url.removesuffix("/api"), begun)
         print("the Prefect server is stopped" if own else f"the Prefect server at {url} goes on", flush=True)
@@ -67,7 +69,8 @@ def _run(wanted: "Wanted", site: str, begun: float) -> None:
     print(f"{wanted.folder} is served at {site}, ready in {time.monotonic() - begun:.0f} s:")
     print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
     when = f"runs {wanted.timetable}" if wanted.timetable else "runs when somebody starts it"
-    print(f"improve {when}, at most {wanted.rounds} rounds each time, until {wanted.until:.0%}")
+    asking = ", and asks a person before each promotion" if wanted.approve else ""
+    print(f"improve {when}, at most {wanted.rounds} rounds each time, until {wanted.until:.0%}{asking}")
     print(f"forms: {site}/deployments   runs: {site}/runs   Ctrl-C stops all of it", flush=True)
     asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)

@@ -26,7 +26,7 @@ class _Section(BaseModel):
 class Collect(_Section):
     """How episodes are made."""
 
-    episodes: Count = Field(default=1000, description="episodes of the champion a round")
+    episodes: Count = Field(default=3000, description="episodes of the champion a round")
     actors: Count = Field(default=2, description="Ray actors, each with one CPU")
     environments: Count = Field(default=25, description="environments that an actor steps in lockstep")
     deadline_sec: float = Field(default=120.0, gt=0, description="silence after which an actor is replaced")
@@ -54,7 +54,7 @@ class Learn(_Section):
         description="samples the learner draws for each row its start has not learned from",
     )
     minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
-    maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
+    maximum_steps: Count = Field(default=6000, description="most gradient steps of a round")
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
@@ -118,6 +118,10 @@ class Gate(_Section):
     )
     alarm: Share = Field(
         default=0.01, description="chance that a champion that has not changed ever raises the alarm"
+    )
+    approve: bool = Field(default=False, description="a person must approve each promotion")
+    approve_hours: float = Field(
+        default=24.0, gt=0, description="hours after which a promotion that nobody answered is given up"
     )
     others: dict[str, Share] = Field(
         default={}, description="further tasks, and by how much success on each may be lower"
@@ -205,6 +209,11 @@ def with_target(config: Config, until: float) -> Config:
     data = config.model_dump()
     data["improve"]["until"] = until
     return parse_config(data, "--until")
+
+
+def with_approval(config: Config, approve: bool) -> Config:
+    """The configuration where a person must approve promotions, or need not."""
+    return config.model_copy(update={"gate": config.gate.model_copy(update={"approve": approve})})
 
 
 def config_toml(config: Config) -> str:

@@ -5,10 +5,10 @@ from itertools import count
 from pathlib import Path
 
 from ..datasets.files import read_json, write_json_atomically
+from .contest import contest
 from .errors import LoopError
 from .gate import make_test
 from .guards import guards_of
-from .judging import contest
 from .paired import Pairing
 from .play import Play, Pool, tally
 from .progress import Progress, Stopwatch

@@ -5,11 +5,12 @@ committed: collect and gate from their last block, learn from its last saved ste
 """
 
 from .errors import LoopError
-from .judging import judge
+from .judging import judge, promote_winner
 from .learning import fresh_rows, pac_run, run_learner, start_policy
 from .mirror import mirror
 from .play import Play, Pool, tally
 from .progress import Progress, Stopwatch
+from .seeds import Purpose
 from .workspace import Outcome, Workspace
 
 
@@ -88,11 +89,15 @@ def learn(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Out
 
 
 def gate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
-    """Play the candidate against the champion's sample until the test decides; promote it where it won."""
-    verdict = space.outcome(number, "gate") or judge(space, number, pool, progress)
-    if verdict["decision"] == "promoted":
-        reason = verdict["reason"]
-        space.registry.install(verdict["candidate"], reason=reason, by="gate", round=number, action="promote")
+    """Play the candidate against the champion's sample until the test decides; promote it where it won.
+
+    Where a person is to approve a promotion, the verdict waits as `judged` and ends no round; see
+    `approval.py`.
+    """
+    verdict = space.outcome(number, "gate") or space.outcome(number, "judged")
+    verdict = verdict or judge(space, number, pool, progress)
+    if space.outcome(number, "gate"):
+        promote_winner(space, number, verdict)
     mirror(space, progress)
     return verdict
 
@@ -106,20 +111,22 @@ def evaluate(
     stage: str,
     policy: str,
     episodes: int,
-    baseline: bool = False,
+    purpose: Purpose = "final",
+    first: int = 0,
 ) -> Outcome:
-    """Measure a policy on fresh seeds that no other stage uses, and record it under `stage`."""
+    """Measure a policy on a purpose's seeds from position `first` on, and record it under `stage`."""
     if done := space.outcome(number, stage):
         return done
     watch, config = Stopwatch(), space.config.collect
     wanted = Play(
         name=stage,
         policy=policy,
-        purpose="baseline" if baseline else "final",
+        purpose=purpose,
         source="evaluation",
         round=number,
         episodes=episodes,
         block=config.actors * config.environments,
+        first=first,
     )
     played = tally(space, pool, wanted, progress)
     ended = space.write_outcome(number, stage, played | {"policy": policy, "seconds": watch.sec})

@@ -121,7 +121,8 @@ def test_four_deployments_with_name_tag_and_the_workspaces_settings(served, spac
     assert sorted(found) == [f"{flow}-my-arm" for flow in flows]
     assert all(d["tags"] == ["pacloop", "my-arm"] for d in found.values())
     improve = found["improve-my-arm"]
-    assert improve["parameters"] == {"workspace": str(space), "rounds": 3, "until": 0.5, "minutes": 0.0}
+    asked = {"workspace": str(space), "rounds": 3, "until": 0.5, "minutes": 0.0, "approve": False}
+    assert improve["parameters"] == asked
     assert [s["schedule"]["interval"] for s in improve["schedules"]] == [6 * 3600]
     assert found["rollback-my-arm"]["schedules"] == []
 
