@@ -9,17 +9,22 @@ from ..datasets import Batch
 from .alarm import batch_scores, champion_record
 from .arms import collected
 from .contest import contest, elsewhere
+from .errors import LoopError
 from .gate import make_test, round_level
 from .guards import guards_of
 from .play import Play, Pool
 from .progress import Progress, Stopwatch
+from .sequential import MOST_FRESH
 from .workspace import Outcome, Workspace
 
 
 def check_gate(space: Workspace) -> None:
     """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played."""
     guards_of(space)
-    for task in space.config.gate.others:
+    settings = space.config.gate
+    if settings.others and settings.cap > MOST_FRESH:
+        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with [gate.others]")
+    for task in settings.others:
         space.store_of(task)
 
 

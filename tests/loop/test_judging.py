@@ -198,6 +198,12 @@ def test_a_task_that_looks_otherwise_is_refused_before_anything_is_played(make, 
         check_gate(space)
 
 
+def test_a_cap_that_no_boundary_can_be_computed_for_is_refused(make):
+    space = make(Collectors({"old": 0.5}), others={WIDE: 0.1}, cap=3000)
+    with pytest.raises(LoopError, match=r"cap is 3000, but must be at most 2000 with \[gate.others\]"):
+        check_gate(space)
+
+
 def test_pairs_share_their_start_states_and_need_fewer_where_these_decide(make):
     rates = {"old": 0.5, "new": 0.7}
     space = make(Collectors(rates, luck=0.9), champion="paired", level=0.2)
@@ -231,8 +237,9 @@ def test_an_interrupted_comparison_is_finished_first(make):
     rates = {"old": 0.5, "new": 0.5}
     space = make(Collectors(rates))
     asked = {"policy": "new", "against": "old", "episodes": 40, "paired": True}
+    dying = Collectors(rates, killed_after=30)
     with pytest.raises(Killed):
-        compare(space, lambda: Collectors(rates, killed_after=30), silent, **asked)
+        compare(space, lambda: dying, silent, **asked)
     with pytest.raises(
         LoopError, match="finish it: pacloop evaluate new --episodes 40 --against old --paired"
     ):
