@@ -74,7 +74,7 @@ def make(tmp_path, put_policies):
 
     def make(collectors, name="space", **gate):
         gate = {**GATE, **gate}
-        settings = {"gate": gate, "collect": {"episodes": 300}, "dataset": {"rlds": "off"}}
+        settings = {"gate": gate, "collect": {"episodes": 300, "environments": 150}, "dataset": {"rlds": "off"}}
         space = Workspace.create(tmp_path / name, parse_config(settings, "test"))
         put_policies(space, "old", "new")
         space.registry.install("old", reason="first", by="round 0", round=0, action="first")
