@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import DatasetError, Episode, Schema
-from ..datasets.files import named_errors, sync, temporary_beside
+from ..datasets.files import replacing
 from .task import Task
 
 CODEC = "libvpx-vp9"
@@ -75,26 +75,21 @@ def mp4(path: Path, hz: float) -> Iterator[See]:
     """
     import av
 
-    with temporary_beside(path) as aside, named_errors(path, "written"):
-        try:
-            with av.open(str(aside), "w", format="mp4", options={"movflags": "faststart"}) as container:
-                rate = Fraction(hz).limit_denominator(1000)
-                stream = container.add_stream(CODEC, rate=rate, options=OPTIONS)
-                stream.pix_fmt = "yuv420p"
+    faststart = {"movflags": "faststart"}
+    with replacing(path) as aside, av.open(str(aside), "w", format="mp4", options=faststart) as container:
+        rate = Fraction(hz).limit_denominator(1000)
+        stream = container.add_stream(CODEC, rate=rate, options=OPTIONS)
+        stream.pix_fmt = "yuv420p"
 
-                def see(picture: Frame) -> None:
-                    height, width = (size // 2 * 2 for size in picture.shape[:2])  # as yuv420p needs
-                    if not stream.codec_context.is_open:
-                        stream.height, stream.width = height, width
-                    even = np.ascontiguousarray(picture[:height, :width])
-                    container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        def see(picture: Frame) -> None:
+            height, width = (size // 2 * 2 for size in picture.shape[:2])  # as yuv420p needs
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = height, width
+            even = np.ascontiguousarray(picture[:height, :width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
 
-                yield see
-                container.mux(stream.encode())
-            sync(aside)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        yield see
+        container.mux(stream.encode())
 
 
 def _difference(observation: object, episode: Episode, step: int) -> str | None:

@@ -1,7 +1,7 @@
 """Transitions for a learner, drawn from the batches of one snapshot.
 
-Steps are drawn uniformly, or by source in a mixture. With n = `n_step`, T the episode's length, d the
-environment's discounts and m = min(n, T - t), a transition from step t has
+Steps are drawn uniformly, or by source and by task in a mixture. With n = `n_step`, T the episode's
+length, d the environment's discounts and m = min(n, T - t), a transition from step t has
 
     n_step_return      = sum_{i < m} gamma^i (prod_{j < i} d_{t+j}) r_{t+i}
     bootstrap_discount = gamma^m prod_{i < m} d_{t+i}
@@ -24,7 +24,7 @@ import numpy as np
 from .batch import SOURCES, Batch
 from .errors import DatasetError
 from .gather import Gather
-from .mixture import Mixture
+from .mixture import Grouping, Mixture
 from .snapshot import Snapshot
 from .store import EpisodeStore
 from .tables import EPISODES, STEPS, Column, EpisodeRow, read_episodes, read_steps
@@ -71,6 +71,7 @@ class Replay:
         time_limit_is_terminal: bool,
         history: int = 1,
         mixture: Mapping[str, float] | None = None,
+        task_mixture: Mapping[str, float] | None = None,
         ram_limit: int = 2**30,
     ) -> None:
         """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged.
@@ -84,6 +85,8 @@ class Replay:
           history: H, observations in a window; before the first the episode's first is repeated.
           mixture: share of each source in what is drawn, in any unit; a source it does not name is not
             drawn. Without it every step is as likely as any other.
+          task_mixture: the same for tasks: an episode's is its instruction, or the schema's task where it
+            has none. With both, a source's and a task's shares are multiplied.
           ram_limit: bytes of columns that may be copied into memory.
         """
         if n_step < 1 or history < 1 or not 0.0 <= discount <= 1.0:
@@ -104,7 +107,12 @@ class Replay:
         self._index = _index(batches, episodes, starts)
         if not self.rows:
             raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
-        self._mixture = None if mixture is None else Mixture(mixture, self._index.source)
+        groupings = []
+        if mixture is not None:
+            groupings.append(Grouping("source", SOURCES, self._index.source, mixture))
+        if task_mixture is not None:
+            groupings.append(_by_task(store.schema.task, episodes, task_mixture))
+        self._mixture = Mixture(groupings) if groupings else None
         self._history = np.arange(history - 1, -1, -1)
         self._gather = Gather(steps, starts, ram_limit)
         self._jump, self._returns, self._bootstrap = _targets(
@@ -186,6 +194,14 @@ def _index(batches: Sequence[Batch], episodes: Sequence[Sequence[EpisodeRow]], s
         last=first + np.repeat(lengths, lengths),
         source=np.repeat(sources, [sum(row.length for row in rows) for rows in episodes]),
     )
+
+
+def _by_task(task: str, episodes: Sequence[Sequence[EpisodeRow]], shares: Mapping[str, float]) -> Grouping:
+    rows = [row for batch in episodes for row in batch]
+    names = sorted({row.instruction or task for row in rows})
+    place = {name: index for index, name in enumerate(names)}
+    group = np.repeat([place[row.instruction or task] for row in rows], [row.length for row in rows])
+    return Grouping("task", names, group, shares)
 
 
 def _targets(

@@ -15,7 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.runtime import flow_run
-from prefect.states import Paused, Running
+from prefect.states import Cancelled, Paused, Running
 from pydantic import Field, ValidationError
 
 from ..datasets.errors import PacloopError
@@ -81,6 +81,7 @@ class _Form:
     def _look(self, client: SyncPrefectClient) -> Answer | None:
         state = client.read_flow_run(self._run).state
         if state and (state.is_cancelled() or state.is_cancelling()):
+            client.set_flow_run_state(self._run, Cancelled(), force=True)
             raise LoopError(
                 f"round {self._asked.round} was cancelled while {self._asked.candidate} waited for approval; "
                 "the next run asks again"

@@ -14,7 +14,9 @@ import typer
 from ..datasets.errors import PacloopError
 from .approval_commands import approve, reject
 from .dataset_commands import HERE, Approve, By, JsonOption, Reason, WorkspaceOption, dataset, user
+from .deploy import deploy
 from .environment import prepare
+from .events import tell_change
 from .export_commands import export
 from .gate_commands import gate
 from .inject import inject
@@ -33,6 +35,7 @@ app.add_typer(dataset)
 dataset.command()(export)
 app.command()(inject)
 app.command()(serve)
+app.command()(deploy)
 app.command()(approve)
 app.command()(reject)
 app.add_typer(policies)
@@ -202,15 +205,18 @@ def promote(
 ) -> None:
     """Put a policy in force by hand; the gate is not asked."""
     space = _open(workspace)
-    before = space.registry.champion()
-    space.registry.promote(policy, reason=reason, by=by or user())
+    before, who = space.registry.champion(), by or user()
+    space.registry.promote(policy, reason=reason, by=who)
+    tell_change(space, "promoted", before, policy, reason, who)
     print(f"champion: {before} -> {policy}")
 
 
 @app.command()
 def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Put the champion before this one in force again."""
-    before, after = _open(workspace).registry.rollback(reason=reason, by=by or user())
+    space, who = _open(workspace), by or user()
+    before, after = space.registry.rollback(reason=reason, by=who)
+    tell_change(space, "rolled-back", before, after, reason, who)
     print(f"champion: {before} -> {after}")
 
 

@@ -32,6 +32,7 @@ from ..loop.round import run_final, run_round, run_start
 from ..loop.status import rows, table
 from ..loop.workspace import Outcome, Workspace
 from .approval import form
+from .events import tell_question, tell_verdict
 from .pages import alarm_note
 
 
@@ -116,6 +117,7 @@ def round_flow(workspace: str, number: int) -> Outcome:
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
         publish(ours.space)
+        tell_verdict(ours.space, number, verdict)
         return verdict
 
 
@@ -163,7 +165,7 @@ def deaf_children() -> Iterator[None]:
 
 def round_name(number: int, verdict: Outcome) -> str:
     """How a round's run is called once its verdict is there, e.g. `round 3 - success 61% - promoted`."""
-    if "candidate_n" not in verdict:
+    if not verdict.get("candidate_n"):  # the target is reached, or the candidate was never played
         return f"round {number} - {verdict['decision']}"
     rate = verdict["candidate_successes"] / verdict["candidate_n"]
     return f"round {number} - success {rate:.0%} - {verdict['decision']}"
@@ -199,6 +201,7 @@ def _ask(space: Workspace, asked: Question) -> AbstractContextManager[Look]:
     """Ask on the round's page, and say so in its name."""
     rename(round_name(asked.round, asked.judged | {"decision": "waits for approval"}))
     get_run_logger().info("%s, or on this run's page: Resume", asked.sentence())
+    tell_question(space, asked)
     return form(space, asked)
 
 

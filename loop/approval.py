@@ -16,7 +16,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal
 
-from ..datasets.files import json_bytes, read_json, temporary_beside
+from ..datasets.files import json_bytes, read_json, sync, temporary_beside
 from .errors import LoopError
 from .judging import promote_winner, unless_changed
 from .play import Pool
@@ -204,7 +204,9 @@ def _write(path: Path, said: Answer) -> bool:
     with temporary_beside(path) as aside:
         try:
             aside.write_bytes(json_bytes(path, asdict(said)))
+            sync(aside)
             os.link(aside, path)
+            sync(path.parent)
         except FileExistsError:
             return False
         finally:

@@ -217,8 +217,8 @@ def decide(
         reason += f"; it may be worse by {-test.margin:g}"
     if won == total == 0:
         reason += "; neither policy ever succeeded, so there was nothing to compare"
-    if (won, total) == (n, given):
-        reason += "; both policies always succeeded, so this task cannot tell them apart"
+    if won == n and total == given:
+        reason += "; both policies always succeeded, so there was nothing to compare"
     return Verdict(
         decision=decision,
         reason=reason,

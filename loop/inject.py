@@ -50,7 +50,7 @@ class Request:
     """What to inject and how.
 
     Attributes:
-      path: the file or folder.
+      path: the file or folder, here.
       format: one of `detect.FORMATS`, or `auto`.
       map: `--map`'s text, see `datasets.mapping`.
       score: a number, `column:<name>`, `replay`, or "" for what the file says.
@@ -59,6 +59,7 @@ class Request:
       by: who.
       strict: whether one bad episode refuses all.
       dry_run: whether to write nothing.
+      url: where `path` was fetched from, and what is recorded instead of it.
     """
 
     path: Path
@@ -70,6 +71,12 @@ class Request:
     by: str = ""
     strict: bool = False
     dry_run: bool = False
+    url: str = ""
+
+    @property
+    def where(self) -> str:
+        """What people call it."""
+        return self.url or str(self.path)
 
 
 @dataclass(frozen=True)
@@ -176,7 +183,7 @@ def _judge(
     door: _Door, present: dict[str, str], progress: Progress
 ) -> "tuple[Injected, list[Episode] | None, list[str]]":
     """The outcome, the accepted episodes unless they are too many to keep, and their digests in order."""
-    outcome = Injected(str(door.request.path), door.format)
+    outcome = Injected(door.request.where, door.format)
     with whole_file(door.request.path, door.format):
         total = detect.count(door.request.path, door.format)
     kept: list[Episode] | None = []
@@ -241,7 +248,7 @@ def _facts(door: _Door, outcome: Injected) -> dict[str, Any]:
     request = door.request
     return {
         "command": "inject",
-        "path": str(request.path.resolve()),
+        "path": request.url or str(request.path.resolve()),
         "format": door.format,
         "note": request.note,
         "by": request.by,

@@ -9,11 +9,14 @@ from ..datasets import Batch
 from .alarm import batch_scores, champion_record
 from .arms import collected
 from .contest import contest, elsewhere
+from .degenerate import with_remarks
 from .errors import LoopError
-from .gate import make_test, round_level
+from .gate import Verdict, make_test, round_level
 from .guards import guards_of
 from .play import Play, Pool
 from .progress import Progress, Stopwatch
+from .refusal import unless_refused
+from .screen import with_screen
 from .sequential import MOST_FRESH
 from .workspace import Outcome, Workspace
 
@@ -31,28 +34,29 @@ def check_gate(space: Workspace) -> None:
 def judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
     """Play the candidate until the tests decide, and record the verdict."""
     watch, settings = Stopwatch(), space.config.gate
-    champion, candidate = (
-        space.require(number, "collect")["champion"],
-        space.require(number, "race")["policy"],
-    )
+    champion = space.require(number, "collect")["champion"]
+    candidate = space.require(number, "race")["policy"]
     earlier = [verdict for k in space.rounds() if k < number and (verdict := space.outcome(k, "gate"))]
     given = collected(space, number, champion)
     sample = _scores(space, given)
     binary = bool(np.isin(sample, (0.0, 1.0)).all())
     test = make_test(settings, len(sample), round_level(settings.level, earlier), binary=binary)
-    new = Play("gate", candidate, "gate", "evaluation", number, settings.cap, settings.block)
-    old = None
-    if settings.champion != "collection":
-        seeds = "gate" if settings.champion == "paired" else "reference"
-        old, given = replace(new, name="gate-champion", policy=champion, purpose=seeds), []
+    new, old = _plays(space, number, champion, candidate)
     guards = guards_of(space)
-    verdict = contest(
-        space, pool, progress, test, champion=champion, new=new, old=old, given=given, guards=guards
-    )
-    if verdict.decision == "promoted":
-        verdict = elsewhere(space, pool, progress, verdict, new)
+
+    def compare() -> Verdict:
+        batches = given if old is None else []
+        verdict = contest(
+            space, pool, progress, test, champion=champion, new=new, old=old, given=batches, guards=guards
+        )
+        won = verdict.decision == "promoted"
+        return elsewhere(space, pool, progress, verdict, new) if won else verdict
+
+    names = champion, candidate
+    verdict = unless_refused(space, number, compare, test=test, names=names, champion=sample)
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
+    outcome = with_remarks(space, number, pool, with_screen(space, number, outcome))
     outcome = unless_changed(space, number, outcome)
     waits = settings.approve and outcome["decision"] == "promoted"
     return space.write_outcome(number, "judged" if waits else "gate", outcome)
@@ -80,6 +84,16 @@ def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, 
     samples = [space.outcome(k, "collect") for k in space.rounds() if 0 < k <= number]
     own = [sample for sample in samples if sample and sample["champion"] == champion]
     return sum(sample["successes"] for sample in own), sum(sample["episodes"] for sample in own)
+
+
+def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:
+    """What the candidate plays, and the champion, unless its collection is its sample."""
+    settings = space.config.gate
+    new = Play("gate", candidate, "gate", "evaluation", number, settings.cap, settings.block)
+    if settings.champion == "collection":
+        return new, None
+    seeds = "gate" if settings.champion == "paired" else "reference"
+    return new, replace(new, name="gate-champion", policy=champion, purpose=seeds)
 
 
 def _scores(space: Workspace, batches: Sequence[Batch]) -> np.ndarray:

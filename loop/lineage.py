@@ -4,11 +4,11 @@ All of it is read from what the stages recorded: batches, snapshots, policies, v
 history. Nothing here is kept twice, so nothing can disagree.
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from ..datasets import Batch, EpisodeStore, Snapshot
+from ..datasets.batch import batch_of, episodes_by_source
 from ..datasets.files import read_json
 from .errors import LoopError
 from .workspace import Workspace
@@ -18,7 +18,7 @@ Facts = dict[str, Any]
 
 def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Facts:
     """Everything known of an episode. Raises DatasetError where there is none of this id."""
-    episode, batch = store.episode(episode_id), store.batch(episode_id.rpartition("/")[0])
+    episode, batch = store.episode(episode_id), store.batch(batch_of(episode_id))
     said = [asdict(t) for t in store.tombstones() if t.id in (episode_id, batch.id)]
     return {
         "id": episode_id,
@@ -46,7 +46,7 @@ def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Fac
 
 def learned_by(space: Workspace, episode_id: str) -> list[str]:
     """Ids of the policies whose snapshot holds an episode."""
-    batch = episode_id.rpartition("/")[0]
+    batch = batch_of(episode_id)
     return [
         policy
         for policy in policy_ids(space)
@@ -82,10 +82,12 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "snapshot": lineage.get("snapshot"),
         "episodes": sum(batch.episodes for batch in batches),
         "rows": sum(batch.steps for batch in batches),
-        "sources": _by_source(batches),
+        "sources": episodes_by_source(batches),
+        "mixture": lineage.get("mixture"),
+        "task_mixture": lineage.get("task_mixture"),
         "excluded": list(snapshot.excluded) if snapshot else [],
         "batches": [_batch_facts(batch) for batch in batches],
-        "acted": _by_source(b for b in store.batches() if b.origin.get("policy") == policy),
+        "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
         "seed": lineage.get("seed"),
         "host": lineage.get("host"),
         "acting": data["acting"],
@@ -122,13 +124,6 @@ def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
     if pinned is None or pinned["snapshot_id"] != lineage.get("snapshot"):
         return None
     return Snapshot.from_json(pinned["snapshot"])
-
-
-def _by_source(batches: Iterable[Batch]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for batch in batches:
-        counts[batch.source] = counts.get(batch.source, 0) + batch.episodes
-    return counts
 
 
 def _batch_facts(batch: Batch) -> Facts:

@@ -29,6 +29,7 @@ class Row:
       reason: the verdict's sentence, or "".
       episodes: episodes in the dataset when this ended.
       seconds: wall time of its stages.
+      screen: what the critics thought of a round's candidate, as `screen.with_screen` records it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Row:
     reason: str = ""
     episodes: int = 0
     seconds: float = 0.0
+    screen: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -133,7 +135,7 @@ def _round(
 ) -> Row:
     sample = collected.get(verdict["candidate"])
     n = sample["episodes"] if sample else verdict["candidate_n"]
-    rate = sample["rate"] if sample else verdict["candidate_successes"] / n
+    rate = sample["rate"] if sample else verdict["candidate_successes"] / max(n, 1)
     return Row(
         name=f"round {number}",
         round=number,
@@ -144,7 +146,8 @@ def _round(
         verdict=verdict["decision"],
         reason=verdict["reason"],
         episodes=total,
-        seconds=_seconds(space, number, ["collect", "append", "learn", "race", "gate"]),
+        seconds=_seconds(space, number, ["collect", "append", "learn", "screen", "race", "gate"]),
+        screen=verdict.get("screen"),
     )
 
 

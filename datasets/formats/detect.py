@@ -5,10 +5,8 @@ from importlib import import_module
 from pathlib import Path
 
 from ..errors import DatasetError
+from . import FORMATS
 from .raw import RawEpisode, Unreadable, Wants
-
-FORMATS = ("rlds", "robomimic", "minari", "lerobot", "npz", "pacloop")
-"""The formats by their names; each is a file beside this one."""
 
 Reader = Callable[[Path, Wants], Iterator[RawEpisode | Unreadable]]
 

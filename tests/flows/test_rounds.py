@@ -26,14 +26,10 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory):
+def ended(prefect_api, tmp_path_factory):
     """An improved workspace, and what Prefect then knows of it: flow runs, task runs, artifacts."""
-    from pacloop.flows.environment import prepare
-
-    prepare()
     from prefect.client.orchestration import get_client
     from prefect.states import Running
-    from prefect.testing.utilities import prefect_test_harness
 
     from pacloop.flows.rounds import round_flow
     from pacloop.flows.run import improve_with_prefect
@@ -54,11 +50,12 @@ def ended(tmp_path_factory):
         async with get_client() as client:
             return await client.read_flow_runs(), await client.read_task_runs(), await client.read_artifacts()
 
-    with prefect_test_harness(server_startup_timeout=120):
-        leave_behind_a_run_of_a_killed_process()
-        done = improve_with_prefect(folder, silent, rounds=None, until=None, minutes=None)
-        runs, tasks, artifacts = asyncio.run(read())
-    return done, runs, tasks, artifacts
+    leave_behind_a_run_of_a_killed_process()
+    done = improve_with_prefect(folder, silent, rounds=None, until=None, minutes=None)
+    runs, tasks, artifacts = asyncio.run(read())
+    ours = [run for run in runs if run.parameters.get("workspace") == str(folder)]
+    mine = {run.id for run in ours}
+    return done, ours, tasks, [a for a in artifacts if a.flow_run_id in mine]
 
 
 def test_a_rounds_run_is_renamed_after_its_verdict(ended):

@@ -5,42 +5,33 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from typed import PACLOOP, refused
 
 from pacloop.loop.config import parse_config
+from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.lease import current_holder
+from pacloop.loop.progress import silent
 from pacloop.loop.workspace import Workspace
 
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
-
-
-def pacloop(*words, cwd, **environment):
-    return subprocess.run(
-        [PACLOOP, *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=os.environ | environment,
-    )
-
-
-def refused(*words, cwd, **environment):
-    done = pacloop("serve", *words, cwd=cwd, **environment)
-    assert done.returncode == 2, (done.stdout, done.stderr)
-    (line,) = done.stderr.strip().splitlines()
-    return line
+DEADLINE_SEC = 240
 
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory):
+    """A workspace whose first learner run takes longer than the tests."""
     folder = tmp_path_factory.mktemp("serve") / "my arm"
-    return Workspace.create(folder, parse_config({"improve": {"rounds": 3}}, "test")).folder
+    learn = {"clone_steps": 100_000, "batch_size": 32}
+    Workspace.create(folder, parse_config({"improve": {"rounds": 3}, "learn": learn}, "test"))
+    add_demonstrations(
+        folder, task="pacloop/stack", episodes=4, seed=0, clean=False, bare=False, progress=silent
+    )
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +70,7 @@ def served(space, port, tmp_path_factory):
     found = {"printed": [process.stdout.readline() for _ in range(7)], "home": home}
     try:
         other = Workspace.create(space.parent / "other" / "my arm", parse_config({}, "test")).folder
-        found["other"] = refused("-w", other, "--port", port, cwd=home, PREFECT_HOME=str(home))
+        found["other"] = refused("serve", "-w", other, "--port", port, cwd=home, PREFECT_HOME=str(home))
         found["deployments"] = {d["name"]: d for d in ask(port, "/deployments/filter")}
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/ui-settings", timeout=30) as answer:
             found["ui"] = json.load(answer)
@@ -89,15 +80,34 @@ def served(space, port, tmp_path_factory):
         found["run"] = _ended(port, run["id"])
         logs = ask(port, "/logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
         found["logs"] = "\n".join(log["message"] for log in logs)
+        improve = found["deployments"]["improve-my-arm"]["id"]
+        run = _at_work(port, improve, space)
+        ask(port, f"/flow_runs/{run}/set_state", state={"type": "CANCELLING"})
+        found["cancelled"], found["holder"] = _ended(port, run), current_holder(space)
+        found["interrupted"] = _at_work(port, improve, space)
     finally:
         process.send_signal(signal.SIGINT)
-        found["last"], found["stderr"] = process.communicate(timeout=60)
+        found["last"], found["stderr"] = process.communicate(timeout=120)
         found["exit"] = process.returncode
     return found
 
 
+def _at_work(port, deployment, space):
+    """Starts `improve`, unless its schedule did already; the run, once it learns."""
+    metrics, begun = space / "rounds" / "000" / "clone-run" / "metrics.jsonl", time.time()
+    running = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["RUNNING"]}}}
+    if not ask(port, "/flow_runs/filter", flow_runs=running):
+        ask(port, f"/deployments/{deployment}/create_flow_run", state={"type": "SCHEDULED"})
+    for _ in range(DEADLINE_SEC):
+        found = ask(port, "/flow_runs/filter", flow_runs=running)
+        if found and metrics.exists() and metrics.stat().st_mtime > begun:
+            return found[0]["id"]
+        time.sleep(1)
+    raise AssertionError("nothing is learned in time")
+
+
 def _ended(port, run):
-    for _ in range(120):
+    for _ in range(DEADLINE_SEC):
         state = ask(port, "/flow_runs/filter", flow_runs={"id": {"any_": [run]}})[0]["state"]
         if state["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
             return state
@@ -137,8 +147,17 @@ def test_another_workspace_of_the_same_name_is_told_apart(served, space):
     assert f"another workspace as 'my-arm', {space}: choose another --name" in served["other"]
 
 
+def test_a_cancelled_run_ends_as_that_and_the_next_goes_on_from_its_work(served, space):
+    assert served["cancelled"]["name"] == "Cancelled"
+    assert served["holder"] is None, "nobody is at work"
+    assert served["interrupted"], "the next run learns again"
+    opened = Workspace.open(space)
+    assert opened.outcome(0, "append")["episodes"] == 4
+    assert opened.store.verify() == []
+
+
 def test_an_interrupt_leaves_nothing_running_and_says_how_the_schedule_is(served, port):
-    assert served["exit"] == 0
+    assert served["exit"] == 0, "though a run was at work"
     assert "the schedule is paused" in served["last"]
     assert "the Prefect server is stopped" in served["last"]
     with socket.socket() as probe:
@@ -156,13 +175,15 @@ def _environment(process):
 
 
 def test_bad_use_is_one_sentence(space, tmp_path):
-    assert "is no workspace" in refused("-w", "nowhere", cwd=tmp_path)
-    assert "at least a minute" in refused("-w", space, "--every", "often", cwd=tmp_path)
-    assert "--cron is 'daily'" in refused("-w", space, "--cron", "daily", cwd=tmp_path)
+    assert "is no workspace" in refused("serve", "-w", "nowhere", cwd=tmp_path)
+    assert "at least a minute" in refused("serve", "-w", space, "--every", "often", cwd=tmp_path)
+    assert "--cron is 'daily'" in refused("serve", "-w", space, "--cron", "daily", cwd=tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert f"port {port} is taken" in refused("-w", space, "--port", port, cwd=tmp_path)
+        assert f"port {port} is taken" in refused("serve", "-w", space, "--port", port, cwd=tmp_path)
     nobody = "http://127.0.0.1:9/api"
-    assert f"PREFECT_API_URL is {nobody}" in refused("-w", space, cwd=tmp_path, PREFECT_API_URL=nobody)
+    assert f"PREFECT_API_URL is {nobody}" in refused(
+        "serve", "-w", space, cwd=tmp_path, PREFECT_API_URL=nobody
+    )

@@ -13,7 +13,13 @@ CHANGED = {
     "task": "manipulation/stack",
     "seed": 7,
     "collect": {"episodes": 12, "deadline_sec": 1.5},
-    "learn": {"alpha": 1.0, "rate": 1e-05, "start": "pretrained"},
+    "learn": {
+        "alpha": 1.0,
+        "rate": 1e-05,
+        "start": "pretrained",
+        "mixture": {"demonstration": 0.25, "collection": 0.5},
+        "task_mixture": {'say "stäck"': 1},
+    },
     "act": {"mode": "sample", "floor": 0.0, "trial_actions": []},
     "gate": {
         "level": 0.01,
@@ -63,6 +69,19 @@ def test_every_setting_is_explained():
         ("[collect]\nepisodes = 0", "collect.episodes is 0, but input should be greater than or equal to 1"),
         ("[collect]\nepisodes = 'many'", "collect.episodes is 'many', but input should be a valid integer"),
         ("[collect]\nepisodes = '300'", "collect.episodes is '300', but input should be a valid integer"),
+        (
+            "[learn.mixture]\ndemonstrations = 0.25",
+            "learn.mixture names 'demonstrations', but input should be 'd",
+        ),
+        (
+            "[learn.mixture]\ncollection = -0.1",
+            "learn.mixture.collection is -0.1, but input should be greater",
+        ),
+        (
+            "[learn]\nmixture = {collection = 0.7, evaluation = 0.5}",
+            "but its shares add up to 1.2, more than 1",
+        ),
+        ("[learn]\ntask_mixture = {a = 1.0, b = 0.1}", "but its shares add up to 1.1, more than 1"),
         ("[act]\nmode = 'wild'", "act.mode is 'wild', but input should be 'q_guided', 'sample' or 'mode'"),
         ("seed = 65536", "seed is 65536, but input should be less than 65536"),
         ("[gate.guards]\nspeed = 0.1", "gate.guards.speed is no setting of pacloop"),

@@ -43,7 +43,8 @@ class Collectors:
         for seed in seeds:
             if len(self.played) == self.killed_after:
                 raise Killed
-            self.played.append((record.id, task, seed))
+            if len(seeds) > 1:  # one alone is the canary: an episode played again, which is no data
+                self.played.append((record.id, task, seed))
             shared = np.random.default_rng([seed, 1]).random()
             own = np.random.default_rng([seed, *record.id.encode()]).random()
             decides = np.random.default_rng([seed, 2]).random() < self.luck
@@ -74,7 +75,11 @@ def make(tmp_path, put_policies):
 
     def make(collectors, name="space", **gate):
         gate = {**GATE, **gate}
-        settings = {"gate": gate, "collect": {"episodes": 300, "environments": 150}, "dataset": {"rlds": "off"}}
+        settings = {
+            "gate": gate,
+            "collect": {"episodes": 300, "environments": 150},
+            "dataset": {"rlds": "off"},
+        }
         space = Workspace.create(tmp_path / name, parse_config(settings, "test"))
         put_policies(space, "old", "new")
         space.registry.install("old", reason="first", by="round 0", round=0, action="first")
