@@ -17,8 +17,8 @@ from pacloop.loop.guards import Guard, look  # pyright: ignore[reportMissingImpo
 from pacloop.loop.paired import PairedTest, pairing  # pyright: ignore[reportMissingImports]
 from pacloop.loop.sequential import calibrate, expected  # pyright: ignore[reportMissingImports]
 
-CAP, BLOCK, LEVEL, TRIALS = 500, 50, 0.05, 100
-GUARDED = 15
+CAP, BLOCK, LEVEL, TRIALS = 500, 50, 0.05, 1000
+GUARDED = 60
 ROUND = 0.05 * 0.9 / 8
 """Level of one of the first eight rounds."""
 
@@ -36,7 +36,7 @@ def pairs() -> str:
     test = calibrate(0, CAP, BLOCK, LEVEL)
     alone = expected(test, np.array([0.7]), np.array([0.8]))
     rows = []
-    for shared in (0.0, 0.5, 0.9):
+    for shared in (0.0, 0.25, 0.5, 0.9):
         rng = np.random.default_rng(0)
         big = pairing(*play(rng, 0.7, 0.8, shared, 200_000))
         cells = [f"{big.correlation:.2f}", f"{alone.promoted[0]:.2f}, {alone.episodes[0]:.0f}"]
@@ -80,7 +80,7 @@ def guards() -> str:
     """Successes until a guard is kept or broken, at a round's level and a margin of a tenth."""
     guard = Guard("time_to_success", 0.1, "s", 6.0, lambda batch: np.zeros(0))
     rng, rows = np.random.default_rng(1), []
-    for slower in (-0.05, 0.0, 0.1, 0.25):
+    for slower in (-0.05, 0.0, 0.05, 0.1, 0.15, 0.25):
         ends = [_end(guard, rng, slower) for _ in range(GUARDED)]
         states = [state for state, _ in ends]
         rows.append(
