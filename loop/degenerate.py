@@ -18,12 +18,17 @@ LOOKED_AT = 2
 """Batches of an arm whose start states are compared; reading all would cost more than it tells."""
 
 
-def with_remarks(space: Workspace, number: int, pool: Pool, verdict: dict[str, Any]) -> dict[str, Any]:
-    """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd."""
+def with_remarks(
+    space: Workspace, number: int, pool: Pool, verdict: dict[str, Any], stages: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd.
+
+    `stages` names those of champion and candidate; the gate's by default.
+    """
     candidate = verdict["candidate"]
     given = verdict["champion_arm"] == "collection"
-    old = _batches(space, number, "collect" if given else "gate-champion")
-    new = _batches(space, number, "gate")
+    before, after = stages or ("collect" if given else "gate-champion", "gate")
+    old, new = _batches(space, number, before), _batches(space, number, after)
     found = [*_copies(space, candidate, new), *_copies(space, verdict["champion"], old)]
     starts = [episode for arm in (old, new) for episode in _episodes(space, arm[:LOOKED_AT])]
     if same_start(starts):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..datasets.files import read_json, write_json_atomically
 from .contest import contest
+from .degenerate import with_remarks
 from .errors import LoopError
 from .gate import make_test
 from .guards import guards_of
@@ -78,6 +79,7 @@ def compare(
     if verdict.decision == "promoted":
         verdict = replace(verdict, decision="better")
     outcome = verdict.to_json() | {"policy": who, "against": against, "seconds": watch.sec}
+    outcome = with_remarks(space, number, pool, outcome, (old.name, new.name))
     write_json_atomically(_evaluation(space, number), outcome)
     return outcome
 
