@@ -33,7 +33,7 @@ from machine import machine
 
 SECONDS = 30  # of processor time a file: a busy machine is no hang
 TELL_EVERY = 250  # files
-STUCK_SECONDS = 300  # silence after which the child is killed: a library that no signal reaches
+STUCK_SECONDS = 1200  # silence after which the child is killed: it waits for what never comes
 MEMORY = 2**30  # bytes above what the child takes when everything is imported
 ENDS = ("clear error", "quarantined", "accepted")
 IN_MEMORY = Path("/dev/shm")

@@ -122,13 +122,16 @@ class Replay:
         """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
         rows = np.asarray(rows, np.int64)
         told = self._table.take(rows)  # all of a transition in one place: one wait for memory, not six
-        now = told["row"].copy()
-        ends = np.stack([now, now + told["jump"]])[:, :, None]  # [2, B, 1]
-        windows = np.maximum(ends - self._history, told["first"][:, None])  # [2, B, H]
-        both = self._gather.observations(windows)
+        ends = np.empty((2, len(rows)), np.int64)
+        ends[0] = told["row"]
+        np.add(ends[0], told["jump"], out=ends[1])
+        windows = ends[:, :, None]
+        if len(self._history) > 1:
+            windows = np.maximum(windows - self._history, told["first"][:, None])
+        both = self._gather.observations(windows)  # each [2, B, H, ...]
         return Transitions(
             observation={name: column[0] for name, column in both.items()},
-            action=self._gather.actions(now),
+            action=self._gather.actions(ends[0]),
             n_step_return=told["n_step_return"].copy(),
             bootstrap_discount=told["bootstrap_discount"].copy(),
             next_observation={name: column[1] for name, column in both.items()},
