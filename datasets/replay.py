@@ -1,6 +1,7 @@
 """Transitions for a learner, drawn from the batches of one snapshot.
 
-Steps are drawn uniformly, or by source in a mixture; their n-step targets are those of `targets.py`.
+Steps are drawn uniformly, or by source and by task in a mixture; their n-step targets are those of
+`targets.py`.
 
 An episode without actions has no transition. Text among the observations is left out: what a robot was
 told is in its episode's instruction, and no network reads strings.
@@ -8,15 +9,15 @@ told is in its episode's instruction, and no network reads strings.
 B is the batch of transitions, H the history, A the action's dimensions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .batch import Batch
+from .batch import SOURCES, Batch
 from .errors import DatasetError
 from .gather import Gather
-from .mixture import Mixture
+from .mixture import Grouping, Mixture
 from .snapshot import Snapshot
 from .store import EpisodeStore
 from .tables import STEPS, Column, read_steps
@@ -64,6 +65,7 @@ class Replay:
         time_limit_is_terminal: bool,
         history: int = 1,
         mixture: Mapping[str, float] | None = None,
+        task_mixture: Mapping[str, float] | None = None,
         ram_limit: int = 2**30,
     ) -> None:
         """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged.
@@ -77,6 +79,8 @@ class Replay:
           history: H, observations in a window; before the first the episode's first is repeated.
           mixture: share of each source in what is drawn, in any unit; a source it does not name is not
             drawn. Without it every step is as likely as any other.
+          task_mixture: the same for tasks: an episode's is its instruction, or the schema's task where it
+            has none. With both, a source's and a task's shares are multiplied.
           ram_limit: bytes of columns that may be copied into memory.
         """
         if n_step < 1 or history < 1 or not 0.0 <= discount <= 1.0:
@@ -100,7 +104,12 @@ class Replay:
             gamma=discount,
             cut_is_terminal=time_limit_is_terminal,
         )
-        self._mixture = None if mixture is None else Mixture(mixture, self._table["source"])
+        groupings = []
+        if mixture is not None:
+            groupings.append(Grouping("source", SOURCES, self._table["source"], mixture))
+        if task_mixture is not None:
+            groupings.append(_by_task(store, batches, snapshot, task_mixture))
+        self._mixture = Mixture(groupings) if groupings else None
         self._history = np.arange(history - 1, -1, -1)
         self._gather = Gather(steps, batch_starts(batches), ram_limit)
 
@@ -147,3 +156,14 @@ def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
     if found != wanted:
         raise DatasetError(f"{path} has {found} rows, but its manifest counts {wanted}")
     return columns
+
+
+def _by_task(
+    store: EpisodeStore, batches: Sequence[Batch], snapshot: Snapshot, shares: Mapping[str, float]
+) -> Grouping:
+    gone, task = frozenset(snapshot.excluded), store.schema.task
+    rows = [row for row in store.iter_rows(batches) if row.id not in gone]
+    names = sorted({row.instruction or task for row in rows})
+    place = {name: index for index, name in enumerate(names)}
+    group = np.repeat([place[row.instruction or task] for row in rows], [row.length for row in rows])
+    return Grouping("task", names, group, shares)

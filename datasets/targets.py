@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .batch import SOURCES, Batch
+from .batch import SOURCES, Batch, batch_of
 from .store import EpisodeStore
 from .tables import EPISODES, read_extents
 
@@ -55,8 +55,7 @@ def read_places(store: EpisodeStore, batches: Sequence[Batch], excluded: Collect
     """Where the episodes of `batches` are, without those of the ids `excluded`, in order."""
     gone: dict[str, list[int]] = {}
     for episode in excluded:
-        batch_id, _, index = episode.rpartition("/")
-        gone.setdefault(batch_id, []).append(int(index))
+        gone.setdefault(batch_of(episode), []).append(int(episode.rpartition("/")[2]))
     first, length, source = [], [], []
     for batch, start in zip(batches, batch_starts(batches)):
         extents = np.stack(read_extents(store.file(batch, EPISODES)))

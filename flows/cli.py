@@ -12,12 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from ..datasets.errors import PacloopError
-from .dataset_commands import HERE, By, JsonOption, Reason, WorkspaceOption, dataset, user
+from .approval_commands import approve, reject
+from .dataset_commands import HERE, Approve, By, JsonOption, Reason, WorkspaceOption, dataset, user
+from .deploy import deploy
 from .environment import prepare
+from .events import tell_change
 from .export_commands import export
 from .gate_commands import gate
 from .inject import inject
 from .policy_commands import policies
+from .report import report
 from .serve import serve
 
 app = typer.Typer(
@@ -31,7 +35,11 @@ app = typer.Typer(
 app.add_typer(dataset)
 dataset.command()(export)
 app.command()(inject)
+app.command()(report)
 app.command()(serve)
+app.command()(deploy)
+app.command()(approve)
+app.command()(reject)
 app.add_typer(policies)
 app.add_typer(gate)
 
@@ -39,6 +47,8 @@ DEMO_MINUTES = 20.0
 """No round of the demo begins after so long."""
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
+INTERRUPTED = 130
+"""The status that typer ends with once it has caught an interrupt."""
 
 
 @app.command()
@@ -91,6 +101,7 @@ def improve(
     ] = None,
     until: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Success to reach.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Start no round after so long.")] = None,
+    approve: Approve = None,
 ) -> None:
     """Run rounds until the target, a number of rounds or a time is reached (the main job)."""
     from ..loop.status import rows
@@ -98,32 +109,33 @@ def improve(
     from .run import improve_with_prefect
 
     with progress_bars() as progress:
-        ended = improve_with_prefect(workspace, progress, rounds=rounds, until=until, minutes=minutes)
+        ended = improve_with_prefect(
+            workspace, progress, rounds=rounds, until=until, minutes=minutes, approve=approve
+        )
     print_rows(rows(ended.space), f"{ended.space.config.task}: success per round")
     print(ended.text)
     raise SystemExit(0 if ended.good else 1)
 
 
 @app.command()
-def status(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
-    """Show the rounds so far: success with interval, n, verdict, episodes, seconds."""
-    from ..loop.alarm import champion_record
-    from ..loop.lease import current_holder
-    from ..loop.status import rows
-    from .display import print_rows
+def status(
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C; with --json a line each.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks of --watch.")] = 2.0,
+) -> None:
+    """Show the rounds so far: success with interval, n, verdict, episodes, seconds; and what goes on."""
+    from . import watch as watching
 
     space = _open(workspace)
-    found, champion = rows(space), space.registry.champion()
-    at_work, record = current_holder(workspace), champion_record(space)
-    if as_json:
-        data = {"task": space.config.task, "champion": champion, "at_work": at_work}
-        data["record"] = record.to_json() if record else None
-        _print_json(data | {"rows": [row.to_json() for row in found]})
-        return
-    print_rows(found, f"{space.config.task}: success per round")
-    print(f"champion: {champion or 'none yet'}   at work: {at_work or 'nobody'}")
-    if record:
-        print(record.sentence())
+    if watch:
+        watching.watch(space, every, as_json)
+    elif as_json:
+        _print_json(watching.read_status(space).to_json())
+    else:
+        watching.print_status(watching.read_status(space))
 
 
 @app.command()
@@ -146,7 +158,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a policy on fresh episodes; they are appended to the dataset."""
-    from ..loop.stages import measure
+    from ..loop.measuring import measure
     from .display import progress_bars
     from .rounds import session
 
@@ -170,15 +182,18 @@ def promote(
 ) -> None:
     """Put a policy in force by hand; the gate is not asked."""
     space = _open(workspace)
-    before = space.registry.champion()
-    space.registry.promote(policy, reason=reason, by=by or user())
+    before, who = space.registry.champion(), by or user()
+    space.registry.promote(policy, reason=reason, by=who)
+    tell_change(space, "promoted", before, policy, reason, who)
     print(f"champion: {before} -> {policy}")
 
 
 @app.command()
 def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Put the champion before this one in force again."""
-    before, after = _open(workspace).registry.rollback(reason=reason, by=by or user())
+    space, who = _open(workspace), by or user()
+    before, after = space.registry.rollback(reason=reason, by=who)
+    tell_change(space, "rolled-back", before, after, reason, who)
     print(f"champion: {before} -> {after}")
 
 
@@ -211,12 +226,13 @@ def main() -> None:
             raise
         print(f"pacloop: {error.filename or 'the disk'}: {(error.strerror or '').lower()}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print(
-            "\npacloop: stopped; what was finished is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print(
+                "\npacloop: stopped; what was finished is kept, the same command goes on from there",
+                file=sys.stderr,
+            )
+        raise
 
 
 def _stage(workspace: Path, name: str) -> None:

@@ -16,6 +16,10 @@ WorkspaceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
 By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
+Approve = Annotated[
+    bool | None,
+    typer.Option("--approve/--no-approve", help="Ask a person before each promotion; as the settings say."),
+]
 HERE = Path("workspace")
 
 dataset = typer.Typer(name="dataset", help="Look at the episodes and check them.", no_args_is_help=True)

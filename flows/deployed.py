@@ -16,14 +16,16 @@ from prefect.exceptions import CancelledRun, FailedRun
 from prefect.states import Completed, Failed
 
 from ..datasets.errors import PacloopError
-from ..loop.config import Improve
+from ..loop.config import Gate, Improve
 from ..loop.errors import InUse
+from ..loop.fetch import fetched, without_secrets
 from ..loop.inject import Request, inject
+from ..loop.measuring import measure
 from ..loop.round import next_round
-from ..loop.stages import measure
 from ..loop.workspace import Workspace
 from .dataset_commands import user
 from .display import progress_bars
+from .events import tell_change, tell_injection
 from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, asked, told
 from .pages import evaluation_page, injection_page
 from .rounds import publish, rename, session
@@ -36,6 +38,7 @@ def improve_flow(
     rounds: Rounds = asked(Improve, "rounds", "Most rounds that this run adds."),
     until: Target = asked(Improve, "until", "Success the champion must reach; 0.93 is 93 %."),
     minutes: Minutes = asked(Improve, "minutes"),
+    approve: bool = asked(Gate, "approve"),
 ) -> State[Any]:
     """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
 
@@ -43,17 +46,21 @@ def improve_flow(
         folder = Path(workspace)
         total = next_round(Workspace.open(folder)) - 1 + rounds
         with progress_bars() as progress:
-            ended = improve_with_prefect(folder, progress, rounds=total, until=until, minutes=minutes)
+            ended = improve_with_prefect(
+                folder, progress, rounds=total, until=until, minutes=minutes, approve=approve
+            )
         reached = "reached" if ended.good else "not reached"
         return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
 
     return _ended(work)
 
 
-@flow(name="inject-demonstrations", flow_run_name="inject {path}", log_prints=True)
+@flow(name="inject-demonstrations", flow_run_name="inject", log_prints=True)
 def inject_flow(
     workspace: Text = told(WORKSPACE),
-    path: Text = told("File or folder with the episodes, on the machine that serves this workspace."),
+    path: Text = told(
+        "File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az."
+    ),
     format: Format = told("Format of the file; auto looks for itself.", "auto"),
     note: str = told("Why; it is kept with the episodes.", ""),
     who: str = told("Your name; it is kept with the episodes.", ""),
@@ -63,16 +70,18 @@ def inject_flow(
 
     def work() -> tuple[str, str]:
         space = Workspace.open(Path(workspace))
-        request = Request(Path(path).expanduser(), format, note=note, by=who or user(), strict=strict)
-        with progress_bars() as progress:
+        url = without_secrets(path) if "://" in path else ""
+        with fetched(path) as here, progress_bars() as progress:
+            request = Request(here, format, note=note, by=who or user(), strict=strict, url=url)
             outcome = inject(space, request, progress)
         _leave("injection", injection_page(outcome, request))
         publish(space)
+        tell_injection(space, outcome, request)
         added, bad = outcome.accepted if outcome.batches else 0, len(outcome.quarantined)
         said = f"{added} added, {outcome.duplicates} known, {bad} bad"
-        if bad and (strict or not (outcome.accepted or outcome.duplicates)):
-            raise PacloopError(f"nothing was added from {path}: {said}; the run's artifact says why")
-        return f"inject {Path(path).name} - {said}", f"{path}: {said}"
+        if outcome.refused(strict=strict):
+            raise PacloopError(f"nothing was added from {request.where}: {said}; the run's artifact says why")
+        return f"inject {Path(request.where).name} - {said}", f"{request.where}: {said}"
 
     return _ended(work)
 
@@ -105,8 +114,10 @@ def rollback_flow(
 
     def work() -> tuple[str, str]:
         space = Workspace.open(Path(workspace))
-        before, after = space.registry.rollback(reason=reason, by=who or user())
+        by = who or user()
+        before, after = space.registry.rollback(reason=reason, by=by)
         publish(space)
+        tell_change(space, "rolled-back", before, after, reason, by)
         return f"rollback {before} to {after}", f"champion: {before} -> {after}"
 
     return _ended(work)

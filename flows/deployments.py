@@ -1,11 +1,11 @@
 """The deployments of a workspace: the four flows under its name, with its settings as defaults."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.exceptions import ObjectNotFound
 
 from ..loop.errors import LoopError
 from .deployed import evaluate_flow, improve_flow, inject_flow, rollback_flow
@@ -13,46 +13,17 @@ from .deployed import evaluate_flow, improve_flow, inject_flow, rollback_flow
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from ..loop.workspace import Workspace
-    from .schedule import Timetable
+    from .wanted import Wanted
 
 FLOWS: tuple["Flow[..., Any]", ...] = (improve_flow, inject_flow, evaluate_flow, rollback_flow)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be served.
-
-    Attributes:
-      space: the workspace.
-      name: what tells it from others of the same server.
-      rounds: most rounds that a run of `improve` adds.
-      until: success to reach.
-      timetable: when `improve` runs by itself; None where only people start it.
-    """
-
-    space: "Workspace"
-    name: str
-    rounds: int
-    until: float
-    timetable: "Timetable | None"
-
-    @property
-    def folder(self) -> str:
-        """The workspace, wherever a run starts."""
-        return str(self.space.folder.resolve())
-
-    def deployment(self, flow: "Flow[..., Any]") -> str:
-        """What a deployment is called, e.g. `improve-arm`."""
-        return f"{flow.name}-{self.name}"
-
-
-def deployments(wanted: Wanted) -> list[RunnerDeployment]:
+def deployments(wanted: "Wanted") -> list[RunnerDeployment]:
     """The workspace's deployments, `improve` first. Raises LoopError where a schedule is no good."""
     return [_deployment(wanted, flow) for flow in FLOWS]
 
 
-def check_name(wanted: Wanted) -> None:
+def check_name(wanted: "Wanted") -> None:
     """Raise LoopError where the server knows another workspace by this name."""
     names = [wanted.deployment(flow) for flow in FLOWS]
     only = DeploymentFilter(name=DeploymentFilterName(any_=names))
@@ -65,11 +36,23 @@ def check_name(wanted: Wanted) -> None:
         )
 
 
-def _deployment(wanted: Wanted, flow: "Flow[..., Any]") -> RunnerDeployment:
+def check_pool(name: str) -> None:
+    """Raise LoopError where the server has no work pool of this name."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(name)
+        except ObjectNotFound:
+            raise LoopError(
+                f"there is no work pool {name!r}; make it: prefect work-pool create {name} --type process"
+            ) from None
+
+
+def _deployment(wanted: "Wanted", flow: "Flow[..., Any]") -> RunnerDeployment:
     parameters: dict[str, Any] = {"workspace": wanted.folder}
     settings, scheduled = wanted.space.config.improve, {}
     if flow is improve_flow:
         parameters |= {"rounds": wanted.rounds, "until": wanted.until, "minutes": settings.minutes}
+        parameters["approve"] = wanted.approve
         scheduled = wanted.timetable.for_prefect() if wanted.timetable else {}
     if flow is evaluate_flow:
         parameters["episodes"] = settings.evaluation_episodes

@@ -4,11 +4,12 @@ What a setting of `pacloop.toml` decides as well is taken from that setting, so 
 file cannot disagree.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_core import PydanticUndefined
 
+from ..datasets.formats.detect import FORMATS
 from ..loop.config import Improve
 
 
@@ -28,6 +29,6 @@ Target = Annotated[float, *Improve.model_fields["until"].metadata]
 Minutes = Annotated[float, *Improve.model_fields["minutes"].metadata]
 Episodes = Annotated[int, *Improve.model_fields["evaluation_episodes"].metadata]
 Text = Annotated[str, Field(min_length=1)]
-Format = Literal["auto", "rlds", "robomimic", "minari", "lerobot", "npz", "pacloop"]
+Format = Annotated[str, Field(json_schema_extra={"enum": ["auto", *FORMATS]})]
 
 WORKSPACE = "Folder of the run, on the machine that serves it. Leave it as it is."

@@ -2,19 +2,19 @@
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .dataset_commands import HERE, JsonOption, WorkspaceOption
+from .dataset_commands import HERE, By, JsonOption, WorkspaceOption, user
+from .events import tell_injection
 
 if TYPE_CHECKING:
     from ..loop.inject import Injected
 
 
 def inject(
-    path: Annotated[Path, typer.Argument(help="File or folder with the episodes.")],
+    path: Annotated[str, typer.Argument(help="File, folder or URL (https, s3, gs, az) with the episodes.")],
     format: Annotated[
         str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz or pacloop.")
     ] = "auto",
@@ -28,7 +28,7 @@ def inject(
     ] = "",
     source: Annotated[str, typer.Option(help="demonstration or intervention.")] = "demonstration",
     note: Annotated[str, typer.Option(help="Why; it is kept with the episodes.")] = "",
-    by: Annotated[str, typer.Option(help="Who; the user's name by default.")] = "",
+    by: By = "",
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -37,24 +37,25 @@ def inject(
     Exits 0 where something was added, or everything is there already; 1 where every episode is bad, or
     --strict found a bad one; 2 where the path cannot be read at all. Nothing is added in the last two.
     """
+    from ..loop.fetch import fetched, without_secrets
     from ..loop.inject import Request
     from ..loop.inject import inject as run
     from ..loop.progress import silent
     from ..loop.workspace import Workspace
     from .display import progress_bars
 
-    who = by or os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
-    request = Request(path, format, map, score, source, note, who, strict, dry_run)
-    space = Workspace.open(workspace)
-    if as_json:
-        outcome = run(space, request, silent)
-        print(json.dumps(outcome.to_json(), indent=2))
-    else:
-        with progress_bars() as progress:
-            outcome = run(space, request, progress)
-        _show(outcome, request.strict, request.dry_run)
-    bad = bool(outcome.quarantined) and (strict or not (outcome.accepted or outcome.duplicates))
-    raise SystemExit(1 if bad else 0)
+    space, url = Workspace.open(workspace), without_secrets(path) if "://" in path else ""
+    with fetched(path) as here:
+        request = Request(here, format, map, score, source, note, by or user(), strict, dry_run, url)
+        if as_json:
+            outcome = run(space, request, silent)
+            print(json.dumps(outcome.to_json(), indent=2))
+        else:
+            with progress_bars() as progress:
+                outcome = run(space, request, progress)
+            _show(outcome, request.strict, request.dry_run)
+    tell_injection(space, outcome, request)
+    raise SystemExit(1 if outcome.refused(strict=strict) else 0)
 
 
 def _show(outcome: "Injected", strict: bool, dry_run: bool) -> None:

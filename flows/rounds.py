@@ -5,16 +5,14 @@ process that called them, so the collectors and the lease belong to it; a flow t
 opens one of its own, as a deployment's run does.
 """
 
-import base64
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
@@ -22,15 +20,19 @@ from prefect.client.schemas.objects import StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from ..loop.config import with_target
+from ..loop.approval import Look, Question
+from ..loop.config import with_approval, with_target
+from ..loop.film import filming
 from ..loop.lease import lease
 from ..loop.play import Pool
-from ..loop.plot import curve_png
 from ..loop.progress import Progress, silent
 from ..loop.round import run_final, run_round, run_start
-from ..loop.stages import Outcome
-from ..loop.status import rows, table
-from ..loop.workspace import Workspace
+from ..loop.workspace import Outcome, Workspace
+from .approval import form
+from .events import tell_question, tell_verdict
+from .live import Live
+from .publishing import publish, publish_round
+from .round_page import episodes_to_show
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,19 @@ _session: Session | None = None
 
 
 @contextmanager
-def session(folder: Path, progress: Progress = silent, until: float | None = None) -> Iterator[Session]:
+def session(
+    folder: Path, progress: Progress = silent, until: float | None = None, approve: bool | None = None
+) -> Iterator[Session]:
     """Hold a workspace for the flows of this process: its lease, and collectors once they are needed.
 
-    Raises InUse where another process holds it. `until` replaces the target of its settings.
+    Raises InUse where another process holds it. `until` and `approve` replace what its settings say.
     """
     global _session
     space = Workspace.open(folder)
     if until is not None:
         space = replace(space, config=with_target(space.config, until))
+    if approve is not None:
+        space = replace(space, config=with_approval(space.config, approve))
     pools: list[Any] = []
 
     def pool() -> Any:
@@ -83,11 +89,13 @@ def session(folder: Path, progress: Progress = silent, until: float | None = Non
 
     with lease(folder):
         space.store.clean()
-        _session = Session(space, pool, progress)
+        live = Live(progress)
+        _session = Session(space, pool, live)
         try:
             yield _session
         finally:
             _session = None
+            live.close()
             for opened in pools:
                 opened.close()
 
@@ -106,10 +114,13 @@ def start_flow(workspace: str) -> Outcome:
 def round_flow(workspace: str, number: int) -> Outcome:
     """One round: collect, append, learn, gate. The run is renamed after what the gate said."""
     with _ours(workspace) as ours:
-        verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task)
+        verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task, _ask)
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
-        publish(ours.space)
+        with filming(ours.space, episodes_to_show(ours.space, number)) as films:
+            publish(ours.space)
+            publish_round(ours.space, number, verdict, films)
+        tell_verdict(ours.space, number, verdict)
         return verdict
 
 
@@ -131,9 +142,8 @@ def close_dead_runs(folder: Path) -> None:
     server, where there is no other, starts in it.
     """
     ours = flow_run.get_id()
-    unfinished = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
-    )
+    alive = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
+    unfinished = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=alive)))
     state = Crashed(message="its process died; the workspace went on from its last finished work")
     with suppress(Exception), deaf_children(), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=unfinished):
@@ -158,7 +168,7 @@ def deaf_children() -> Iterator[None]:
 
 def round_name(number: int, verdict: Outcome) -> str:
     """How a round's run is called once its verdict is there, e.g. `round 3 - success 61% - promoted`."""
-    if "candidate_n" not in verdict:
+    if not verdict.get("candidate_n"):  # the target is reached, or the candidate was never played
         return f"round {number} - {verdict['decision']}"
     rate = verdict["candidate_successes"] / verdict["candidate_n"]
     return f"round {number} - success {rate:.0%} - {verdict['decision']}"
@@ -170,23 +180,12 @@ def rename(name: str) -> None:
         client.update_flow_run(flow_run.get_id(), name=name)  # pyright: ignore[reportArgumentType]
 
 
-def publish(space: Workspace) -> None:
-    """Rewrite the artifact `success-per-round`: the curve and the table, as of now."""
-    found = rows(space)
-    png = curve_png(found, target=space.config.improve.until, title=f"{space.config.task}: success per round")
-    picture = base64.b64encode(png).decode()
-    reasons = [f"* **{row.name}**: {row.reason}" for row in found if row.reason]
-    markdown = "\n\n".join(
-        [
-            f"# {space.config.task}: success per round",
-            f"![success per round](data:image/png;base64,{picture})",
-            table(found),
-            "\n".join(reasons),
-            f"Champion: `{space.registry.champion()}`. Workspace: `{space.folder.resolve()}`.",
-        ]
-    )
-    with suppress(Exception):  # Prefect shows; the workspace's own record is the truth
-        create_markdown_artifact(markdown, key="success-per-round", description="The curve of every run")
+def _ask(space: Workspace, asked: Question) -> AbstractContextManager[Look]:
+    """Ask on the round's page, and say so in its name."""
+    rename(round_name(asked.round, asked.judged | {"decision": "waits for approval"}))
+    get_run_logger().info("%s, or on this run's page: Resume", asked.sentence())
+    tell_question(space, asked)
+    return form(space, asked)
 
 
 def _run_as_task(name: str, stage: Callable[[], Outcome]) -> Outcome:

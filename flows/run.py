@@ -20,14 +20,20 @@ class Ended:
 
 
 def improve_with_prefect(
-    folder: Path, progress: Progress, *, rounds: int | None, until: float | None, minutes: float | None
+    folder: Path,
+    progress: Progress,
+    *,
+    rounds: int | None,
+    until: float | None,
+    minutes: float | None,
+    approve: bool | None = None,
 ) -> Ended:
     """Improve the workspace in `folder`; what is None is taken from its settings."""
     begun = time.monotonic()
     Workspace.open(folder)  # a wrong folder is told before Prefect takes its seconds to start
     from .rounds import close_dead_runs, final_flow, round_flow, session, start_flow
 
-    with session(folder, progress, until=until) as ours:
+    with session(folder, progress, until=until, approve=approve) as ours:
         settings, workspace = ours.space.config.improve, str(folder.resolve())
         close_dead_runs(folder)
         done = improve(

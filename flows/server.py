@@ -24,11 +24,11 @@ STOP_SEC = 10.0
 
 
 @contextmanager
-def prefect_server(port: int | None = None) -> Iterator[tuple[str, bool]]:
+def prefect_server(port: int | None = None, *, start: bool = True) -> Iterator[tuple[str, bool]]:
     """The URL of a Prefect API that answers, and whether it was started here and stops with the block.
 
-    A port wins over the configured API. Raises LoopError where a configured API does not answer, or the
-    port is taken by something else.
+    A port wins over the configured API. Raises LoopError where a configured API does not answer, the port
+    is taken by something else, or nothing answers and none may be started.
     """
     configured = None if port is not None else _configured()
     if configured:
@@ -49,6 +49,8 @@ def prefect_server(port: int | None = None) -> Iterator[tuple[str, bool]]:
         with _settings(url):
             yield url, False
         return
+    if not start:
+        raise LoopError(f"no Prefect server answers at {url}: start one with: prefect server start")
     with _started(port, url), _settings(url):
         yield url, True
 

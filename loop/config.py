@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import LoopError
 
@@ -19,6 +19,20 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
+def _at_most_one(shares: dict[str, float]) -> dict[str, float]:
+    if (total := sum(shares.values())) > 1 + 1e-9:
+        raise ValueError(f"its shares add up to {total:g}, more than 1")
+    return shares
+
+
+Part = Annotated[float, Field(ge=0, le=1)]
+SourceShares = Annotated[
+    dict[Literal["demonstration", "collection", "evaluation", "intervention"], Part],
+    AfterValidator(_at_most_one),
+]
+TaskShares = Annotated[dict[str, Part], AfterValidator(_at_most_one)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -26,7 +40,7 @@ class _Section(BaseModel):
 class Collect(_Section):
     """How episodes are made."""
 
-    episodes: Count = Field(default=1000, description="episodes of the champion a round")
+    episodes: Count = Field(default=3000, description="episodes of the champion a round")
     actors: Count = Field(default=2, description="Ray actors, each with one CPU")
     environments: Count = Field(default=25, description="environments that an actor steps in lockstep")
     deadline_sec: float = Field(default=120.0, gt=0, description="silence after which an actor is replaced")
@@ -54,7 +68,7 @@ class Learn(_Section):
         description="samples the learner draws for each row its start has not learned from",
     )
     minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
-    maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
+    maximum_steps: Count = Field(default=6000, description="most gradient steps of a round")
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
@@ -65,6 +79,14 @@ class Learn(_Section):
     n_step: Count = Field(default=20, description="steps of real reward before the critic takes over")
     discount: float = Field(default=0.99, gt=0, le=1, description="gamma")
     threads: Count = Field(default=1, description="torch threads of each of the learner's two threads")
+    mixture: SourceShares = Field(
+        default={},
+        description="share of each source in what the learner draws, e.g. {demonstration = 0.25}; those not "
+        "named divide the rest by their steps",
+    )
+    task_mixture: TaskShares = Field(
+        default={}, description="the same by task, which is an episode's instruction"
+    )
 
 
 class Act(_Section):
@@ -83,6 +105,21 @@ class Act(_Section):
     trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
 
 
+class Screen(_Section):
+    """What the critics are asked before anything is played."""
+
+    held_out: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="share of a collection's blocks that no learner reads: every 20th; 0: none, no screen",
+    )
+    error: Share = Field(
+        default=0.05,
+        description="chance that a screen that knows nothing is ever let shorten the race, or reject",
+    )
+
+
 class Gate(_Section):
     """What a promotion must show."""
 
@@ -99,6 +136,10 @@ class Gate(_Section):
     )
     alarm: Share = Field(
         default=0.01, description="chance that a champion that has not changed ever raises the alarm"
+    )
+    approve: bool = Field(default=False, description="a person must approve each promotion")
+    approve_hours: float = Field(
+        default=24.0, gt=0, description="hours after which a promotion that nobody answered is given up"
     )
 
 
@@ -143,6 +184,7 @@ class Config(_Section):
     collect: Collect = Collect()
     learn: Learn = Learn()
     act: Act = Act()
+    screen: Screen = Screen()
     gate: Gate = Gate()
     improve: Improve = Improve()
     dataset: Dataset = Dataset()
@@ -170,11 +212,13 @@ def parse_config(data: dict[str, Any], where: str) -> Config:
         return Config(**data)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
+        *place, last = first["loc"]
+        place, verb = (place[:-1], "names") if last == "[key]" else ([*place, last], "is")
+        field = ".".join(map(str, place))
         if first["type"] == "extra_forbidden":
             raise LoopError(f"{where}: {field} is no setting of pacloop") from None
-        found = first.get("input")
-        raise LoopError(f"{where}: {field} is {found!r}, but {first['msg'].lower()}") from None
+        found, said = first.get("input"), first["msg"].lower().removeprefix("value error, ")
+        raise LoopError(f"{where}: {field} {verb} {found!r}, but {said}") from None
 
 
 def with_target(config: Config, until: float) -> Config:
@@ -182,6 +226,11 @@ def with_target(config: Config, until: float) -> Config:
     data = config.model_dump()
     data["improve"]["until"] = until
     return parse_config(data, "--until")
+
+
+def with_approval(config: Config, approve: bool) -> Config:
+    """The configuration where a person must approve promotions, or need not."""
+    return config.model_copy(update={"gate": config.gate.model_copy(update={"approve": approve})})
 
 
 def config_toml(config: Config) -> str:
@@ -205,6 +254,12 @@ def _entries(section: _Section, skip: set[str] = frozenset()) -> list[str]:  # p
         value = getattr(section, name)
         if name in skip or isinstance(value, _Section):
             continue
-        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-        rows.append(f"{name} = {text}  # {field.description}")
+        rows.append(f"{name} = {_toml(value)}  # {field.description}")
     return rows
+
+
+def _toml(value: Any) -> str:
+    """A value in TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(name)} = {_toml(inner)}" for name, inner in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)

@@ -14,7 +14,8 @@ from ..learner.checkpoint import PolicyRecord, read_record
 from ..learner.policy import Acting
 from .progress import Progress
 from .seeds import Purpose, episode_seeds
-from .workspace import Workspace
+from .statistics import wilson
+from .workspace import Outcome, Workspace
 
 if TYPE_CHECKING:
     from ..actors.collector import CollectorPool
@@ -73,6 +74,21 @@ def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iter
             )
         done, successes = done + batch.episodes, successes + batch.successes
         yield batch
+
+
+def tally(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Outcome:
+    """Play all of it, and how it went: counts, rate, interval."""
+    batches = list(play(space, pool, wanted, progress))
+    successes, n = sum(b.successes for b in batches), sum(b.episodes for b in batches)
+    score_sum = sum(b.score_sum for b in batches)
+    return {
+        "episodes": n,
+        "successes": successes,
+        "rate": score_sum / n,
+        "interval": wilson(score_sum, n),
+        "binary": abs(score_sum - successes) < 1e-9,
+        "steps": sum(b.steps for b in batches),
+    }
 
 
 def _play_block(

@@ -8,13 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .approval import Door, approved, no_door
 from .errors import LoopError
+from .learning import pac_run, run_learner
 from .play import Pool
 from .progress import Progress
 from .race import race
-from .stages import Outcome, append, champion_sample, collect, evaluate, gate, learn, pac_run, run_learner
+from .samples import champion_sample
+from .screen import screen
+from .stages import append, collect, evaluate, gate, learn
 from .statistics import wilson
-from .workspace import Workspace
+from .workspace import Outcome, Workspace
 
 Run = Callable[[str, Callable[[], Outcome]], Outcome]
 """Runs one stage, given its name; the flows make a Prefect task of it."""
@@ -26,9 +30,14 @@ def run_directly(_name: str, stage: Callable[[], Outcome]) -> Outcome:
 
 
 def run_round(
-    space: Workspace, number: int, pool: Pool, progress: Progress, run: Run = run_directly
+    space: Workspace,
+    number: int,
+    pool: Pool,
+    progress: Progress,
+    run: Run = run_directly,
+    door: Door = no_door,
 ) -> Outcome:
-    """One pass of the four stages; returns the verdict.
+    """One pass of the four stages; returns the verdict. A promotion that needs a person is shown at `door`.
 
     Where the champion's fresh sample shows that the target is reached, there is nothing left to learn
     and the round ends with it: the verdict is then `{"decision": "reached", ...}`.
@@ -39,12 +48,16 @@ def run_round(
     if reason and space.outcome(number, "learn") is None:
         return space.write_outcome(number, "reached", {"decision": "reached", "reason": reason})
     run("learn", lambda: learn_candidate(space, number, pool, progress))
-    return run("gate", lambda: gate(space, number, pool, progress))
+    verdict = run("gate", lambda: gate(space, number, pool, progress))
+    if space.outcome(number, "gate"):
+        return verdict
+    return approved(space, number, pool, progress, run, door)
 
 
 def learn_candidate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
-    """Learn a candidate, and find out how it acts best."""
+    """Learn a candidate, ask the critics about it, and find out how it acts best."""
     learn(space, number, pool, progress)
+    screen(space, number, pool, progress)
     return race(space, number, pool, progress)
 
 
@@ -65,7 +78,7 @@ def run_start(space: Workspace, pool: Pool, progress: Progress, run: Run = run_d
             stage="baseline",
             policy=bc["policy"],
             episodes=improve.baseline_episodes,
-            baseline=True,
+            purpose="baseline",
         ),
     )
     pac = pac_run(space, settings.improve_steps)

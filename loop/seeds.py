@@ -8,7 +8,9 @@ learned from.
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-Purpose = Literal["demonstration", "collection", "gate", "baseline", "final", "manual", "race", "reference"]
+Purpose = Literal[
+    "demonstration", "collection", "gate", "baseline", "final", "manual", "race", "reference", "approval"
+]
 
 POSITIONS, ROUNDS, RUNS = 2**24, 2**16, 2**16
 

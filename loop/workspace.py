@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 CONFIG = "pacloop.toml"
 
+Outcome = dict[str, Any]
+"""What a stage ended with, as plain JSON."""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -131,12 +134,19 @@ class Workspace:
         """Numbers of the rounds that began, in order."""
         return sorted(int(path.name) for path in self.folder.glob("rounds/[0-9]*"))
 
-    def outcome(self, number: int, stage: str) -> dict[str, Any] | None:
+    def outcome(self, number: int, stage: str) -> Outcome | None:
         """What a stage of a round ended with; None where it has not ended."""
         path = self.round_folder(number) / f"{stage}.json"
         return read_json(path) if path.exists() else None
 
-    def write_outcome(self, number: int, stage: str, outcome: dict[str, Any]) -> dict[str, Any]:
+    def require(self, number: int, stage: str) -> Outcome:
+        """What a stage of a round ended with. Raises LoopError where it has not ended."""
+        outcome = self.outcome(number, stage)
+        if outcome is None:
+            raise LoopError(f"round {number} has no {stage} yet; run: pacloop {stage}")
+        return outcome
+
+    def write_outcome(self, number: int, stage: str, outcome: Outcome) -> Outcome:
         """Record how a stage ended. Its file's appearance is what ends the stage."""
         folder = self.round_folder(number)
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,16 +2,9 @@
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
-
-
-def pacloop(*words, cwd):
-    return subprocess.run([PACLOOP, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120)
+from typed import pacloop, refused
 
 
 @pytest.fixture(scope="module")
@@ -20,16 +13,6 @@ def space(tmp_path_factory):
     done = pacloop("demonstrate", "--workspace", folder, "--episodes", 5, "--seed", 3, cwd=folder.parent)
     assert done.returncode == 0, done.stderr
     return folder
-
-
-def refused(*words, cwd):
-    """The one sentence of a refusal: exit 2, nothing else on stderr."""
-    done = pacloop(*words, cwd=cwd)
-    assert done.returncode == 2, (done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 def content(folder):
@@ -49,6 +32,10 @@ def test_help_names_every_command(tmp_path):
         "rollback",
         "dataset",
         "policies",
+        "approve",
+        "reject",
+        "serve",
+        "deploy",
     ):
         assert command in done.stdout
 

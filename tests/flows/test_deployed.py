@@ -115,7 +115,7 @@ def test_a_users_mistake_is_a_failed_run_with_a_sentence(space, tmp_path):
 def test_a_workspace_in_use_is_skipped(space):
     with lease(space.folder):
         for state in (
-            deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0),
+            deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0, False),
             deployed.evaluate_flow.fn(str(space.folder), "", 4),
         ):
             assert (state.type.value, state.name) == ("CANCELLED", "Skipped")

@@ -2,16 +2,10 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
-
-
-def pacloop(*words, cwd):
-    return subprocess.run([PACLOOP, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120)
+from typed import pacloop
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,13 @@
 """`pacloop inject` as a user types it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from typed import pacloop
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.workspace import Workspace
-
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
-
-
-def pacloop(*words, cwd):
-    return subprocess.run([PACLOOP, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture

@@ -5,36 +5,22 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typed import PACLOOP, refused
 
 from pacloop.loop.config import parse_config
+from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.lease import current_holder
+from pacloop.loop.progress import silent
 from pacloop.loop.workspace import Workspace
 
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
-
-
-def pacloop(*words, cwd, **environment):
-    return subprocess.run(
-        [PACLOOP, *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=os.environ | environment,
-    )
-
-
-def refused(*words, cwd, **environment):
-    done = pacloop("serve", *words, cwd=cwd, **environment)
-    assert done.returncode == 2, (done.stdout, done.stderr)
-    (line,) = done.stderr.strip().splitlines()
-    return line
+DEADLINE_SEC = 240
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +52,32 @@ def ask(port, path, **data):
     raise AssertionError("503 twenty times")
 
 
-@pytest.fixture(scope="module")
-def served(space, port, tmp_path_factory):
-    """What the server knew while it ran, what was printed, and whether anything was left."""
-    home = tmp_path_factory.mktemp("prefect")
-    environment = os.environ | {"PREFECT_HOME": str(home)}
+@contextmanager
+def serving(space, port, home):
+    """What `pacloop serve` prints and how it ends, interrupted after the block."""
     command = [PACLOOP, "serve", "-w", str(space), "--every", "6h", "--until", "0.5", "--port", str(port)]
+    environment = os.environ | {"PREFECT_HOME": str(home)}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
     assert process.stdout
     found = {"printed": [process.stdout.readline() for _ in range(7)], "home": home}
     try:
-        other = Workspace.create(space.parent / "other" / "my arm", parse_config({}, "test")).folder
-        found["other"] = refused("-w", other, "--port", port, cwd=home, PREFECT_HOME=str(home))
         found["deployments"] = {d["name"]: d for d in ask(port, "/deployments/filter")}
+        yield found
+    finally:
+        process.send_signal(signal.SIGINT)
+        found["last"], found["stderr"] = process.communicate(timeout=120)
+        found["exit"] = process.returncode
+
+
+@pytest.fixture(scope="module")
+def served(space, port, tmp_path_factory):
+    """What the server knew while it ran, what was printed, and whether anything was left."""
+    home = tmp_path_factory.mktemp("prefect")
+    with serving(space, port, home) as found:
+        other = Workspace.create(space.parent / "other" / "my arm", parse_config({}, "test")).folder
+        found["other"] = refused("serve", "-w", other, "--port", port, cwd=home, PREFECT_HOME=str(home))
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/ui-settings", timeout=30) as answer:
             found["ui"] = json.load(answer)
         rollback = found["deployments"]["rollback-my-arm"]["id"]
@@ -89,15 +86,25 @@ def served(space, port, tmp_path_factory):
         found["run"] = _ended(port, run["id"])
         logs = ask(port, "/logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
         found["logs"] = "\n".join(log["message"] for log in logs)
-    finally:
-        process.send_signal(signal.SIGINT)
-        found["last"], found["stderr"] = process.communicate(timeout=60)
-        found["exit"] = process.returncode
     return found
 
 
+def _at_work(port, deployment, space):
+    """Starts `improve`, unless its schedule did already; the run, once it learns."""
+    metrics, begun = space / "rounds" / "000" / "clone-run" / "metrics.jsonl", time.time()
+    running = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["RUNNING"]}}}
+    if not ask(port, "/flow_runs/filter", flow_runs=running):
+        ask(port, f"/deployments/{deployment}/create_flow_run", state={"type": "SCHEDULED"})
+    for _ in range(DEADLINE_SEC):
+        found = ask(port, "/flow_runs/filter", flow_runs=running)
+        if found and metrics.exists() and metrics.stat().st_mtime > begun:
+            return found[0]["id"]
+        time.sleep(1)
+    raise AssertionError("nothing is learned in time")
+
+
 def _ended(port, run):
-    for _ in range(120):
+    for _ in range(DEADLINE_SEC):
         state = ask(port, "/flow_runs/filter", flow_runs={"id": {"any_": [run]}})[0]["state"]
         if state["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
             return state
@@ -121,7 +128,8 @@ def test_four_deployments_with_name_tag_and_the_workspaces_settings(served, spac
     assert sorted(found) == [f"{flow}-my-arm" for flow in flows]
     assert all(d["tags"] == ["pacloop", "my-arm"] for d in found.values())
     improve = found["improve-my-arm"]
-    assert improve["parameters"] == {"workspace": str(space), "rounds": 3, "until": 0.5, "minutes": 0.0}
+    asked = {"workspace": str(space), "rounds": 3, "until": 0.5, "minutes": 0.0, "approve": False}
+    assert improve["parameters"] == asked
     assert [s["schedule"]["interval"] for s in improve["schedules"]] == [6 * 3600]
     assert found["rollback-my-arm"]["schedules"] == []
 
@@ -142,9 +150,33 @@ def test_an_interrupt_leaves_nothing_running_and_says_how_the_schedule_is(served
     assert "the Prefect server is stopped" in served["last"]
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
-    ours = str(served["home"]).encode()
-    left = [p for p in Path("/proc").glob("[0-9]*") if ours in _environment(p)]
-    assert left == []
+    assert _processes_of(served["home"]) == []
+
+
+@pytest.mark.slow
+def test_a_cancelled_run_and_an_interrupted_one_leave_a_workspace_that_goes_on(tmp_path, port):
+    """The workspace's first learner run takes longer than the test."""
+    space, learn = tmp_path / "my arm", {"clone_steps": 100_000, "batch_size": 32}
+    opened = Workspace.create(space, parse_config({"learn": learn}, "test"))
+    made = {"task": "pacloop/stack", "episodes": 4, "seed": 0, "clean": False, "bare": False}
+    add_demonstrations(space, **made, progress=silent)
+    with serving(space, port, tmp_path / "prefect") as found:
+        improve = found["deployments"]["improve-my-arm"]["id"]
+        run = _at_work(port, improve, space)
+        ask(port, f"/flow_runs/{run}/set_state", state={"type": "CANCELLING"})
+        assert _ended(port, run)["name"] == "Cancelled"
+        assert current_holder(space) is None, "nobody is at work"
+        assert opened.outcome(0, "append")["episodes"] == 4
+        _at_work(port, improve, space)
+    assert found["exit"] == 0, found["stderr"]
+    assert "the schedule is paused" in found["last"]
+    assert _processes_of(tmp_path / "prefect") == []
+    assert current_holder(space) is None
+    assert opened.store.verify() == []
+
+
+def _processes_of(home):
+    return [p for p in Path("/proc").glob("[0-9]*") if str(home).encode() in _environment(p)]
 
 
 def _environment(process):
@@ -155,13 +187,15 @@ def _environment(process):
 
 
 def test_bad_use_is_one_sentence(space, tmp_path):
-    assert "is no workspace" in refused("-w", "nowhere", cwd=tmp_path)
-    assert "at least a minute" in refused("-w", space, "--every", "often", cwd=tmp_path)
-    assert "--cron is 'daily'" in refused("-w", space, "--cron", "daily", cwd=tmp_path)
+    assert "is no workspace" in refused("serve", "-w", "nowhere", cwd=tmp_path)
+    assert "at least a minute" in refused("serve", "-w", space, "--every", "often", cwd=tmp_path)
+    assert "--cron is 'daily'" in refused("serve", "-w", space, "--cron", "daily", cwd=tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert f"port {port} is taken" in refused("-w", space, "--port", port, cwd=tmp_path)
+        assert f"port {port} is taken" in refused("serve", "-w", space, "--port", port, cwd=tmp_path)
     nobody = "http://127.0.0.1:9/api"
-    assert f"PREFECT_API_URL is {nobody}" in refused("-w", space, cwd=tmp_path, PREFECT_API_URL=nobody)
+    assert f"PREFECT_API_URL is {nobody}" in refused(
+        "serve", "-w", space, cwd=tmp_path, PREFECT_API_URL=nobody
+    )

@@ -55,7 +55,7 @@ def test_what_is_played_to_evaluate_is_mirrored_too(space, tally, monkeypatch):
         demonstrate(space, 4)
         return tally(1, 4)
 
-    monkeypatch.setattr(stages, "_tally", play)
+    monkeypatch.setattr(stages, "tally", play)
     stages.evaluate(space, 1, no_pool, silent, stage="final", policy="p", episodes=4)
     assert mirrored(space) == [3, 4]
 

@@ -8,9 +8,11 @@ from pacloop.datasets import Snapshot
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.errors import LoopError
+from pacloop.loop.learning import fresh_rows, start_policy
 from pacloop.loop.progress import silent
 from pacloop.loop.round import next_round, reached
-from pacloop.loop.stages import _fresh_rows, _start_policy, append, champion_sample, learn
+from pacloop.loop.samples import champion_sample
+from pacloop.loop.stages import append, learn
 
 
 def no_pool():
@@ -47,10 +49,10 @@ def test_whose_weights_a_round_goes_on_from(space, verdict):
     space.write_outcome(2, "gate", verdict("undecided", "r002-pac", 9, 10))
     space.write_outcome(3, "gate", verdict("rejected", "r003-pac", 1, 10))
     space.write_outcome(4, "begin", {"champion": "r001-pac"})
-    assert _start_policy(space, 4) == "r002-pac"
+    assert start_policy(space, 4) == "r002-pac"
     for start, policy in (("champion", "r001-pac"), ("pretrained", "r000-pac")):
         other = replace(space, config=parse_config({"learn": {"start": start}}, "test"))
-        assert _start_policy(other, 4) == policy
+        assert start_policy(other, 4) == policy
 
 
 def test_a_champions_collections_add_up(space, tally):
@@ -116,4 +118,4 @@ def test_rows_from_which_the_starting_policy_has_not_learned(space, collected, p
     space.store.exclude(f"{collected.id}/2", reason="knocked over", by="ann")
     space.store.exclude("r001-collect-00000/1", reason="knocked over", by="ann")
     pinned = append(space, 1, no_pool, silent)
-    assert _fresh_rows(space, pinned, "r000-pac") == rows["r001-collect-00000/0"]
+    assert fresh_rows(space, pinned, "r000-pac") == rows["r001-collect-00000/0"]

@@ -1,0 +1,40 @@
+"""`pacloop approve` and `pacloop reject`: a person's word on a promotion that waits."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .dataset_commands import HERE, By, Reason, WorkspaceOption, user
+
+if TYPE_CHECKING:
+    from ..loop.approval import Decision
+
+
+def approve(
+    reason: Reason,
+    more: Annotated[
+        int | None, typer.Option(min=1, max=5000, help="Not yet: play so many more episodes, then ask again.")
+    ] = None,
+    by: By = "",
+    workspace: WorkspaceOption = HERE,
+) -> None:
+    """Put the candidate in force that waits for approval, or ask for more episodes of it."""
+    _answer(workspace, "approve" if more is None else "more episodes", reason, by, more or 0)
+
+
+def reject(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Keep the champion; the candidate that waits for approval is rejected."""
+    _answer(workspace, "reject", reason, by)
+
+
+def _answer(workspace: Path, decision: "Decision", reason: str, by: str, episodes: int = 0) -> None:
+    from ..loop.approval import Answer, answer
+    from ..loop.lease import current_holder
+    from ..loop.workspace import Workspace
+
+    asked = answer(Workspace.open(workspace), Answer(decision, by or user(), reason, episodes))
+    said = {"approve": "approved", "reject": "rejected", "more episodes": f"{episodes} more episodes"}
+    print(f"round {asked.round}, {asked.candidate}: {said[decision]}")
+    holder = current_holder(workspace)
+    print(f"taken up by {holder}" if holder else "taken up by the next: pacloop improve")

@@ -1,0 +1,135 @@
+"""The learner as a stage uses it: whose weights a run goes on from, what it reads, what it leaves."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from ..datasets import Snapshot
+from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
+from ..learner.config import SIZES, LearnConfig, to_json
+from ..learner.policy import Acting
+from .mixing import mixtures
+from .progress import Progress, Stopwatch
+from .workspace import Outcome, Workspace
+
+
+def run_learner(
+    space: Workspace,
+    number: int,
+    stage: str,
+    policy: str,
+    config: LearnConfig,
+    start: str | None,
+    progress: Progress,
+) -> Outcome:
+    """One learner run on the round's snapshot, from the weights of `start` or fresh ones, to a policy."""
+    from ..datasets import Replay
+    from ..learner.train import learn as train
+
+    if done := space.outcome(number, stage):
+        return done
+    watch, pinned, task = Stopwatch(), space.require(number, "append"), space.task
+    folder = space.round_folder(number) / f"{stage}-run"
+    size = (
+        SIZES[space.config.learn.size] if start is None else read_record(space.policy_folder(start)).network
+    )
+    snapshot = Snapshot.from_json(pinned["snapshot"])
+    mixed = mixtures(space, snapshot)
+    replay = Replay(
+        space.store,
+        snapshot,
+        n_step=config.n_step,
+        discount=config.discount,
+        time_limit_is_terminal=task.time_limit_is_terminal,
+        history=size.history,
+        mixture=mixed.get("mixture"),
+        task_mixture=mixed.get("task_mixture"),
+    )
+    seed = space.config.seed * 1000 + number
+    learned = train(
+        replay,
+        schema=task.schema,
+        network=size,
+        config=config,
+        seed=seed,
+        folder=folder,
+        start=None if start is None else read_weights(space.policy_folder(start)),
+        progress=lambda step, figures: progress(stage, step, config.steps, _figures(figures)),
+    )
+    lineage = {
+        "round": number,
+        "parent": start,
+        "snapshot": pinned["snapshot_id"],
+        "rows": replay.rows,
+        "episodes": replay.episodes,
+        **mixed,
+        "seed": seed,
+        "learn": to_json(config),
+        "host": socket.gethostname(),
+    }
+    act = space.config.act
+    acting = Acting("sample", 1, act.floor) if config.alpha == 1 else Acting(act.mode, act.actions, act.floor)
+    record = PolicyRecord(policy, task.schema, size, acting, lineage, learned.figures)
+    write_policy(space.policy_folder(policy), record, learned.weights)
+    outcome = space.write_outcome(
+        number,
+        stage,
+        {
+            "policy": policy,
+            "parent": start,
+            "steps": config.steps,
+            "snapshot": pinned["snapshot_id"],
+            "rows": replay.rows,
+            "figures": learned.figures,
+            "seconds": watch.sec,
+        },
+    )
+    _forget_state(folder)
+    return outcome
+
+
+def pac_run(space: Workspace, steps: int) -> LearnConfig:
+    """A learner run of `steps` steps with the workspace's settings."""
+    settings = space.config.learn
+    return LearnConfig(
+        steps=steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.rate,
+        alpha=settings.alpha,
+        eta=settings.eta,
+        beta=settings.beta,
+        n_step=settings.n_step,
+        discount=settings.discount,
+        threads=settings.threads,
+    )
+
+
+def start_policy(space: Workspace, number: int) -> str:
+    """The policy whose weights a round's learner goes on from, as `[learn] start` says."""
+    if space.config.learn.start == "pretrained":
+        return space.require(0, "learn")["policy"]
+    if space.config.learn.start == "champion":
+        return space.require(number, "begin")["champion"]
+    for earlier in range(number - 1, 0, -1):
+        verdict = space.outcome(earlier, "gate")
+        if verdict and verdict["decision"] != "rejected":
+            return verdict["candidate"]
+    return space.require(number, "begin")["champion"]
+
+
+def fresh_rows(space: Workspace, pinned: Outcome, start: str) -> int:
+    """Rows of a round's snapshot from which its starting policy has not learned."""
+    learned_in = read_record(space.policy_folder(start)).lineage["round"]
+    before = Snapshot.from_json(space.require(learned_in, "append")["snapshot"])
+    shared = Snapshot.from_json(pinned["snapshot"]).shared(before)
+    return pinned["rows"] - sum(batch.steps for batch in space.store.counted(shared))
+
+
+def _forget_state(folder: Path) -> None:
+    """The run's saved state serves no more once its policy is written; its metrics stay."""
+    (folder / "state.safetensors").unlink(missing_ok=True)
+
+
+def _figures(figures: Any) -> str:
+    shown = [f"{name} {figures[name]:.3g}" for name in ("loss", "q", "steps_per_sec") if name in figures]
+    return ", ".join(shown)
