@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..datasets import Episode
 from ..datasets.errors import PacloopError
+from .rollout import PolicyError
 
 if TYPE_CHECKING:
     from ..learner.checkpoint import PolicyRecord
@@ -118,7 +119,7 @@ class CollectorPool:
     def run(self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int]) -> Iterator[Episode]:
         """Yield exactly one episode for each of `seeds`, which must differ, in the order in which they end.
 
-        Raises CollectError where the task or the policy fails whatever is tried.
+        Raises PolicyError where the policy cannot act, CollectError where the task fails whatever is tried.
         """
         import ray
 
@@ -202,6 +203,8 @@ class CollectorPool:
         except StopIteration:
             return None
         except exceptions.RayTaskError as error:
+            if isinstance(error.cause, PolicyError):
+                raise error.cause from error
             raise CollectError(f"a collector of {self._task} failed: {error.cause}") from error
         except (exceptions.RayActorError, exceptions.GetTimeoutError, exceptions.ObjectLostError):
             return None

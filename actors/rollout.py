@@ -7,10 +7,24 @@ import dm_env
 import numpy as np
 
 from ..datasets import Episode
+from ..datasets.errors import PacloopError
 from .task import SeededEnvironment, Task
 
 ACTION_NOISE = 1
 """Second word of the seed of an episode's action noise, so that it never repeats the start state's."""
+
+
+class PolicyError(PacloopError):
+    """A policy that cannot act: it is to blame, and not the task or the machine."""
+
+    def __init__(self, policy: str | None, why: str) -> None:
+        """Both are arguments, so that the error arrives whole from another process."""
+        super().__init__(policy, why)
+        self.policy = policy
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"policy {self.policy} {self.args[1]}"
 
 
 class Acts(Protocol):
@@ -81,6 +95,8 @@ def rollout(
 ) -> Iterator[Episode]:
     """Run one episode for each seed and yield each as it ends, in the order in which they end.
 
+    Raises PolicyError where the policy crashes or gives actions that are not finite.
+
     Args:
       task: the task that made `environments`.
       policy: acts for all of them at once.
@@ -98,10 +114,23 @@ def rollout(
             name: np.stack([slot.window(name) for slot in slots]) for name in task.schema.observation
         }
         noise = np.stack([slot.noise.random(policy.noise_shape, np.float32) for slot in slots])
-        ended = [slot for slot, action in zip(slots, policy.act(observation, noise)) if slot.step(action)]
+        actions = _actions(policy, observation, noise, policy_id)
+        ended = [slot for slot, action in zip(slots, actions) if slot.step(action)]
         for slot in ended:
             yield slot.episode(policy_id)
             if waiting:
                 slot.begin(waiting.pop())
             else:
                 slots.remove(slot)
+
+
+def _actions(
+    policy: Acts, observation: Mapping[str, np.ndarray], noise: np.ndarray, policy_id: str | None
+) -> np.ndarray:
+    try:
+        actions = policy.act(observation, noise)
+    except Exception as error:
+        raise PolicyError(policy_id, f"failed to act: {error!r}") from error
+    if not np.isfinite(actions).all():
+        raise PolicyError(policy_id, "gave actions that are not finite")
+    return actions

@@ -1,15 +1,19 @@
-"""The gate's figures from exact chances and simulation: no policy is played.
+"""The gate's figures from exact chances, simulation and recorded episodes: no policy is played.
 
     OMP_NUM_THREADS=1 python benchmarks/gate.py > benchmarks/results/gate.md
 
 Wrong promotions at every common rate and level, power and episodes beside fixed-n tests and STEP's
-published figures, whole runs whose candidates depend on the collection's luck, giving up early, mean
-scores, and the alarm. Fixed seeds; under two minutes on one core.
+published figures, real policies replayed from a bank (`bank.py`), whole runs whose candidates depend on
+the collection's luck, giving up early, mean scores, and the alarm. Fixed seeds; under two minutes on one
+core.
 """
 
+import json
 import time
+from itertools import pairwise
 
 import numpy as np
+from bank import BANK, unpack
 from machine import machine
 
 from pacloop.loop.alarm import drop  # pyright: ignore[reportMissingImports]
@@ -21,7 +25,7 @@ from pacloop.loop.sequential import (  # pyright: ignore[reportMissingImports]
     crossing_probability,
     expected,
 )
-from pacloop.loop.simulate import fixed_n_per_arm, play_trials  # pyright: ignore[reportMissingImports]
+from pacloop.loop.simulate import ended, fixed_n_per_arm, play_trials  # pyright: ignore[reportMissingImports]
 
 PAIRS = [(0.5, 0.6), (0.6, 0.75), (0.7, 0.8), (0.8, 0.9), (0.85, 0.93)]
 STEP = [(0.90, 257), (1.00, 130), (0.95, 223), (1.00, 161), (0.99, 192)]
@@ -35,7 +39,7 @@ CASES = {"500 collected": 500, "both arms fresh": 0}
 def main() -> None:
     begun = time.process_time()
     print(f"# The gate, in figures\n\n{machine()}\n")
-    for section in (levels, simulated, power, giving_up, runs, scores, alarms):
+    for section in (levels, simulated, power, replayed, giving_up, runs, scores, alarms):
         print(f"{section()}\n", flush=True)
     print(f"{time.process_time() - begun:.0f} CPU seconds in all.")
 
@@ -104,6 +108,64 @@ def power() -> str:
     means = ", ".join(f"{name} {np.mean(ratio):.2f}" for name, ratio in ratios.items())
     title = "## Power and episodes (level .05, cap 500, looks every 10)"
     return f"{title}\n\n{table(head, rows)}\n\nMean share of STEP's total episodes: {means}."
+
+
+def replayed(trials: int = 4000) -> str:
+    """Neighbouring champions of a real stacking run, and each against itself."""
+    bank, rng, rows = json.loads(BANK.read_text()), np.random.default_rng(4), []
+    line = {
+        key.partition("/")[2]: unpack(bits)
+        for key, bits in sorted(bank.items())
+        if key.startswith("collected")
+    }
+    names = list(line)
+    for name, n0 in CASES.items():
+        test = calibrate(n0, 500, 10, 0.05)
+        for old, new in [*pairwise(names), *zip(names, names)]:
+            p, q = line[old].mean(), line[new].mean()
+            exact = expected(test, np.array([p]), np.array([q]))
+            share, episodes = replay(test, line[old], line[new], trials, rng, same=old == new)
+            fixed = fixed_n_per_arm(p, q, 0.05, float(exact.promoted[0]))
+            of_fixed = f"{episodes * (1 if n0 else 2) / (2 * fixed):.2f}" if fixed else ""
+            pair = f"{old} {p:.1%} of {len(line[old])} -> {new} {q:.1%} of {len(line[new])}"
+            cells = (
+                f"{share:.3f}",
+                f"{exact.promoted[0]:.3f}",
+                f"{episodes:.0f}",
+                f"{exact.episodes[0]:.0f}",
+            )
+            rows.append((name, f"{old} against itself" if old == new else pair, *cells, of_fixed))
+    head = (
+        "champion's arm",
+        "pair",
+        "promoted",
+        "exact",
+        "candidate episodes",
+        "exact",
+        "of fixed n's total",
+    )
+    title = f"## Real policies: champions of the run of seed 0, {trials} comparisons drawn from what each"
+    return f"{title} collected (level .05, cap 500, looks every 10)\n\n{table(head, rows)}"
+
+
+def replay(
+    test: SequentialTest,
+    old: np.ndarray,
+    new: np.ndarray,
+    trials: int,
+    rng: np.random.Generator,
+    *,
+    same: bool,
+) -> tuple[float, float]:
+    """Share promoted and mean candidate episodes; arms are drawn without putting back, apart where `same`."""
+    plan, n0 = test.plan(), test.champion_n or test.cap
+    at = np.array([rng.permutation(len(new))[: test.cap + (n0 if same else 0)] for _ in range(trials)])
+    s1 = new[at[:, : test.cap]].cumsum(1)[:, plan.looks - 1]
+    given = at[:, test.cap :] if same else np.array([rng.permutation(len(old))[:n0] for _ in range(trials)])
+    s0 = old[given].cumsum(1)
+    s0 = np.broadcast_to(s0[:, -1:], s1.shape) if test.champion_n else s0[:, plan.looks - 1]
+    ends, won = ended(plan, s0, s1)
+    return float(won.mean()), float(plan.looks[ends].mean())
 
 
 def giving_up() -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,23 @@ def read_batch(folder: Path) -> Batch:
     return batch
 
 
+def batch_of(episode_id: str) -> str:
+    """The id of the batch that holds an episode, `<batch>/<number>`; "" where it names no episode."""
+    return episode_id.rpartition("/")[0]
+
+
 def check_source(source: str) -> None:
     """Raise DatasetError where `source` is none of `SOURCES`."""
     if source not in SOURCES:
         raise DatasetError(f"source is {source!r}, but must be one of {', '.join(SOURCES)}")
+
+
+def episodes_by_source(batches: Iterable[Batch]) -> dict[str, int]:
+    """How many episodes came from each source, in the order in which the sources first occur."""
+    counts: dict[str, int] = {}
+    for batch in batches:
+        counts[batch.source] = counts.get(batch.source, 0) + batch.episodes
+    return counts
 
 
 def check_batch_id(batch_id: str) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
-from .files import named_errors, sync, temporary_beside
+from .files import named_errors, replacing
 
 JUST_USED_SEC = 10.0
 """A file that another process asked for so recently may not be mapped yet."""
@@ -40,14 +40,10 @@ class Cache:
         """
         path = self._folder / batch_id / name
         if not self._touch(path):
-            with temporary_beside(path) as aside, named_errors(path, "written"):
-                try:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    fetch(aside)
-                    sync(aside)
-                    aside.replace(path)
-                finally:
-                    aside.unlink(missing_ok=True)
+            with named_errors(path, "written"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as aside:
+                fetch(aside)
             self.added(path)
         return path
 

@@ -9,6 +9,9 @@ import numpy as np
 from .errors import DatasetError
 from .schema import Schema
 
+ROUNDING = 1e-4
+"""Share of an action's range by which it may leave its bounds."""
+
 
 @dataclass(frozen=True)
 class Episode:
@@ -64,9 +67,7 @@ def check_episode(episode: Episode, schema: Schema) -> None:
     _check_array("action", episode.action, (steps, *schema.action.shape), schema.action.dtype)
     _check_array("reward", episode.reward, (steps,), "float32")
     _check_array("discount", episode.discount, (steps,), "float32")
-    low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
-    slack = 1e-4 * (high - low)
-    if np.any(episode.action < low - slack) or np.any(episode.action > high + slack):
+    if len(beyond_bounds(episode.action, schema)):
         found = (float(episode.action.min()), float(episode.action.max()))
         raise DatasetError(
             f"action lies in {found}, outside its bounds {schema.action_minimum} to {schema.action_maximum}"
@@ -75,6 +76,13 @@ def check_episode(episode: Episode, schema: Schema) -> None:
         raise DatasetError("discount must lie in [0, 1]")
     if not 0.0 <= episode.score <= 1.0:
         raise DatasetError(f"score is {episode.score}, but must lie in [0, 1]")
+
+
+def beyond_bounds(action: np.ndarray, schema: Schema) -> np.ndarray:
+    """The dimensions in which actions `[T, A]` leave the schema's bounds, by more than rounding."""
+    low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
+    slack = ROUNDING * (high - low)
+    return np.flatnonzero(((action < low - slack) | (action > high + slack)).any(axis=0))
 
 
 def _check_text(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from .batch import batch_of
 from .errors import DatasetError
 from .files import read_json, sha256_of
 
@@ -120,7 +121,7 @@ def _expand(target: str, sizes: Mapping[str, int]) -> frozenset[str]:
     """The episodes that an id stands for: none where there is no such episode or batch."""
     if target in sizes:
         return _ids(target, sizes[target])
-    batch = target.rpartition("/")[0]
+    batch = batch_of(target)
     return _ids(batch, sizes.get(batch, 0)) & {target}
 
 

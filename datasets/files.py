@@ -10,8 +10,9 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,17 +33,8 @@ def write_bytes_atomically(path: Path | str, data: bytes) -> None:
 
     Raises DatasetError, and leaves the old file as it was, where the disk is full or access is denied.
     """
-    path = Path(path)
-    with temporary_beside(path) as aside, named_errors(path, "written"):
-        try:
-            aside.write_bytes(data)
-            sync(aside)
-            aside.replace(path)
-            sync(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
-            raise
+    with replacing(Path(path)) as aside:
+        aside.write_bytes(data)
 
 
 def write_json_atomically(path: Path | str, data: Any) -> None:
@@ -88,8 +80,17 @@ def sync(path: Path) -> None:
 
 def sync_together(paths: Sequence[Path]) -> None:
     """Sync several files or folders at once: a journal commits once for all who wait, not once for each."""
+    with syncing(paths):
+        pass
+
+
+@contextmanager
+def syncing(paths: Sequence[Path]) -> Iterator[None]:
+    """Sync several files or folders while the block runs. They are on the disk when it has ended."""
     with ThreadPoolExecutor(len(paths)) as threads:
-        for done in [threads.submit(sync, path) for path in paths]:
+        waiting = [threads.submit(sync, path) for path in paths]
+        yield
+        for done in waiting:
             done.result()
 
 
@@ -107,6 +108,24 @@ def named_errors(path: Path | str, verb: str) -> Iterator[None]:
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
         raise DatasetError(f"{path} cannot be {verb}: {reason}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to; what is written takes the place of `path`, synced, when all went well.
+
+    Raises DatasetError, and leaves `path` as it was, where the disk is full or access is denied.
+    """
+    with temporary_beside(path) as aside, named_errors(path, "written"):
+        try:
+            yield aside
+            sync(aside)
+            aside.replace(path)
+            sync(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
@@ -145,6 +164,17 @@ def writer_is_gone(name: str) -> bool | None:
     except OSError as error:
         return error.errno != errno.EPERM
     return False
+
+
+def remove_dead(paths: Iterable[Path]) -> list[str]:
+    """Remove those of `paths` that writers of this host who are dead were writing; their names."""
+    removed = []
+    for path in paths:
+        if is_temporary(path.name) and writer_is_gone(path.name):
+            with named_errors(path, "removed"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            removed.append(path.name)
+    return removed
 
 
 def plain(value: Any) -> Any:

@@ -1,14 +1,13 @@
 """What writers and readers that died have left of a remote store: in the bucket, and in the cache."""
 
 import hashlib
-import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from .batch import MANIFEST
 from .bucket import Bucket
-from .files import is_temporary, named_errors, writer_is_gone
+from .files import is_temporary, named_errors, remove_dead, writer_is_gone
 from .store import BATCHES
 
 Listing = Mapping[str, Mapping[str, datetime]]
@@ -60,10 +59,5 @@ def dead_uploads(folder: Path) -> set[tuple[str, str]]:
 
 def clean_fetches(folder: Path) -> list[str]:
     """Remove what dead readers had not fetched whole; the names."""
-    removed = []
-    with named_errors(folder, "cleaned"):
-        for path in folder.glob("[!.]*/.*.tmp"):
-            if is_temporary(path.name) and writer_is_gone(path.name):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-                removed.append(path.name)
-    return removed
+    with named_errors(folder, "listed"):
+        return remove_dead(folder.glob("[!.]*/.*.tmp"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .batch import Batch, check_source
+from .batch import Batch, batch_of, check_source
 from .errors import DatasetError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Snapshot:
             raise DatasetError(f"snapshot names the batch {twice} twice")
         object.__setattr__(self, "excluded", tuple(sorted(set(self.excluded))))
         for episode in self.excluded:
-            if episode.rpartition("/")[0] not in ids:
+            if batch_of(episode) not in ids:
                 raise DatasetError(f"snapshot excludes {episode}, but does not hold its batch")
 
     @property
@@ -60,7 +60,7 @@ class Snapshot:
         """What both snapshots hold: the batches in both, without the episodes that either leaves out."""
         batches = tuple(pair for pair in self.batches if pair in other.batches)
         ids = {name for name, _ in batches}
-        gone = (e for e in (*self.excluded, *other.excluded) if e.rpartition("/")[0] in ids)
+        gone = (e for e in (*self.excluded, *other.excluded) if batch_of(e) in ids)
         return Snapshot(self.schema, batches, tuple(gone))
 
     @classmethod
@@ -88,7 +88,7 @@ def take_snapshot(
     wanted = None if batches is None else {store.batch(name).id for name in names}
     gone: dict[str, list[str]] = {}
     for episode in store.excluded():
-        gone.setdefault(episode.rpartition("/")[0], []).append(episode)
+        gone.setdefault(batch_of(episode), []).append(episode)
     chosen = [
         batch
         for batch in store.batches()
@@ -117,7 +117,7 @@ def pinned_batches(store: "EpisodeStore", snapshot: Snapshot) -> list[Batch]:
 def counted_batches(store: "EpisodeStore", snapshot: Snapshot) -> list[Batch]:
     """See `EpisodeStore.counted`."""
     gone = frozenset(snapshot.excluded)
-    touched = {episode.rpartition("/")[0] for episode in gone}
+    touched = {batch_of(episode) for episode in gone}
     return [
         _recounted(batch, [row for row in store.iter_rows([batch]) if row.id not in gone])
         if batch.id in touched

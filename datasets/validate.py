@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .episode import Episode, check_episode
+from .episode import Episode, beyond_bounds, check_episode
 from .errors import DatasetError
 from .formats.raw import RawEpisode
 from .mapping import Piece, field_of
@@ -150,19 +150,16 @@ def _length_faults(steps: int, schema: Schema) -> list[str]:
 
 
 def _bound_faults(action: np.ndarray, schema: Schema) -> list[str]:
-    if not len(action):
-        return []
-    low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
-    slack = 1e-4 * (high - low)
-    found_low, found_high = action.min(axis=0), action.max(axis=0)
-    faults = np.flatnonzero((found_low < low - slack) | (found_high > high + slack))
+    faults = beyond_bounds(action, schema)
     if not len(faults):
         return []
     first = int(faults[0])
-    hint = scale_hint(float(found_low.min()), float(found_high.max()), low[first], high[first])
+    low, high = schema.action_minimum[first], schema.action_maximum[first]
+    hint = scale_hint(float(action.min()), float(action.max()), low, high)
+    found = action[:, first]
     return [
-        f"action {first} lies in [{found_low[first]:g}, {found_high[first]:g}], outside its bounds "
-        f"[{low[first]:g}, {high[first]:g}]" + (f"; {hint}" if hint else "")
+        f"action {first} lies in [{found.min():g}, {found.max():g}], outside its bounds [{low:g}, {high:g}]"
+        + (f"; {hint}" if hint else "")
     ]
 
 

@@ -1,13 +1,12 @@
 """What is wrong with a store, in sentences; and what crashes left in it."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .batch import MANIFEST, Batch, read_batch
 from .errors import DatasetError
 from .exclusion import EXCLUDED, tombstone_faults
-from .files import is_temporary, named_errors, sha256_of, writer_is_gone
+from .files import is_temporary, named_errors, remove_dead, sha256_of, writer_is_gone
 from .tables import EPISODES, STEPS, EpisodeRow, read_episodes
 
 if TYPE_CHECKING:
@@ -33,13 +32,7 @@ def verify(store: "EpisodeStore") -> list[str]:
 
 def clean(store: "EpisodeStore") -> list[str]:
     """Remove what dead writers of this host left behind; the names of what was removed."""
-    removed = []
-    for path in _entries(store):
-        if is_temporary(path.name) and writer_is_gone(path.name):
-            with named_errors(path, "removed"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            removed.append(path.name)
-    return removed
+    return remove_dead(_entries(store))
 
 
 def _entries(store: "EpisodeStore") -> list[Path]:

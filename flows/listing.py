@@ -5,6 +5,8 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..datasets.batch import batch_of
+
 if TYPE_CHECKING:
     from ..datasets import Batch, EpisodeStore
     from ..datasets.tables import EpisodeRow
@@ -15,7 +17,7 @@ RIGHT = ("round", "episodes", "steps", "rows", "success", "score", "seed", "excl
 
 def batch_facts(batch: "Batch", excluded: Collection[str]) -> dict[str, Any]:
     """A batch's manifest, and how many of its episodes are excluded now."""
-    gone = sum(episode.rpartition("/")[0] == batch.id for episode in excluded)
+    gone = sum(batch_of(episode) == batch.id for episode in excluded)
     return batch.to_json() | {"excluded": gone}
 
 
@@ -32,7 +34,7 @@ def whole_batch(store: "EpisodeStore", batch_id: str) -> dict[str, Any]:
         f"{row.id}: score {row.score:g}, {row.length} steps" + (", excluded" if row.id in excluded else "")
         for row in store.iter_rows([batch])
     ]
-    said = [vars(t) for t in store.tombstones() if batch.id in (t.id, t.id.rpartition("/")[0])]
+    said = [vars(t) for t in store.tombstones() if batch.id in (t.id, batch_of(t.id))]
     return batch_facts(batch, excluded) | {"tombstones": said, "rows": rows}
 
 

@@ -5,7 +5,6 @@ process that called them, so the collectors and the lease belong to it; a flow t
 opens one of its own, as a deployment's run does.
 """
 
-import base64
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
@@ -26,15 +24,17 @@ from prefect.states import Cancelled, Crashed
 from ..loop.approval import Look, Question
 from ..loop.config import with_approval, with_target
 from ..loop.errors import Withdrawn
+from ..loop.film import filming
 from ..loop.lease import lease
 from ..loop.play import Pool
-from ..loop.plot import curve_png
 from ..loop.progress import Progress, silent
 from ..loop.round import run_final, run_round, run_start
-from ..loop.status import rows, table
 from ..loop.workspace import Outcome, Workspace
 from .approval import form
 from .events import tell_question, tell_verdict
+from .live import Live
+from .publishing import publish, publish_round
+from .round_page import episodes_to_show
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,13 @@ def session(
 
     with lease(folder):
         space.store.clean()
-        _session = Session(space, pool, progress)
+        live = Live(progress)
+        _session = Session(space, pool, live)
         try:
             yield _session
         finally:
             _session = None
+            live.close()
             for opened in pools:
                 opened.close()
 
@@ -120,7 +122,9 @@ def round_flow(workspace: str, number: int) -> Outcome | State:
             return Cancelled(message=str(error))
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
-        publish(ours.space)
+        with filming(ours.space, episodes_to_show(ours.space, number)) as films:
+            publish(ours.space)
+            publish_round(ours.space, number, verdict, films)
         tell_verdict(ours.space, number, verdict)
         return verdict
 
@@ -177,7 +181,7 @@ def deaf_children() -> Iterator[None]:
 
 def round_name(number: int, verdict: Outcome) -> str:
     """How a round's run is called once its verdict is there, e.g. `round 3 - success 61% - promoted`."""
-    if "candidate_n" not in verdict:
+    if not verdict.get("candidate_n"):  # the target is reached, or the candidate was never played
         return f"round {number} - {verdict['decision']}"
     rate = verdict["candidate_successes"] / verdict["candidate_n"]
     return f"round {number} - success {rate:.0%} - {verdict['decision']}"
@@ -187,25 +191,6 @@ def rename(name: str) -> None:
     """Rename the current flow run, so that Prefect's lists read as the improvement itself."""
     with suppress(Exception), get_client(sync_client=True) as client:
         client.update_flow_run(flow_run.get_id(), name=name)  # pyright: ignore[reportArgumentType]
-
-
-def publish(space: Workspace) -> None:
-    """Rewrite the artifact `success-per-round`: the curve and the table, as of now."""
-    found = rows(space)
-    png = curve_png(found, target=space.config.improve.until, title=f"{space.config.task}: success per round")
-    picture = base64.b64encode(png).decode()
-    reasons = [f"* **{row.name}**: {row.reason}" for row in found if row.reason]
-    markdown = "\n\n".join(
-        [
-            f"# {space.config.task}: success per round",
-            f"![success per round](data:image/png;base64,{picture})",
-            table(found),
-            "\n".join(reasons),
-            f"Champion: `{space.registry.champion()}`. Workspace: `{space.folder.resolve()}`.",
-        ]
-    )
-    with suppress(Exception):  # Prefect shows; the workspace's own record is the truth
-        create_markdown_artifact(markdown, key="success-per-round", description="The curve of every run")
 
 
 def _ask(space: Workspace, asked: Question) -> AbstractContextManager[Look]:

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import LoopError
 
@@ -17,6 +17,20 @@ VERSION = 1
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _at_most_one(shares: dict[str, float]) -> dict[str, float]:
+    if (total := sum(shares.values())) > 1 + 1e-9:
+        raise ValueError(f"its shares add up to {total:g}, more than 1")
+    return shares
+
+
+Part = Annotated[float, Field(ge=0, le=1)]
+SourceShares = Annotated[
+    dict[Literal["demonstration", "collection", "evaluation", "intervention"], Part],
+    AfterValidator(_at_most_one),
+]
+TaskShares = Annotated[dict[str, Part], AfterValidator(_at_most_one)]
 
 
 class _Section(BaseModel):
@@ -65,6 +79,14 @@ class Learn(_Section):
     n_step: Count = Field(default=20, description="steps of real reward before the critic takes over")
     discount: float = Field(default=0.99, gt=0, le=1, description="gamma")
     threads: Count = Field(default=1, description="torch threads of each of the learner's two threads")
+    mixture: SourceShares = Field(
+        default={},
+        description="share of each source in what the learner draws, e.g. {demonstration = 0.25}; those not "
+        "named divide the rest by their steps",
+    )
+    task_mixture: TaskShares = Field(
+        default={}, description="the same by task, which is an episode's instruction"
+    )
 
 
 class Act(_Section):
@@ -81,6 +103,21 @@ class Act(_Section):
         default=[2, 4, 8, 16], description="numbers of actions that a q_guided candidate is tried with"
     )
     trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
+
+
+class Screen(_Section):
+    """What the critics are asked before anything is played."""
+
+    held_out: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="share of a collection's blocks that no learner reads: every 20th; 0: none, no screen",
+    )
+    error: Share = Field(
+        default=0.05,
+        description="chance that a screen that knows nothing is ever let shorten the race, or reject",
+    )
 
 
 class Gate(_Section):
@@ -147,6 +184,7 @@ class Config(_Section):
     collect: Collect = Collect()
     learn: Learn = Learn()
     act: Act = Act()
+    screen: Screen = Screen()
     gate: Gate = Gate()
     improve: Improve = Improve()
     dataset: Dataset = Dataset()
@@ -174,11 +212,13 @@ def parse_config(data: dict[str, Any], where: str) -> Config:
         return Config(**data)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
+        *place, last = first["loc"]
+        place, verb = (place[:-1], "names") if last == "[key]" else ([*place, last], "is")
+        field = ".".join(map(str, place))
         if first["type"] == "extra_forbidden":
             raise LoopError(f"{where}: {field} is no setting of pacloop") from None
-        found = first.get("input")
-        raise LoopError(f"{where}: {field} is {found!r}, but {first['msg'].lower()}") from None
+        found, said = first.get("input"), first["msg"].lower().removeprefix("value error, ")
+        raise LoopError(f"{where}: {field} {verb} {found!r}, but {said}") from None
 
 
 def with_target(config: Config, until: float) -> Config:
@@ -214,6 +254,12 @@ def _entries(section: _Section, skip: set[str] = frozenset()) -> list[str]:  # p
         value = getattr(section, name)
         if name in skip or isinstance(value, _Section):
             continue
-        text = json.dumps(value, ensure_ascii=False)
-        rows.append(f"{name} = {text}  # {field.description}")
+        rows.append(f"{name} = {_toml(value)}  # {field.description}")
     return rows
+
+
+def _toml(value: Any) -> str:
+    """A value in TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(name)} = {_toml(inner)}" for name, inner in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)

@@ -194,6 +194,8 @@ def decide(test: Test, *, names: tuple[str, str], champion: Any, candidate: Any,
         reason += f"; it had to be better by {test.margin:g}"
     if won == total == 0:
         reason += "; neither policy ever succeeded, so there was nothing to compare"
+    if won == n and total == given:
+        reason += "; both policies always succeeded, so there was nothing to compare"
     return Verdict(
         decision=decision,
         reason=reason,

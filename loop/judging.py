@@ -4,10 +4,13 @@ import numpy as np
 
 from .alarm import champion_record
 from .arms import arms, collected_scores
+from .degenerate import with_remarks
 from .errors import LoopError
-from .gate import decide, make_test, round_level
+from .gate import Verdict, decide, make_test, round_level
 from .play import Pool
-from .progress import Progress, Stopwatch
+from .progress import Noted, Progress, Stopwatch
+from .refusal import unless_refused
+from .screen import with_screen
 from .workspace import Outcome, Workspace
 
 
@@ -20,17 +23,21 @@ def judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outc
     given = collected_scores(space, number, champion)
     binary = bool(np.isin(given, (0.0, 1.0)).all())
     test = make_test(config, len(given), round_level(config.level, earlier), binary=binary)
-    verdict, n = None, 0
-    played = arms(space, number, pool, progress, champion=champion, candidate=candidate, given=given)
-    for old, new in played:
-        tallies, n = (test.tally(old), test.tally(new)), len(new)
-        verdict = decide(test, names=(champion, candidate), champion=tallies[0], candidate=tallies[1], n=n)
-        if verdict:
-            break
-    if verdict is None:
+    names = champion, candidate
+
+    def compare() -> Verdict:
+        told, n = Noted(progress), 0
+        for old, new in arms(space, number, pool, told, champion=champion, candidate=candidate, given=given):
+            tallies, n = (test.tally(old), test.tally(new)), len(new)
+            told.also = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
+            if verdict := decide(test, names=names, champion=tallies[0], candidate=tallies[1], n=n):
+                return verdict
         raise LoopError(f"round {number}'s gate ended without a verdict after {n} episodes")
+
+    verdict = unless_refused(space, number, compare, test=test, names=names, champion=given)
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
+    outcome = with_remarks(space, number, with_screen(space, number, outcome))
     outcome = unless_changed(space, number, outcome)
     waits = config.approve and outcome["decision"] == "promoted"
     return space.write_outcome(number, "judged" if waits else "gate", outcome)
@@ -51,15 +58,3 @@ def unless_changed(space: Workspace, number: int, verdict: Outcome) -> Outcome:
         return verdict
     reason = f"the champion was changed by hand during the round; {verdict['reason']}"
     return verdict | {"decision": "undecided", "reason": reason}
-
-
-def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, int]:
-    """Successes and episodes of all collections of a champion up to a round: fresh and unselected.
-
-    A champion collects again only where a candidate did not beat it, which is likelier after a lucky
-    sample than after an unlucky one: what accumulates errs in the champion's favour, so the gate's
-    level holds.
-    """
-    samples = [space.outcome(k, "collect") for k in space.rounds() if 0 < k <= number]
-    own = [sample for sample in samples if sample and sample["champion"] == champion]
-    return sum(sample["successes"] for sample in own), sum(sample["episodes"] for sample in own)

@@ -8,6 +8,7 @@ from ..datasets import Snapshot
 from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
 from ..learner.config import SIZES, LearnConfig, to_json
 from ..learner.policy import Acting
+from .mixing import mixtures
 from .progress import Progress, Stopwatch
 from .workspace import Outcome, Workspace
 
@@ -32,13 +33,17 @@ def run_learner(
     size = (
         SIZES[space.config.learn.size] if start is None else read_record(space.policy_folder(start)).network
     )
+    snapshot = Snapshot.from_json(pinned["snapshot"])
+    mixed = mixtures(space, snapshot)
     replay = Replay(
         space.store,
-        Snapshot.from_json(pinned["snapshot"]),
+        snapshot,
         n_step=config.n_step,
         discount=config.discount,
         time_limit_is_terminal=task.time_limit_is_terminal,
         history=size.history,
+        mixture=mixed.get("mixture"),
+        task_mixture=mixed.get("task_mixture"),
     )
     seed = space.config.seed * 1000 + number
     learned = train(
@@ -57,6 +62,7 @@ def run_learner(
         "snapshot": pinned["snapshot_id"],
         "rows": replay.rows,
         "episodes": replay.episodes,
+        **mixed,
         "seed": seed,
         "learn": to_json(config),
         "host": socket.gethostname(),

@@ -4,11 +4,11 @@ All of it is read from what the stages recorded: batches, snapshots, policies, v
 history. Nothing here is kept twice, so nothing can disagree.
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from ..datasets import Batch, EpisodeStore, Snapshot
+from ..datasets.batch import batch_of, episodes_by_source
 from ..datasets.files import read_json
 from .errors import LoopError
 from .workspace import Workspace
@@ -18,7 +18,7 @@ Facts = dict[str, Any]
 
 def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Facts:
     """Everything known of an episode. Raises DatasetError where there is none of this id."""
-    episode, batch = store.episode(episode_id), store.batch(episode_id.rpartition("/")[0])
+    episode, batch = store.episode(episode_id), store.batch(batch_of(episode_id))
     said = [asdict(t) for t in store.tombstones() if t.id in (episode_id, batch.id)]
     return {
         "id": episode_id,
@@ -46,11 +46,11 @@ def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Fac
 
 def learned_by(space: Workspace, episode_id: str) -> list[str]:
     """Ids of the policies whose snapshot holds an episode."""
-    batch = episode_id.rpartition("/")[0]
+    batch = batch_of(episode_id)
     return [
         policy
         for policy in policy_ids(space)
-        if (snapshot := _snapshot(space, _lineage(space, policy)))
+        if (snapshot := _snapshot(space, policy_lineage(space, policy)))
         and batch in snapshot.batch_ids
         and episode_id not in snapshot.excluded
     ]
@@ -59,7 +59,7 @@ def learned_by(space: Workspace, episode_id: str) -> list[str]:
 def policy_ids(space: Workspace) -> list[str]:
     """The policies of a workspace, in the order of their rounds."""
     found = [path.parent.name for path in space.folder.glob("policies/[!.]*/policy.json")]
-    return sorted(found, key=lambda policy: (_lineage(space, policy).get("round") or 0, policy))
+    return sorted(found, key=lambda policy: (policy_lineage(space, policy).get("round") or 0, policy))
 
 
 def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
@@ -75,17 +75,19 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "id": policy,
         "round": lineage.get("round"),
         "parent": lineage.get("parent"),
-        "children": [name for name in known if _lineage(space, name).get("parent") == policy],
+        "children": [name for name in known if policy_lineage(space, name).get("parent") == policy],
         "standing": standing(space, policy),
         "reigns": reigns,
         "verdict": verdict(space, policy),
         "snapshot": lineage.get("snapshot"),
         "episodes": sum(batch.episodes for batch in batches),
         "rows": sum(batch.steps for batch in batches),
-        "sources": _by_source(batches),
+        "sources": episodes_by_source(batches),
+        "mixture": lineage.get("mixture"),
+        "task_mixture": lineage.get("task_mixture"),
         "excluded": list(snapshot.excluded) if snapshot else [],
         "batches": [_batch_facts(batch) for batch in batches],
-        "acted": _by_source(b for b in store.batches() if b.origin.get("policy") == policy),
+        "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
         "seed": lineage.get("seed"),
         "host": lineage.get("host"),
         "acting": data["acting"],
@@ -111,7 +113,8 @@ def standing(space: Workspace, policy: str) -> str:
     return ("was" if any(r.policy == policy for r in space.registry.history()) else "never") + " champion"
 
 
-def _lineage(space: Workspace, policy: str) -> Facts:
+def policy_lineage(space: Workspace, policy: str) -> Facts:
+    """What a policy says of its making: round, parent, snapshot, seed, settings."""
     return read_json(space.policy_folder(policy) / "policy.json")["lineage"]
 
 
@@ -124,13 +127,9 @@ def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
     return Snapshot.from_json(pinned["snapshot"])
 
 
-def _by_source(batches: Iterable[Batch]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for batch in batches:
-        counts[batch.source] = counts.get(batch.source, 0) + batch.episodes
-    return counts
-
-
 def _batch_facts(batch: Batch) -> Facts:
     names = ("id", "source", "round", "episodes", "steps", "mean_score")
-    return {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    facts = {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    if batch.origin.get("command") == "inject":
+        facts["injected"] = {name: batch.origin[name] for name in ("path", "by", "when", "note")}
+    return facts

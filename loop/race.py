@@ -10,6 +10,7 @@ selected, so they prove nothing there. They are data like any others.
 from dataclasses import replace
 from typing import Any
 
+from ..actors.rollout import PolicyError
 from ..learner.checkpoint import read_record, read_weights, write_policy
 from ..learner.policy import Acting
 from .errors import LoopError
@@ -33,13 +34,16 @@ def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[
     if learned is None:
         raise LoopError(f"round {number} has no learn yet; run: pacloop learn")
     watch, record = Stopwatch(), read_record(space.policy_folder(learned["policy"]))
-    left, tallies = ways(space, record.acting), {}
-    wanted = space.config.act.trial_episodes
+    left, asked = entrants(space, number, record.acting)
+    names = {way.actions: str(way) for way in left}
+    tallies, wanted = {}, space.config.act.trial_episodes
     while len(left) > 1:
         for way in left:
             tallies[way.actions] = _tally(space, number, pool, progress, learned["policy"], way, wanted)
-        # Among equals the fewest actions: they are the cheapest.
-        ranked = sorted(left, key=lambda way: (-_rate(tallies[way.actions]), way.actions))
+        # Among equals what a trusted screen expects most of, then the fewest actions: they are the cheapest.
+        ranked = sorted(
+            left, key=lambda way: (-_rate(tallies[way.actions]), -asked.get(str(way), 0.0), way.actions)
+        )
         left, wanted = ranked[: len(ranked) // 2], 2 * wanted
     policy = learned["policy"]
     if left and left[0] != record.acting:
@@ -50,7 +54,8 @@ def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[
             read_weights(space.policy_folder(learned["policy"])),
         )
     tried = [
-        {"actions": n, "successes": won, "episodes": played} for n, (won, played) in sorted(tallies.items())
+        {"actions": n, "way": names[n], "successes": won, "episodes": played}
+        for n, (won, played) in sorted(tallies.items())
     ]
     episodes = sum(played for _, played in tallies.values())
     outcome = {"policy": policy, "tried": tried, "episodes": episodes, "seconds": watch.sec}
@@ -65,10 +70,31 @@ def ways(space: Workspace, acting: Acting) -> list[Acting]:
     return [replace(acting, actions=count) for count in counts]
 
 
+def entrants(space: Workspace, number: int, acting: Acting) -> tuple[list[Acting], dict[str, float]]:
+    """The ways that are raced, and what a screen that has earned it expects of each, by name.
+
+    Such a screen drops the worse half before anything is played. One that rejects the candidate leaves
+    none to be played.
+    """
+    found, screened = ways(space, acting), space.outcome(number, "screen")
+    if screened is None or not screened["ways"]:
+        return found, {}
+    if screened["rejects"]:
+        return [], {}
+    if not screened["trust"]["order"]["earned"]:
+        return found, {}
+    asked = {each["way"]: each["q"] for each in screened["ways"]}
+    found.sort(key=lambda way: -asked.get(str(way), 0.0))
+    return found[: -(-len(found) // 2)], asked
+
+
 def _tally(
     space: Workspace, number: int, pool: Pool, progress: Progress, policy: str, way: Acting, episodes: int
 ) -> tuple[float, int]:
-    """Score and episodes of a way of acting; blocks of an earlier lap are found, not played again."""
+    """Score and episodes of a way of acting; blocks of an earlier lap are found, not played again.
+
+    A way in which the policy fails has no episodes.
+    """
     wanted = Play(
         name=f"race-n{way.actions}",
         policy=policy,
@@ -80,9 +106,12 @@ def _tally(
         acting=way,
         first=way.actions * SEEDS,
     )
-    batches = list(play(space, pool, wanted, progress))
+    try:
+        batches = list(play(space, pool, wanted, progress))
+    except PolicyError:
+        return 0.0, 0
     return sum(b.score_sum for b in batches), sum(b.episodes for b in batches)
 
 
 def _rate(tally: tuple[float, int]) -> float:
-    return tally[0] / tally[1]
+    return tally[0] / tally[1] if tally[1] else -1.0

@@ -10,11 +10,12 @@ from typing import Any
 
 from .approval import Door, approved, no_door
 from .errors import LoopError
-from .judging import champion_sample
 from .learning import pac_run, run_learner
 from .play import Pool
 from .progress import Progress
 from .race import race
+from .samples import champion_sample
+from .screen import screen
 from .stages import append, collect, evaluate, gate, learn
 from .statistics import wilson
 from .workspace import Outcome, Workspace
@@ -54,8 +55,9 @@ def run_round(
 
 
 def learn_candidate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
-    """Learn a candidate, and find out how it acts best."""
+    """Learn a candidate, ask the critics about it, and find out how it acts best."""
     learn(space, number, pool, progress)
+    screen(space, number, pool, progress)
     return race(space, number, pool, progress)
 
 

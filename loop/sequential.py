@@ -43,8 +43,9 @@ RATES = np.sort(np.concatenate([np.arange(1, 200) / 200, _EDGE, 1 - _EDGE]))
 """Common rates at which the level is held: the chance to cross ripples between coarser ones, most of all
 near 0 and 1."""
 
-SHAPE = 0.1
-"""Wang and Tsiatis' d: 0 spends the level early (Pocock), 0.5 late (O'Brien and Fleming)."""
+SHAPE = 0.13
+"""Wang and Tsiatis' d: 0 spends the level early (Pocock), 0.5 late (O'Brien and Fleming). Less costs power
+of small gains, more costs episodes of large ones (benchmarks/results/gate.md)."""
 
 LEAST = 8
 """A candidate with fewer successes is not promoted. At rates below 1 %, against a large sample, three lucky

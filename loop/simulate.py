@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .chances import Plan
 from .errors import LoopError
 from .sequential import RATES, SequentialTest, calibrate, crossing_probability, expected
 
@@ -122,15 +123,20 @@ def play_trials(
         s0, n0 = np.broadcast_to(given, s1.shape), np.full(len(steps), test.champion_n)
     else:
         s0, n0 = rng.binomial(steps, champion, (trials, len(steps))).cumsum(1), plan.looks
-    row = np.searchsorted(plan.rows, s0, side="right") - 1
-    look = np.arange(len(steps))
+    at, won = ended(plan, s0, s1)
+    every = np.arange(trials)
+    worse = s1[every, at] / plan.looks[at] - s0[every, at] / n0[at] < test.margin
+    return won, worse & ~won, plan.looks[at]
+
+
+def ended(plan: Plan, s0: np.ndarray, s1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At which look comparisons end, and whether they promote, `[trials]`; successes are `[trials, L]`."""
+    row, look = np.searchsorted(plan.rows, s0, side="right") - 1, np.arange(len(plan.looks))
     over = s1 >= plan.promote_at[look, row]
     stops = over | (s1 < plan.give_up_at[look, row])
     stops[:, -1] = True
-    at, every = stops.argmax(1), np.arange(trials)
-    won = over[every, at]
-    worse = s1[every, at] / plan.looks[at] - s0[every, at] / n0[at] < test.margin
-    return won, worse & ~won, plan.looks[at]
+    at = stops.argmax(1)
+    return at, over[np.arange(len(s1)), at]
 
 
 def fixed_n_per_arm(

@@ -4,12 +4,14 @@ A stage that has ended returns its record and does nothing. One that was killed 
 committed: collect and gate from their last block, learn from its last saved step.
 """
 
+from ..datasets.batch import episodes_by_source
 from .errors import LoopError
 from .judging import judge, promote_winner
 from .learning import fresh_rows, pac_run, run_learner, start_policy
 from .mirror import mirror
 from .play import Play, Pool, tally
 from .progress import Progress, Stopwatch
+from .screen import learnable
 from .seeds import Purpose
 from .workspace import Outcome, Workspace
 
@@ -42,7 +44,7 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
         return done
     watch, store = Stopwatch(), space.store
     store.clean()
-    snapshot = store.snapshot()
+    snapshot = store.snapshot(batches=learnable(store.batches(), space.config.screen.held_out))
     if not snapshot.batches:
         raise LoopError(
             f"{space.folder} has no demonstrations to learn from; see: pacloop demonstrate --help"
@@ -54,9 +56,6 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
     if played != reported:
         raise LoopError(f"round {number} collected {reported} episodes, but the dataset holds {played}")
     batches = store.counted(snapshot)
-    sources: dict[str, int] = {}
-    for batch in batches:
-        sources[batch.source] = sources.get(batch.source, 0) + batch.episodes
     progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
     ended = space.write_outcome(
         number,
@@ -66,7 +65,7 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
             "snapshot_id": snapshot.id,
             "episodes": sum(b.episodes for b in batches),
             "rows": sum(b.steps for b in batches),
-            "sources": sources,
+            "sources": episodes_by_source(batches),
             "excluded": len(store.excluded()),
             "seconds": watch.sec,
         },

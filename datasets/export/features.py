@@ -8,7 +8,7 @@ import numpy as np
 from ..episode import Episode
 from ..errors import DatasetError
 from ..schema import Field, Schema
-from .steps import is_image, is_text, pngs, rlds_steps
+from .steps import pngs, rlds_steps
 
 NUMBER_OF_NOBODY = -1
 """What `round` and `seed` say where nobody knows; `policy` is "" then."""
@@ -75,9 +75,9 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 def _feature(field: Field) -> Any:
     from tensorflow_datasets import features as tfds
 
-    if is_image(field):
+    if field.is_image:
         return tfds.Image(shape=field.shape, dtype=np.uint8, encoding_format="png")
-    if is_text(field):
+    if field.is_text:
         return tfds.Tensor(shape=field.shape, dtype=np.str_)
     encoding = "bytes" if _as_bytes(field) else "none"
     return tfds.Tensor(shape=field.shape, dtype=np.dtype(field.dtype), encoding=encoding)
@@ -90,7 +90,7 @@ def _as_bytes(field: Field) -> bool:
 
 def _stored(steps: np.ndarray, field: Field) -> np.ndarray:
     """The steps of a field, `[T+1, ...]`, as its feature keeps them."""
-    if is_image(field):
+    if field.is_image:
         return pngs(steps)
     if _as_bytes(field):
         rows = np.empty(len(steps), object)

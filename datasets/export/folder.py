@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import is_temporary, named_errors, sync, temporary_beside, writer_is_gone
+from ..files import named_errors, remove_dead, replacing
 
 
 @contextmanager
@@ -33,29 +33,17 @@ def held(folder: Path) -> Iterator[None]:
 
 def clean(folder: Path) -> None:
     """Remove what killed exports of this host left half-written in an export's folder."""
-    with named_errors(folder, "cleaned"):
-        for path in folder.rglob(".*.tmp"):
-            if is_temporary(path.name) and writer_is_gone(path.name):
-                path.unlink(missing_ok=True)
+    with named_errors(folder, "listed"):
+        remove_dead(folder.rglob(".*.tmp"))
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write to; what is written takes the place of `path`, synced, when all went well.
-
-    Raises DatasetError, and leaves `path` as it was, where the disk refuses.
-    """
-    with temporary_beside(path) as aside, named_errors(path, "written"):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield aside
-            sync(aside)
-            aside.replace(path)
-            sync(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
-            raise
+    """As `files.replacing`, in a folder that is made where there is none."""
+    with named_errors(path, "written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as aside:
+        yield aside
 
 
 def _lock(handle: int, folder: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from ..batch import Batch
+from ..batch import Batch, batch_of
 from ..errors import DatasetError
 from ..store import EpisodeStore
 from .ledger import Ledger, Shard
@@ -87,12 +87,14 @@ def ticker(told: Told, wanted: Sequence[Job]) -> Tick:
 def _by_batch(excluded: Collection[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for episode in set(excluded):
-        found.setdefault(episode.rpartition("/")[0], []).append(episode)
+        found.setdefault(batch_of(episode), []).append(episode)
     return found
 
 
 def _of(batch: Batch, excluded: Collection[str]) -> tuple[str, ...]:
     """Those ids that are episodes of the batch, sorted."""
+    if not excluded:
+        return ()
     return tuple(sorted(set(excluded) & {f"{batch.id}/{i}" for i in range(batch.episodes)}))
 
 

@@ -12,7 +12,7 @@ from ..store import EpisodeStore
 from .jobs import Job, Tick
 from .lerobot_meta import Total, episode_statistics
 from .parquet import column, fact_type, marked
-from .steps import facts, included, is_image
+from .steps import facts, included
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ def frame_fields(schema: Schema) -> dict[str, Field]:
 
 
 def _observation_name(name: str, field: Field) -> str:
-    return f"observation.{'images.' if is_image(field) else ''}{name.replace('/', '.')}"
+    return f"observation.{'images.' if field.is_image else ''}{name.replace('/', '.')}"
 
 
 def batch_tables(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..schema import Field
-from .steps import is_image, is_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,9 +77,9 @@ class Total:
 def episode_statistics(frames: Mapping[str, np.ndarray], fields: Mapping[str, Field]) -> Statistics:
     """The statistics of one episode's frames, each `[T, ...]`; texts have none."""
     return {
-        name: _picture_statistics(frames[name]) if is_image(field) else _statistics(frames[name])
+        name: _picture_statistics(frames[name]) if field.is_image else _statistics(frames[name])
         for name, field in fields.items()
-        if not is_text(field)
+        if not field.is_text
     }
 
 
@@ -154,7 +153,7 @@ def _together(parts: Sequence[Statistics]) -> Statistics:
 
 
 def _feature(field: Field) -> dict[str, Any]:
-    if is_image(field):
+    if field.is_image:
         return {"dtype": "image", "shape": list(field.shape), "names": ["height", "width", "channels"]}
-    dtype = "string" if is_text(field) else field.dtype
+    dtype = "string" if field.is_text else field.dtype
     return {"dtype": dtype, "shape": list(field.shape or (1,)), "names": None}

@@ -18,7 +18,7 @@ from ..store import EpisodeStore
 from .folder import held, whole_file
 from .jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
 from .ledger import begin, read_ledger, write_ledger
-from .steps import facts, included, is_image, pngs, rlds_steps
+from .steps import facts, included, pngs, rlds_steps
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +70,7 @@ def column(array: np.ndarray, field: Field) -> "pa.Array":
     """The values of a field, `[N, ...]`, as a column: PNG files, or lists nested as the shape is."""
     import pyarrow as pa
 
-    if is_image(field):
+    if field.is_image:
         files = pa.array(pngs(array), pa.binary())
         return pa.StructArray.from_arrays([files, pa.nulls(len(files), pa.string())], ["bytes", "path"])
     values = pa.array(np.ascontiguousarray(array).reshape(-1))
@@ -81,7 +81,7 @@ def column(array: np.ndarray, field: Field) -> "pa.Array":
 
 def marked(table: "pa.Table", fields: Mapping[str, Field]) -> "pa.Table":
     """The table with a note for Hugging Face's `datasets` which columns are pictures."""
-    pictures = {name: {"_type": "Image"} for name, field in fields.items() if is_image(field)}
+    pictures = {name: {"_type": "Image"} for name, field in fields.items() if field.is_image}
     note = json.dumps({"info": {"features": pictures}})
     return table.replace_schema_metadata({"huggingface": note}) if pictures else table
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from ..episode import Episode
-from ..schema import Field
 from ..store import EpisodeStore
 from ..tables import EpisodeRow
 from .jobs import Job, Tick
@@ -57,16 +56,6 @@ def facts(row: EpisodeRow, job: Job) -> dict[str, Any]:
         "instruction": row.instruction,
         "info": row.info,
     }
-
-
-def is_image(field: Field) -> bool:
-    """Whether a field is kept as pictures: 8 bits, `[H, W, 1]` or `[H, W, 3]`."""
-    return field.dtype == "uint8" and len(field.shape) == 3 and field.shape[-1] in (1, 3)
-
-
-def is_text(field: Field) -> bool:
-    """Whether a field holds strings."""
-    return np.dtype(field.dtype).kind in "OSUT"
 
 
 def png(picture: np.ndarray) -> bytes:

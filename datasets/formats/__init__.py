@@ -5,3 +5,6 @@ A reader yields what the file says, without judging it: a `RawEpisode` for each 
 to be (cut short, another format). It never executes anything from a file and never unpickles, and it
 holds one episode at a time.
 """
+
+FORMATS = ("rlds", "robomimic", "minari", "lerobot", "npz", "pacloop")
+"""The formats by their names; each is a file beside this one."""

@@ -10,7 +10,7 @@ import pytest
 
 from pacloop.actors.cluster import connect
 from pacloop.actors.collector import CollectError, CollectorPool
-from pacloop.actors.rollout import rollout
+from pacloop.actors.rollout import PolicyError, rollout
 from pacloop.learner.checkpoint import build_policy
 from pacloop.learner.policy import Acting
 
@@ -147,6 +147,15 @@ def test_the_same_weights_may_act_in_several_ways(pool, reach, reacher, same_epi
 def test_a_failing_task_is_named_and_its_run_is_not_heard_of_later(pool, check, reacher):
     with pytest.raises(CollectError, match=r"a collector of test/reach failed: .*the arm is stuck"):
         list(pool.run(*reacher, [13, *range(1000, 1100)]))
+    check()
+
+
+def test_a_policy_that_crashes_is_blamed_and_not_the_task(pool, check, reacher):
+    record, weights = reacher
+    drawless = replace(record, id="drawless", acting=Acting("q_guided", 0))
+    with pytest.raises(PolicyError, match="policy drawless failed to act: IndexError") as caught:
+        list(pool.run(drawless, weights, SEEDS))
+    assert caught.value.policy == "drawless"
     check()
 
 

@@ -1,11 +1,12 @@
 """Rollouts: an episode is a function of its seed and its policy, whoever runs beside it."""
 
+import pickle
 import random
 
 import numpy as np
 import pytest
 
-from pacloop.actors.rollout import ACTION_NOISE, rollout
+from pacloop.actors.rollout import ACTION_NOISE, PolicyError, rollout
 from pacloop.datasets.episode import check_episode
 from pacloop.learner.checkpoint import build_policy
 
@@ -100,3 +101,17 @@ def test_short_episodes_do_not_wait_for_long_ones(reach):
 
 def test_no_seeds_no_episodes(reach, policy):
     assert run(reach, policy, [], 3) == []
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_actions_that_are_not_finite_are_the_policys_fault(reach, wrong):
+    policy = Scripted(lambda observation, noise: np.full((len(noise), 2), wrong))
+    with pytest.raises(PolicyError, match="policy p7 gave actions that are not finite"):
+        run(reach, policy, [1], 1, policy_id="p7")
+
+
+def test_a_policy_that_crashes_is_named(reach):
+    policy = Scripted(lambda observation, noise: observation["no such field"])
+    with pytest.raises(PolicyError, match="policy p7 failed to act: KeyError") as caught:
+        run(reach, policy, [1], 1, policy_id="p7")
+    assert pickle.loads(pickle.dumps(caught.value)).policy == "p7", "it must arrive from an actor whole"

@@ -5,10 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pacloop.actors.rollout import PolicyError
+from pacloop.flows.rounds import round_name
 from pacloop.loop import arms as arms_module
 from pacloop.loop import stages
 from pacloop.loop.config import parse_config
 from pacloop.loop.progress import silent
+from pacloop.loop.status import rows
 from pacloop.loop.workspace import Workspace
 
 
@@ -26,6 +29,8 @@ class Played:
 
     def scores(self, rng, policy, n):
         mean = self.means[policy]
+        if isinstance(mean, Exception):
+            raise mean
         return (rng.random(n) < mean).astype(float) if self.binary else rng.beta(9 * mean, 9 * (1 - mean), n)
 
     def add(self, wanted, name, scores):
@@ -49,11 +54,16 @@ class Played:
 
 @pytest.fixture
 def judged(tmp_path, monkeypatch, tally):
-    def judged(gate, old=0.4, new=0.8, binary=True):
+    def judged(gate, old=0.4, new=0.8, binary=True, screened=None):
         settings = {"gate": {"cap": 80, "block": 20, **gate}}
         space = Workspace.create(tmp_path / "space", parse_config(settings, "test"))
         played = Played({"old": old, "newer": new}, binary)
-        store = SimpleNamespace(batches=lambda: played.batches, iter_rows=played.iter_rows)
+        store = SimpleNamespace(
+            batches=lambda: played.batches,
+            iter_rows=played.iter_rows,
+            episodes=lambda _: [],
+            snapshot=lambda batches: batches,
+        )
         monkeypatch.setitem(space.__dict__, "store", store)
         monkeypatch.setattr(arms_module, "play", played.play)
         for policy in ("old", "newer"):
@@ -66,7 +76,9 @@ def judged(tmp_path, monkeypatch, tally):
         batch = played.add(collect, "collect-00000", played.scores(np.random.default_rng(9), "old", 80))
         outcome = tally(batch.successes, 80, champion="old") | {"binary": binary}
         space.write_outcome(1, "collect", outcome)
-        space.write_outcome(1, "race", {"policy": "newer"})
+        space.write_outcome(1, "race", {"policy": "newer", "episodes": 0, "seconds": 0.0})
+        if screened:
+            space.write_outcome(1, "screen", screened)
         verdict = stages.gate(space, 1, None, silent)
         return space, verdict, played
 
@@ -113,3 +125,28 @@ def test_giving_up_by_evidence_says_so(judged):
     assert verdict["decision"] == "rejected"
     assert verdict["episodes_saved"] >= 20
     assert "it does worse" in verdict["reason"]
+
+
+def test_a_screen_that_has_earned_it_rejects_without_an_episode(judged):
+    screened = {"ways": [], "rejects": True}
+    space, verdict, played = judged({}, screened=screened)
+    assert (verdict["decision"], verdict["candidate_n"], verdict["episodes_saved"]) == ("rejected", 0, 80)
+    assert verdict["reason"].startswith("the critics say no, and have been right before")
+    assert verdict["champion_n"] == 80 and len(played.asked) == 1
+    assert verdict["screen"] == screened
+    assert space.registry.champion() == "old"
+
+
+def test_a_candidate_that_cannot_act_is_rejected_by_name(judged):
+    space, verdict, _ = judged({}, new=PolicyError("newer", "gave actions that are not finite"))
+    assert (verdict["decision"], verdict["candidate_n"]) == ("rejected", 0)
+    assert verdict["reason"] == "policy newer gave actions that are not finite"
+    assert space.registry.champion() == "old"
+    [row] = [row for row in rows(space) if row.name == "round 1"]
+    assert (row.n, row.rate, row.interval, row.verdict) == (0, 0.0, (0.0, 1.0), "rejected")
+    assert round_name(1, verdict) == "round 1 - rejected"
+
+
+def test_a_champion_that_cannot_act_is_no_verdict_on_the_candidate(judged):
+    with pytest.raises(PolicyError, match="policy old failed"):
+        judged({"champion": "fresh"}, new=PolicyError("old", "failed to act: KeyError('arm')"))

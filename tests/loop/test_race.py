@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pacloop.actors.rollout import rollout
+from pacloop.actors.rollout import PolicyError, rollout
 from pacloop.learner.checkpoint import PolicyRecord, build_policy, read_record, write_policy
 from pacloop.learner.config import PacConfig
 from pacloop.learner.pac import Pac
@@ -77,6 +77,23 @@ def test_where_nothing_is_to_be_chosen_nothing_is_played(raced, change):
     act = space.config.act.model_copy(update={"trial_actions": change.get("trial_actions", [2])})
     space = replace(space, config=space.config.model_copy(update={"act": act}))
     assert ways(space, Acting(change.get("mode", "q_guided"), 4)) == []
+
+
+@pytest.mark.parametrize("failing", [{16}, {2, 4, 8, 16}])
+def test_a_way_in_which_the_policy_fails_loses(raced, failing):
+    space, collectors = raced
+    run = collectors.run
+
+    def fail(record, weights, seeds):
+        if record.acting.actions in failing:
+            raise PolicyError(record.id, "failed to act")
+        return run(record, weights, seeds)
+
+    collectors.run = fail
+    outcome = race(space, 1, lambda: collectors, silent)
+    lost = [way for way in outcome["tried"] if way["actions"] in failing]
+    assert {(way["successes"], way["episodes"]) for way in lost} == {(0.0, 0)}
+    assert read_record(space.policy_folder(outcome["policy"])).acting.actions == (2 if 8 in failing else 8)
 
 
 def test_there_is_no_race_without_a_candidate(space):

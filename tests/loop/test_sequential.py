@@ -15,8 +15,12 @@ from pacloop.loop.sequential import (
     SequentialTest,
     calibrate,
     crossing_probability,
+    expected,
     looks,
 )
+
+CONSTANT = 2.289
+"""Of 500 episodes given, a cap of 500 and looks every 10, at level .05."""
 
 
 def test_evidence_by_hand():
@@ -30,7 +34,7 @@ def test_evidence_by_hand():
 
 
 def test_the_boundary_by_hand():
-    test = SequentialTest(champion_n=300, cap=300, block=50, level=0.05, constant=2.0)
+    test = SequentialTest(champion_n=300, cap=300, block=50, level=0.05, constant=2.0, shape=0.1)
     assert test.boundary(300) == pytest.approx(2.0)
     assert test.boundary(50) == pytest.approx(2.0 * 3.5**0.1)  # I is 150 at the cap and 300/7 at 50
 
@@ -201,13 +205,27 @@ def test_the_constant_is_the_smallest_to_a_hundredth():
 
 def test_published_level_and_power():
     """300 champion episodes, up to 500 candidate episodes one by one, constant 2.39: level and power."""
-    test = SequentialTest(300, 500, 1, 0.05, constant=2.39)
+    test = SequentialTest(300, 500, 1, 0.05, constant=2.39, shape=0.1)
     null = np.linspace(0.1, 0.9, 9)
     champion = np.array([*null, 0.5, 0.6, 0.7, 0.8, 0.85])
     candidate = np.array([*null, 0.6, 0.75, 0.8, 0.9, 0.93])
     found = crossing_probability(test, champion, candidate)
     assert 0.046 < found[:9].max() < 0.052  # what a constant 0.02 more or less would give
     assert found[9:] == pytest.approx([0.76, 0.99, 0.85, 0.96, 0.92], abs=0.03)
+
+
+STEP = np.array([(0.90, 257), (1.00, 130), (0.95, 223), (1.00, 161), (0.99, 192)]).T
+"""Power and episodes in each arm of STEP (arXiv 2503.10966) at level .05 and cap 500."""
+
+
+def test_power_and_episodes_beside_the_best_published_test():
+    """500 episodes given, looks every 10, the constant of the default shape: five pairs of rates."""
+    test = SequentialTest(500, 500, 10, 0.05, constant=CONSTANT, least=8)
+    champion, candidate = np.array([0.5, 0.6, 0.7, 0.8, 0.85]), np.array([0.6, 0.75, 0.8, 0.9, 0.93])
+    found = expected(test, champion, candidate)
+    assert (found.promoted >= STEP[0] - 0.03).all()
+    assert (found.episodes / (2 * STEP[1])).mean() <= 0.42
+    assert crossing_probability(test, BETWEEN[::4], BETWEEN[::4]).max() <= 0.05
 
 
 def test_power_grows_with_the_gain_and_with_the_episodes():

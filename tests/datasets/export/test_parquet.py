@@ -8,7 +8,7 @@ import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore
 from pacloop.datasets.export import export_parquet, export_rlds
-from pacloop.datasets.export.steps import is_image, rlds_steps
+from pacloop.datasets.export.steps import rlds_steps
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_every_kind_of_field_comes_out_equal(tmp_path, everything, exports):
         assert found.step.tolist() == list(range(row.length + 1))
         for name, array in steps.items():
             field = everything.observation.get(name.removeprefix("observation/"))
-            if field and is_image(field):
+            if field and field.is_image:
                 from io import BytesIO
 
                 pictures = [np.asarray(Image.open(BytesIO(cell["bytes"]))) for cell in found[name]]

@@ -1,0 +1,34 @@
+"""What a round's page in Prefect shows of the Q screen, as markdown."""
+
+import base64
+from typing import Any
+
+from ..loop.screen import sentence
+from ..loop.screen_plot import screen_png
+
+
+def screen_page(screened: dict[str, Any]) -> str:
+    """A heading, the screen in one sentence, what it was trusted with, the picture and the ways of acting.
+
+    `screened` is the `screen` of a round's verdict, or the outcome of its stage `screen`.
+    """
+    parts = ["## What the critics think", f"{sentence(screened).capitalize()}."]
+    if screened["ways"]:
+        picture = base64.b64encode(screen_png(screened)).decode()
+        parts += [
+            f"![the Q screen](data:image/png;base64,{picture})",
+            "\n".join(
+                [
+                    "| way of acting | Q, champion's critic | Q, its own critic |",
+                    "|---|---|---|",
+                    *(f"| {way['way']} | {way['q']:.4f} | {way['own_q']:.4f} |" for way in screened["ways"]),
+                ]
+            ),
+        ]
+    for what, earned in screened["trust"].items():
+        trusted = "trusted" if earned["earned"] else "not trusted"
+        parts.append(
+            f"Its {what} is {trusted}: evidence {earned['evidence']:.2f} of {earned['limit']:.2f} "
+            f"from {earned['rounds']} earlier rounds."
+        )
+    return "\n\n".join(parts)

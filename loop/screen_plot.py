@@ -1,0 +1,42 @@
+"""The Q screen as a picture: who the critic tells apart, how far it is off, what it expects of each way."""
+
+import io
+from typing import Any
+
+BLUE, GREY, GRID = "#0550ae", "#57606a", "#d0d7de"
+
+
+def screen_png(screened: dict[str, Any]) -> bytes:
+    """The figures of `screen` or of a verdict's `screen` as a PNG, some 40 kB; there must be episodes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11.0, 3.4), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, middle, right = figure.subplots(1, 3)
+    worths = {"kept out of learning": (screened, BLUE)}
+    if "own_episodes" in screened:
+        worths["its own in the gate"] = (screened["own_episodes"], "#1a7f37")
+    for name, (worth, color) in worths.items():
+        told, off = worth["discrimination"]["by_step"], worth["calibration"]
+        label = f"{name} ({worth['episodes']})"
+        left.plot([p["step"] for p in told], [p["auc"] for p in told], ".-", color=color, label=label)
+        label = f"off by {off['error']:.3f}"
+        curve = off["curve"]
+        middle.plot([b["q"] for b in curve], [b["returned"] for b in curve], "o-", color=color, label=label)
+    left.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
+    left.set(xlabel="step of the episode", ylabel="chance to tell success", ylim=(0, 1.03))
+    top = max(max(middle.get_xlim()[1], middle.get_ylim()[1]), 1e-6)
+    middle.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1)
+    middle.set(xlabel="Q", ylabel="discounted return that followed")
+    names = [way["way"].replace("q_guided of ", "") for way in screened["ways"]]
+    right.plot(names, [way["q"] for way in screened["ways"]], "o", color=BLUE, label="champion's critic")
+    right.plot(names, [way["own_q"] for way in screened["ways"]], "x", color=GREY, label="its own critic")
+    right.set(xlabel="way of acting (actions drawn)", ylabel="Q of what it would do")
+    for axes in (left, middle, right):
+        axes.grid(color=GRID, linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=8, frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
