@@ -31,7 +31,7 @@ def improve_with_prefect(
     """Improve the workspace in `folder`; what is None is taken from its settings."""
     begun = time.monotonic()
     Workspace.open(folder)  # a wrong folder is told before Prefect takes its seconds to start
-    from .rounds import close_dead_runs, final_flow, round_flow, session, start_flow
+    from .rounds import close_dead_runs, final_flow, play_round, session, start_flow
 
     with session(folder, progress, until=until, approve=approve) as ours:
         settings, workspace = ours.space.config.improve, str(folder.resolve())
@@ -43,7 +43,7 @@ def improve_with_prefect(
             rounds=settings.rounds if rounds is None else rounds,
             minutes=settings.minutes if minutes is None else minutes,
             play_start=lambda: start_flow(workspace),
-            play_round=lambda number: round_flow(workspace, number),
+            play_round=lambda number: play_round(workspace, number),
             measure=lambda number, policy: final_flow(workspace, number, policy),
         )
         curve = write_curve(ours.space)
