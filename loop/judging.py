@@ -37,7 +37,7 @@ def judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outc
     verdict = unless_refused(space, number, compare, test=test, names=names, champion=given)
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
-    outcome = with_remarks(space, number, pool, with_screen(space, number, outcome))
+    outcome = with_remarks(space, number, with_screen(space, number, outcome))
     outcome = unless_changed(space, number, outcome)
     waits = config.approve and outcome["decision"] == "promoted"
     return space.write_outcome(number, "judged" if waits else "gate", outcome)

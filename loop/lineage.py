@@ -90,6 +90,7 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
         "seed": lineage.get("seed"),
         "host": lineage.get("host"),
+        "code": lineage.get("code"),
         "acting": data["acting"],
         "network": data["network"],
         "learn": lineage.get("learn"),
@@ -129,4 +130,7 @@ def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
 
 def _batch_facts(batch: Batch) -> Facts:
     names = ("id", "source", "round", "episodes", "steps", "mean_score")
-    return {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    facts = {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    if batch.origin.get("command") == "inject":
+        facts["injected"] = {name: batch.origin[name] for name in ("path", "by", "when", "note")}
+    return facts
