@@ -49,7 +49,8 @@ figure { margin: 10px 0; }
   body { max-width: none; padding: 0; font-size: 11px; } nav, video { display: none; }
   h2 { margin-top: 22px; } h2, h3 { break-after: avoid; } tr, figure, .film, .tile { break-inside: avoid; }
   thead { display: table-header-group; } pre { white-space: pre-wrap; font-size: 9px; }
-  table, .mark, td code { font-size: 9.5px; } th, td { padding: 3px 8px 3px 0; } figcaption, caption { font-size: 10px; }
+  table, .mark, td code { font-size: 9.5px; } th, td { padding: 3px 8px 3px 0; }
+  figcaption, figcaption code, caption { font-size: 10px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 @page { size: A4; margin: 14mm; }
