@@ -140,4 +140,4 @@ def _policy(space: "Workspace", policy: str | None, links: Links) -> str:
     if not (space.policy_folder(policy) / "policy.json").is_file():
         return policy  # a demonstrator
     link = links.get(policy_lineage(space, policy).get("round", -1))
-    return f"[`{policy}`]({link})" if link else f"`{policy}`"
+    return f"[{policy}]({link})" if link else f"`{policy}`"  # Prefect's UI shows no code in links
