@@ -4,7 +4,7 @@ The video is VP9 in an MP4 file: browsers play it, and its encoder (libvpx, BSD)
 FFmpeg, those without GPL parts too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..datasets import DatasetError, Episode, Schema
 from ..datasets.files import replacing
-from .task import Task
+from .task import SeededEnvironment, Task
 
 CODEC = "libvpx-vp9"
 OPTIONS = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
@@ -30,41 +30,58 @@ def image_fields(schema: Schema) -> list[str]:
     return sorted(name for name, field in schema.observation.items() if field.is_image)
 
 
-def show_images(episode: Episode, names: list[str], see: See) -> None:
-    """Show an episode's own images, T+1 pictures; several cameras stand side by side."""
+def show_images(episode: Episode, names: list[str], see: See, *, steps: Container[int] | None = None) -> None:
+    """Show an episode's own images, T+1 pictures, or those of `steps`; several cameras stand side by side."""
     for step in range(episode.length + 1):
+        if steps is not None and step not in steps:
+            continue
         images = [_enlarged(episode.observation[name][step]) for name in names]
         height = max(len(image) for image in images)
         see(np.concatenate([_padded(image, height) for image in images], axis=1))
 
 
-def act_again(task: Task, episode: Episode, see: See) -> str | None:
+def act_again(task: Task, episode: Episode, see: See, *, steps: Container[int] | None = None) -> str | None:
     """Act an episode out again, from its seed and its actions, and show what the task's camera sees.
+
+    Of the T+1 observations those of `steps` are shown, all by default: a picture costs more than a step.
 
     Returns the first difference between what is observed now and what the episode holds, as a
     sentence; None where they are equal. Raises DatasetError where the task cannot be looked at, or the
     episode has no seed.
     """
-    if episode.seed is None:
-        raise DatasetError("the episode has no seed, so its start cannot be made again")
     environment = task.make()
     try:
-        render = getattr(environment, "render", None)
-        if render is None:
-            raise DatasetError(f"{task.name} cannot be looked at: its environment has no render()")
-        environment.seed(episode.seed)
-        step, difference = environment.reset(), None
-        for index in range(episode.length + 1):
-            difference = difference or _difference(step.observation, episode, index)
-            see(render())
-            if index == episode.length:
-                break
-            if step.last():
-                return difference or f"it ends after {index} steps, but the episode has {episode.length}"
-            step = environment.step(episode.action[index])
-        return difference
+        return act_in(environment, task.name, episode, see, steps=steps)
     finally:
         environment.close()
+
+
+def act_in(
+    environment: SeededEnvironment,
+    name: str,
+    episode: Episode,
+    see: See,
+    *,
+    steps: Container[int] | None = None,
+) -> str | None:
+    """Do what `act_again` does, in an environment of the task of this name, which may be used on."""
+    if episode.seed is None:
+        raise DatasetError("the episode has no seed, so its start cannot be made again")
+    render = getattr(environment, "render", None)
+    if render is None:
+        raise DatasetError(f"{name} cannot be looked at: its environment has no render()")
+    environment.seed(episode.seed)
+    step, difference = environment.reset(), None
+    for index in range(episode.length + 1):
+        difference = difference or _difference(step.observation, episode, index)
+        if steps is None or index in steps:
+            see(render())
+        if index == episode.length:
+            break
+        if step.last():
+            return difference or f"it ends after {index} steps, but the episode has {episode.length}"
+        step = environment.step(episode.action[index])
+    return difference
 
 
 @contextmanager

@@ -5,7 +5,6 @@ where its API is away, the question goes on waiting for an answer from a termina
 once the API is back.
 """
 
-import base64
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
@@ -15,16 +14,19 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Paused, Running
+from prefect.states import Paused, Running
 from pydantic import Field, ValidationError
 
 from ..datasets.errors import PacloopError
 from ..loop.approval import Answer, Look, Question
-from ..loop.errors import LoopError
+from ..loop.errors import Withdrawn
+from ..loop.film import film
 from ..loop.plot import curve_png
 from ..loop.status import rows
 from ..loop.workspace import Workspace
 from .dataset_commands import user
+from .markdown import fitted, picture
+from .round_page import episodes_to_show, strips
 
 MORE_EPISODES = 200
 """What the form offers where more episodes are wanted."""
@@ -47,7 +49,7 @@ class Word(RunInput):
 def form(space: Workspace, asked: Question) -> Iterator[Look]:
     """Pause the current run while inside, with the figures and a form. Looking gives what was filled in.
 
-    Looking raises LoopError where somebody cancelled the run instead.
+    Looking raises Withdrawn where somebody cancelled the run instead.
     """
     shown = _Form(UUID(flow_run.get_id()), asked, approval_page(space, asked))
     yield shown.look
@@ -81,8 +83,7 @@ class _Form:
     def _look(self, client: SyncPrefectClient) -> Answer | None:
         state = client.read_flow_run(self._run).state
         if state and (state.is_cancelled() or state.is_cancelling()):
-            client.set_flow_run_state(self._run, Cancelled(), force=True)
-            raise LoopError(
+            raise Withdrawn(
                 f"round {self._asked.round} was cancelled while {self._asked.candidate} waited for approval; "
                 "the next run asks again"
             )
@@ -110,7 +111,7 @@ class _Form:
 
 
 def approval_page(space: Workspace, asked: Question) -> str:
-    """The figures, the curve, and both ways to answer, as markdown."""
+    """The figures, the curve, a filmstrip, and both ways to answer, as markdown."""
     judged, found = asked.judged, rows(space)
     png = curve_png(found, target=space.config.improve.until, title=f"{space.config.task}: success per round")
     measured = [
@@ -130,11 +131,12 @@ def approval_page(space: Workspace, asked: Question) -> str:
         "\n".join(["| | success | 95 % interval | n |", "|---|---|---|---|", *measured]),
         f"If it were no better, the test would have said so with at least {1 - judged['level']:.1%} chance.",
         f"ALARM: {judged['alarm']}" if judged.get("alarm") else "",
-        f"![success per round](data:image/png;base64,{base64.b64encode(png).decode()})",
+        picture(png, "success per round"),
+        *strips(film(space, episodes_to_show(space, asked.round))),
         f"Unanswered for {space.config.gate.approve_hours:g} hours, the champion stays. In a terminal: "
         f"`pacloop approve` or `pacloop reject`, with `--workspace {space.folder.resolve()} --reason ...`",
     ]
-    return "\n\n".join(filter(None, lines))
+    return fitted(lines)
 
 
 def _line(name: str, successes: float, n: int, interval: tuple[float, float]) -> str:

@@ -21,6 +21,7 @@ from .export_commands import export
 from .gate_commands import gate
 from .inject import inject
 from .policy_commands import policies
+from .report import report
 from .serve import serve
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.add_typer(dataset)
 dataset.command()(export)
 app.command()(inject)
+app.command()(report)
 app.command()(serve)
 app.command()(deploy)
 app.command()(approve)
@@ -116,29 +118,24 @@ def improve(
 
 
 @app.command()
-def status(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
-    """Show the rounds so far: success with interval, n, verdict, episodes, seconds."""
-    from ..loop.alarm import champion_record
-    from ..loop.approval import question
-    from ..loop.lease import current_holder
-    from ..loop.status import rows
-    from .display import print_rows
+def status(
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C; with --json a line each.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks of --watch.")] = 2.0,
+) -> None:
+    """Show the rounds so far: success with interval, n, verdict, episodes, seconds; and what goes on."""
+    from . import watch as watching
 
     space = _open(workspace)
-    found, champion = rows(space), space.registry.champion()
-    at_work, record, asked = current_holder(workspace), champion_record(space), question(space)
-    if as_json:
-        data = {"task": space.config.task, "champion": champion, "at_work": at_work}
-        data["record"] = record.to_json() if record else None
-        data["waits"] = {"round": asked.round, "policy": asked.candidate} if asked else None
-        _print_json(data | {"rows": [row.to_json() for row in found]})
-        return
-    print_rows(found, f"{space.config.task}: success per round")
-    print(f"champion: {champion or 'none yet'}   at work: {at_work or 'nobody'}")
-    if record:
-        print(record.sentence())
-    if asked:
-        print(asked.sentence())
+    if watch:
+        watching.watch(space, every, as_json)
+    elif as_json:
+        _print_json(watching.read_status(space).to_json())
+    else:
+        watching.print_status(watching.read_status(space))
 
 
 @app.command()

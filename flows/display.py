@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from ..loop.progress import Progress
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from ..loop.status import Row
 
 QUIET_SEC = 15.0
@@ -77,8 +80,17 @@ class _Lines:
 
 
 def print_rows(found: "Sequence[Row]", title: str) -> None:
-    """The rounds so far as a table."""
+    """The rounds so far as a table, and the reason of each verdict."""
     from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(rows_table(found, title))
+    for reason in reasons(found):
+        console.print(reason)
+
+
+def rows_table(found: "Sequence[Row]", title: str) -> "Table":
+    """The rounds so far as a table."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold")
@@ -96,11 +108,14 @@ def print_rows(found: "Sequence[Row]", title: str) -> None:
             str(row.episodes),
             f"{row.seconds:.0f}",
         )
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(table)
-    for row in found:
-        if row.reason:
-            console.print(f"{row.name}: {row.reason}", style="dim", highlight=False)
+    return table
+
+
+def reasons(found: "Sequence[Row]") -> "list[Text]":
+    """Why each verdict was given."""
+    from rich.text import Text
+
+    return [Text(f"{row.name}: {row.reason}", style="dim") for row in found if row.reason]
 
 
 def _bar(rate: float, width: int = 12) -> str:

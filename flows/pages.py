@@ -1,15 +1,20 @@
-"""What a run's page in Prefect shows of an injection and of an evaluation, as markdown."""
+"""What Prefect shows of all rounds, of an injection and of an evaluation, as markdown."""
 
 from typing import TYPE_CHECKING
 
 from ..loop.alarm import champion_record
-from ..loop.status import rows, table
+from ..loop.plot import curve_png
+from ..loop.sources import sources_table
+from ..loop.status import committed, rows, table
+from .markdown import fitted, picture
 
 if TYPE_CHECKING:
     from ..loop.inject import Request
     from ..loop.injected import Injected
     from ..loop.workspace import Outcome, Workspace
 
+REASONS = 50
+"""Verdicts whose reasons a page lists."""
 SHOWN = 100
 """Episodes of the quarantine that a page lists; the others are in the dataset's record."""
 
@@ -42,6 +47,28 @@ def injection_page(outcome: "Injected", request: "Request") -> str:
             lines.append(f"and {more} more: `pacloop dataset show --quarantine`")
     lines.append(f"Path: `{outcome.path}`")
     return "\n\n".join(filter(None, lines))
+
+
+def success_page(space: "Workspace") -> str:
+    """The story so far: the curve, the table, the gate's latest reasons, the data."""
+    found = rows(space)
+    title = f"{space.config.task}: success per round"
+    curve = curve_png(found, target=space.config.improve.until, title=title)
+    reasons = [f"* **{_cell(row.name)}**: {_cell(row.reason)}" for row in found if row.reason]
+    if len(reasons) > REASONS:
+        reasons = [f"(the latest {REASONS} of {len(reasons)})", "", *reasons[-REASONS:]]
+    return fitted(
+        [
+            f"# {title}",
+            *alarm_note(space),
+            picture(curve, "success per round"),
+            table(found),
+            "\n".join(reasons),
+            "## Data",
+            sources_table(committed(space)),
+            f"Champion: `{space.registry.champion()}`. Workspace: `{space.folder.resolve()}`.",
+        ]
+    )
 
 
 def evaluation_page(space: "Workspace", outcome: "Outcome") -> str:

@@ -71,7 +71,11 @@ def _reign_line(reign: dict) -> str:
 
 
 def _batch_line(batch: dict) -> str:
-    made = f"{batch['source']}, round {batch['round']}" if batch["round"] is not None else batch["source"]
+    made = batch["source"]
+    if batch["round"] is not None:
+        made += f", round {batch['round']}"
+    if injected := batch.get("injected"):
+        made += f" from {Path(injected['path']).name} by {injected['by']}"
     return f"{batch['id']}: {made}, {batch['episodes']} episodes, success {batch['mean_score']:.0%}"
 
 

@@ -5,7 +5,6 @@ process that called them, so the collectors and the lease belong to it; a flow t
 opens one of its own, as a deployment's run does.
 """
 
-import base64
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -14,26 +13,28 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import CancelledRun
 from prefect.runtime import flow_run
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from ..loop.approval import Look, Question
 from ..loop.config import with_approval, with_target
+from ..loop.errors import Withdrawn
+from ..loop.film import filming
 from ..loop.lease import lease
 from ..loop.play import Pool
-from ..loop.plot import curve_png
 from ..loop.progress import Progress, silent
 from ..loop.round import run_final, run_round, run_start
-from ..loop.status import rows, table
 from ..loop.workspace import Outcome, Workspace
 from .approval import form
 from .events import tell_question, tell_verdict
-from .pages import alarm_note
+from .live import Live
+from .publishing import publish, publish_round
+from .round_page import episodes_to_show
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,13 @@ def session(
 
     with lease(folder):
         space.store.clean()
-        _session = Session(space, pool, progress)
+        live = Live(progress)
+        _session = Session(space, pool, live)
         try:
             yield _session
         finally:
             _session = None
+            live.close()
             for opened in pools:
                 opened.close()
 
@@ -110,15 +113,28 @@ def start_flow(workspace: str) -> Outcome:
 
 
 @flow(name="round", flow_run_name="round {number}", validate_parameters=False)
-def round_flow(workspace: str, number: int) -> Outcome:
+def round_flow(workspace: str, number: int) -> Outcome | State:
     """One round: collect, append, learn, gate. The run is renamed after what the gate said."""
     with _ours(workspace) as ours:
-        verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task, _ask)
+        try:
+            verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task, _ask)
+        except Withdrawn as error:
+            return Cancelled(message=str(error))
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
-        publish(ours.space)
+        with filming(ours.space, episodes_to_show(ours.space, number)) as films:
+            publish(ours.space)
+            publish_round(ours.space, number, verdict, films)
         tell_verdict(ours.space, number, verdict)
         return verdict
+
+
+def play_round(workspace: str, number: int) -> Outcome:
+    """`round_flow`; raises Withdrawn where somebody cancelled its run instead of answering."""
+    try:
+        return round_flow(workspace, number)  # pyright: ignore[reportReturnType]
+    except CancelledRun as error:
+        raise Withdrawn(str(error)) from None
 
 
 @flow(name="final", flow_run_name="final - {policy}", validate_parameters=False)
@@ -175,26 +191,6 @@ def rename(name: str) -> None:
     """Rename the current flow run, so that Prefect's lists read as the improvement itself."""
     with suppress(Exception), get_client(sync_client=True) as client:
         client.update_flow_run(flow_run.get_id(), name=name)  # pyright: ignore[reportArgumentType]
-
-
-def publish(space: Workspace) -> None:
-    """Rewrite the artifact `success-per-round`: the curve and the table, as of now."""
-    found = rows(space)
-    png = curve_png(found, target=space.config.improve.until, title=f"{space.config.task}: success per round")
-    picture = base64.b64encode(png).decode()
-    reasons = [f"* **{row.name}**: {row.reason}" for row in found if row.reason]
-    markdown = "\n\n".join(
-        [
-            f"# {space.config.task}: success per round",
-            *alarm_note(space),
-            f"![success per round](data:image/png;base64,{picture})",
-            table(found),
-            "\n".join(reasons),
-            f"Champion: `{space.registry.champion()}`. Workspace: `{space.folder.resolve()}`.",
-        ]
-    )
-    with suppress(Exception):  # Prefect shows; the workspace's own record is the truth
-        create_markdown_artifact(markdown, key="success-per-round", description="The curve of every run")
 
 
 def _ask(space: Workspace, asked: Question) -> AbstractContextManager[Look]:

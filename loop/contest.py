@@ -13,7 +13,7 @@ from .gate import Test, Verdict, decide, make_test
 from .guards import Guard, Guarded, look
 from .paired import pairing
 from .play import Play, Pool
-from .progress import Progress
+from .progress import Noted, Progress
 from .workspace import Workspace
 
 OTHERS = 2**16
@@ -48,14 +48,16 @@ def contest(
       given: the champion's sample, where it is not.
       guards: in what the candidate must be no worse.
     """
-    n = 0
-    for before, after in arms(space, pool, progress, new=new, old=old, given=given, guards=guards):
+    n, told = 0, Noted(progress)
+    for before, after in arms(space, pool, told, new=new, old=old, given=given, guards=guards):
         n = after.n
+        tallies = test.tally(before.scores), test.tally(after.scores)
+        told.also = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
         verdict = decide(
             test,
             names=(champion, new.policy),
-            champion=test.tally(before.scores),
-            candidate=test.tally(after.scores),
+            champion=tallies[0],
+            candidate=tallies[1],
             n=n,
             guards=_looks(guards, before, after, test.level),
         )

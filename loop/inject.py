@@ -23,10 +23,10 @@ from ..datasets.formats.raw import Unreadable, Wants, flat_name, printable, whol
 from ..datasets.mapping import Piece, parse_map, wanted_names
 from ..datasets.quarantine import Quarantined, write_quarantine
 from ..datasets.scoring import Scores, always, as_the_file_says, of_column
-from ..datasets.tables import episode_digest
 from ..datasets.validate import validate
 from .errors import LoopError
 from .injected import Injected, Remarks
+from .present import Mark, Present, mark_of, present
 from .progress import Progress
 from .replayed import replayed
 from .workspace import Workspace
@@ -113,15 +113,14 @@ def inject(space: Workspace, request: Request, progress: Progress) -> Injected:
     if request.source not in SOURCES:
         raise LoopError(f"source is {request.source!r}, but must be {' or '.join(SOURCES)}")
     door = _door(space, request)
-    present = _present(space)
-    outcome, kept, digests = _judge(door, present, progress)
+    outcome, kept, marks = _judge(door, present(space, request.source), progress)
     refused = request.strict and bool(outcome.quarantined)
     if request.dry_run or refused or not (outcome.accepted or outcome.quarantined):
         return outcome
     store = space.make_store(door.schema)
     store.clean()
-    facts, stem = _facts(door, outcome), _name(door, digests)
-    for part in _parts(door, kept, digests):
+    facts, stem = _facts(door, outcome), _name(door, marks)
+    for part in _parts(door, kept, marks):
         name = f"inject-{stem}-{len(outcome.batches):05d}"
         store.append(part, batch_id=name, source=request.source, origin=facts)
         outcome.batches.append(name)
@@ -150,13 +149,6 @@ def _schema(space: Workspace) -> "Schema":
     return space.open_store().schema if space.has_store() else space.task.schema
 
 
-def _present(space: Workspace) -> dict[str, str]:
-    """Ids of the episodes that are there, by digest."""
-    if not space.has_store():
-        return {}
-    return {row.digest: row.id for row in space.open_store().iter_rows()}
-
-
 def _scores(space: Workspace, how: str) -> tuple[Scores, set[str]]:
     """What scores the episodes, and the columns it needs."""
     if how == "replay":
@@ -180,25 +172,26 @@ def _scores(space: Workspace, how: str) -> tuple[Scores, set[str]]:
 
 
 def _judge(
-    door: _Door, present: dict[str, str], progress: Progress
-) -> "tuple[Injected, list[Episode] | None, list[str]]":
-    """The outcome, the accepted episodes unless they are too many to keep, and their digests in order."""
+    door: _Door, there: Present, progress: Progress
+) -> "tuple[Injected, list[Episode] | None, list[Mark]]":
+    """The outcome, the accepted episodes unless they are too many to keep, and their marks in order."""
     outcome = Injected(door.request.where, door.format)
     with whole_file(door.request.path, door.format):
         total = detect.count(door.request.path, door.format)
     kept: list[Episode] | None = []
-    digests: list[str] = []
-    size, facts = 0, Remarks()
+    marks: list[Mark] = []
+    size, facts, excluded = 0, Remarks(), 0
     for raw, verdict in door.episodes():
         outcome.found += 1
         if isinstance(raw, Unreadable) or isinstance(verdict, list):
             reasons = verdict if isinstance(verdict, list) else ()
             outcome.quarantined.append(Quarantined(printable(raw.where), tuple(map(printable, reasons))))
-        elif (digest := episode_digest(verdict)) in present:
+        elif (mark := mark_of(verdict)) in there.excluded or mark[0] in there.known:
             outcome.duplicates += 1
+            excluded += mark[0] not in there.known
         else:
-            present[digest] = raw.where
-            digests.append(digest)
+            there.known.add(mark[0])
+            marks.append(mark)
             outcome.accepted += 1
             outcome.successes += verdict.score == 1.0
             facts.see(raw, verdict)
@@ -208,7 +201,13 @@ def _judge(
     if not outcome.found:
         raise DatasetError(f"{door.request.path} has no episode")
     outcome.remarks = facts.sentences(door.schema)
-    return outcome, kept, digests
+    if excluded:
+        outcome.remarks.append(
+            f"{excluded} that are present already are excluded: pacloop dataset include brings them back"
+        )
+    if others := detect.passed_over(door.request.path, door.format):
+        outcome.remarks.append(f"not read, as they are no .npz files: {printable(others)}")
+    return outcome, kept, marks
 
 
 def _with(kept: "list[Episode] | None", episode: "Episode") -> "list[Episode] | None":
@@ -217,29 +216,29 @@ def _with(kept: "list[Episode] | None", episode: "Episode") -> "list[Episode] | 
     return kept
 
 
-def _parts(door: _Door, kept: "list[Episode] | None", digests: list[str]) -> "Iterator[list[Episode]]":
+def _parts(door: _Door, kept: "list[Episode] | None", marks: list[Mark]) -> "Iterator[list[Episode]]":
     """The accepted episodes in parts that fit into memory; read again where they were not kept."""
     if kept is not None:
         if kept:
             yield kept
         return
-    waiting, part, size, taken = set(digests), [], 0, 0
+    waiting, part, size, taken = set(marks), [], 0, 0
     for _, verdict in door.episodes():
-        if isinstance(verdict, list) or (digest := episode_digest(verdict)) not in waiting:
+        if isinstance(verdict, list) or (mark := mark_of(verdict)) not in waiting:
             continue
-        waiting.remove(digest)
+        waiting.remove(mark)
         part.append(verdict)
         size, taken = size + _bytes(verdict), taken + 1
-        if size > PART_BYTES or taken == len(digests):
+        if size > PART_BYTES or taken == len(marks):
             yield part
             part, size = [], 0
     if waiting:
         raise DatasetError(f"{door.request.path} changed while it was read: inject it again")
 
 
-def _name(door: _Door, digests: list[str]) -> str:
+def _name(door: _Door, marks: list[Mark]) -> str:
     """Sixteen hex digits of what makes the batches: which episodes, as which source."""
-    content = json.dumps([door.schema.fingerprint(), door.request.source, digests])
+    content = json.dumps([door.schema.fingerprint(), door.request.source, marks])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

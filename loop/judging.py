@@ -56,7 +56,7 @@ def judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outc
     verdict = unless_refused(space, number, compare, test=test, names=names, champion=sample)
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
-    outcome = with_remarks(space, number, pool, with_screen(space, number, outcome))
+    outcome = with_remarks(space, number, with_screen(space, number, outcome))
     outcome = unless_changed(space, number, outcome)
     waits = settings.approve and outcome["decision"] == "promoted"
     return space.write_outcome(number, "judged" if waits else "gate", outcome)
@@ -77,13 +77,6 @@ def unless_changed(space: Workspace, number: int, verdict: Outcome) -> Outcome:
         return verdict
     reason = f"the champion was changed by hand during the round; {verdict['reason']}"
     return verdict | {"decision": "undecided", "reason": reason}
-
-
-def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, int]:
-    """Successes and episodes of all collections of a champion up to a round; see `arms.collected`."""
-    samples = [space.outcome(k, "collect") for k in space.rounds() if 0 < k <= number]
-    own = [sample for sample in samples if sample and sample["champion"] == champion]
-    return sum(sample["successes"] for sample in own), sum(sample["episodes"] for sample in own)
 
 
 def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:

@@ -50,7 +50,7 @@ def learned_by(space: Workspace, episode_id: str) -> list[str]:
     return [
         policy
         for policy in policy_ids(space)
-        if (snapshot := _snapshot(space, _lineage(space, policy)))
+        if (snapshot := _snapshot(space, policy_lineage(space, policy)))
         and batch in snapshot.batch_ids
         and episode_id not in snapshot.excluded
     ]
@@ -59,7 +59,7 @@ def learned_by(space: Workspace, episode_id: str) -> list[str]:
 def policy_ids(space: Workspace) -> list[str]:
     """The policies of a workspace, in the order of their rounds."""
     found = [path.parent.name for path in space.folder.glob("policies/[!.]*/policy.json")]
-    return sorted(found, key=lambda policy: (_lineage(space, policy).get("round") or 0, policy))
+    return sorted(found, key=lambda policy: (policy_lineage(space, policy).get("round") or 0, policy))
 
 
 def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
@@ -75,7 +75,7 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "id": policy,
         "round": lineage.get("round"),
         "parent": lineage.get("parent"),
-        "children": [name for name in known if _lineage(space, name).get("parent") == policy],
+        "children": [name for name in known if policy_lineage(space, name).get("parent") == policy],
         "standing": standing(space, policy),
         "reigns": reigns,
         "verdict": verdict(space, policy),
@@ -90,6 +90,7 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
         "seed": lineage.get("seed"),
         "host": lineage.get("host"),
+        "code": lineage.get("code"),
         "acting": data["acting"],
         "network": data["network"],
         "learn": lineage.get("learn"),
@@ -113,7 +114,8 @@ def standing(space: Workspace, policy: str) -> str:
     return ("was" if any(r.policy == policy for r in space.registry.history()) else "never") + " champion"
 
 
-def _lineage(space: Workspace, policy: str) -> Facts:
+def policy_lineage(space: Workspace, policy: str) -> Facts:
+    """What a policy says of its making: round, parent, snapshot, seed, settings."""
     return read_json(space.policy_folder(policy) / "policy.json")["lineage"]
 
 
@@ -128,4 +130,7 @@ def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
 
 def _batch_facts(batch: Batch) -> Facts:
     names = ("id", "source", "round", "episodes", "steps", "mean_score")
-    return {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    facts = {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    if batch.origin.get("command") == "inject":
+        facts["injected"] = {name: batch.origin[name] for name in ("path", "by", "when", "note")}
+    return facts

@@ -79,7 +79,7 @@ def compare(
     if verdict.decision == "promoted":
         verdict = replace(verdict, decision="better")
     outcome = verdict.to_json() | {"policy": who, "against": against, "seconds": watch.sec}
-    outcome = with_remarks(space, number, pool, outcome, (old.name, new.name))
+    outcome = with_remarks(space, number, outcome, (old.name, new.name))
     write_json_atomically(_evaluation(space, number), outcome)
     return outcome
 

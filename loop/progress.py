@@ -13,6 +13,23 @@ def silent(_what: str, _done: int, _total: int, _note: str) -> None:
 
 
 @dataclass
+class Noted:
+    """Tells on what it is told, with more behind each note.
+
+    Attributes:
+      progress: told.
+      also: what is added; it may change while work goes on.
+    """
+
+    progress: Progress
+    also: str = ""
+
+    def __call__(self, what: str, done: int, total: int, note: str) -> None:
+        """Tell on."""
+        self.progress(what, done, total, f"{note}{self.also}")
+
+
+@dataclass
 class Stopwatch:
     """Seconds of work since it was made, in this process."""
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from .approval import Door, approved, no_door
 from .errors import LoopError
-from .judging import champion_sample, check_gate
+from .judging import check_gate
 from .learning import pac_run, run_learner
 from .play import Pool
 from .progress import Progress
 from .race import race
+from .samples import champion_sample
 from .screen import screen
 from .stages import append, collect, evaluate, gate, learn
 from .statistics import wilson

@@ -47,7 +47,7 @@ near 0 and 1."""
 
 SHAPE = 0.13
 """Wang and Tsiatis' d: 0 spends the level early (Pocock), 0.5 late (O'Brien and Fleming). Less costs power
-of small gains, more costs episodes of large ones (docs/gate.md)."""
+of small gains, more costs episodes of large ones (benchmarks/results/gate.md)."""
 
 LEAST = 8
 """A candidate with fewer successes is not promoted. At rates below 1 %, against a large sample, three lucky

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .samples import Sample, samples
 from .statistics import wilson
 from .workspace import Workspace
 
@@ -55,21 +56,21 @@ def rows(space: Workspace) -> list[Row]:
     A policy that collected is shown by its collection, which nobody selected; a candidate that has not
     collected yet is shown by the gate's episodes.
     """
-    learned_in = _learned_in(space)
-    injected = _injected(space, learned_in)
-    found = _demonstrations(space, learned_in)
+    learned_in, batches = first_learned(space), committed(space)
+    injected = _injected(batches, learned_in)
+    found = _demonstrations(batches, learned_in)
     seconds = _seconds(space, 0, ["append", "clone", "baseline"])
     if baseline := space.outcome(0, "baseline"):
         found.append(
             _measured("BC", 0, baseline["policy"], baseline, found[0].n + baseline["episodes"], seconds)
         )
-    collected = _collected(space)
+    collected = samples(space)
     total = sum(row.n for row in found)
     raced = space.outcome(0, "race") or {"episodes": 0}
     total += raced["episodes"]
     if sample := collected.get(str(raced.get("policy"))):
         name, seconds = "PAC on the demonstrations", _seconds(space, 0, ["learn", "race"])
-        found.append(_measured(name, 0, sample["champion"], sample, total, seconds))
+        found.append(Row(name, 0, sample.champion, **_shown(sample), episodes=total, seconds=seconds))
     for number in space.rounds():
         if number == 0:
             continue
@@ -84,7 +85,12 @@ def rows(space: Workspace) -> list[Row]:
     return found + _final(space, total) + waiting
 
 
-def _learned_in(space: Workspace) -> dict[str, int]:
+def committed(space: Workspace) -> "list[Batch]":
+    """All batches in the order of their commits; none where no dataset was made yet."""
+    return space.store.batches() if space.has_store() else []
+
+
+def first_learned(space: Workspace) -> dict[str, int]:
     """The first round that learned from a batch, by the batch's id."""
     found: dict[str, int] = {}
     for number in space.rounds():
@@ -101,16 +107,16 @@ def _came_later(batch: "Batch", learned_in: dict[str, int]) -> bool:
     )
 
 
-def _injected(space: Workspace, learned_in: dict[str, int]) -> dict[int | None, list[Row]]:
+def _injected(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> dict[int | None, list[Row]]:
     """A row for each injection, by the first round that learned from it; None where none has yet."""
     found: dict[int | None, list[Row]] = {}
-    later = [batch for batch in space.store.batches() if _came_later(batch, learned_in)]
+    later = [batch for batch in batches if _came_later(batch, learned_in)]
     for (path, when), group in groupby(later, lambda b: (str(b.origin["path"]), str(b.origin["when"]))):
-        batches = list(group)
-        number, origin = learned_in.get(batches[0].id), batches[0].origin
-        n, score = sum(b.episodes for b in batches), sum(b.score_sum for b in batches)
+        own = list(group)
+        number, origin = learned_in.get(own[0].id), own[0].origin
+        n, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
         learned = "not learned from yet" if number is None else f"learned from since round {number}"
-        reason = f"{batches[0].source} from {path} by {origin['by']}, {when[:16]}; {learned}"
+        reason = f"{own[0].source} from {path} by {origin['by']}, {when[:16]}; {learned}"
         reason += f"; {origin['note']}" if origin["note"] else ""
         name = f"injected {Path(path).name}"
         row = Row(name, number or 0, str(origin["by"]), score / n, wilson(score, n), n, "injected", reason)
@@ -118,31 +124,28 @@ def _injected(space: Workspace, learned_in: dict[str, int]) -> dict[int | None, 
     return found
 
 
-def _demonstrations(space: Workspace, learned_in: dict[str, int]) -> list[Row]:
-    batches = [
-        batch
-        for batch in space.store.batches()
-        if batch.source == "demonstration" and not _came_later(batch, learned_in)
-    ]
-    n, score = sum(b.episodes for b in batches), sum(b.score_sum for b in batches)
+def _demonstrations(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> list[Row]:
+    own = [b for b in batches if b.source == "demonstration" and not _came_later(b, learned_in)]
+    n, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
     if n == 0:
         return []
     return [Row("demonstrations", 0, "demonstrator", score / n, wilson(score, n), n, episodes=n)]
 
 
 def _round(
-    space: Workspace, number: int, verdict: dict[str, Any], collected: dict[str, Any], total: int
+    space: Workspace, number: int, verdict: dict[str, Any], collected: dict[str, Sample], total: int
 ) -> Row:
-    sample = collected.get(verdict["candidate"])
-    n = sample["episodes"] if sample else verdict["candidate_n"]
-    rate = sample["rate"] if sample else verdict["candidate_successes"] / max(n, 1)
+    sample, n = collected.get(verdict["candidate"]), verdict["candidate_n"]
+    gated = {
+        "rate": verdict["candidate_successes"] / max(n, 1),
+        "interval": tuple(verdict["candidate_interval"]),
+        "n": n,
+    }
     return Row(
         name=f"round {number}",
         round=number,
         policy=verdict["candidate"],
-        rate=rate,
-        interval=tuple(sample["interval"] if sample else verdict["candidate_interval"]),
-        n=n,
+        **(_shown(sample) if sample else gated),
         verdict=verdict["decision"],
         reason=verdict["reason"],
         episodes=total,
@@ -162,20 +165,8 @@ def _final(space: Workspace, total: int) -> list[Row]:
     return found
 
 
-def _collected(space: Workspace) -> dict[str, dict[str, Any]]:
-    """Every champion's collections as one sample, as the gate counts them."""
-    found: dict[str, dict[str, Any]] = {}
-    for number in space.rounds():
-        outcome = space.outcome(number, "collect") if number else None
-        if outcome is None:
-            continue
-        name, n = outcome["champion"], outcome["episodes"]
-        score, earlier = outcome["rate"] * n, found.get(name)
-        if earlier:
-            score, n = score + earlier["rate"] * earlier["episodes"], n + earlier["episodes"]
-        sample = {"champion": name, "episodes": n, "rate": score / n, "interval": wilson(score, n)}
-        found[name] = sample
-    return found
+def _shown(sample: Sample) -> dict[str, Any]:
+    return {"rate": sample.rate, "interval": sample.interval, "n": sample.episodes}
 
 
 def _measured(

@@ -10,7 +10,10 @@ Every split is read, in the order of its shards. Observations may be nested (the
 """
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from .raw import RawEpisode, Unreadable, Wants, attempt, check_flags, flat_name,
 
 FLAGS = ("is_first", "is_last", "is_terminal")
 INSTRUCTIONS = ("language_instruction", "instruction", "natural_language_instruction")
+RATES = ("control_hz", "control_frequency")
 CLASS = re.compile(r"tensorflow_datasets\.[a-z0-9_.]+\.[A-Za-z0-9_]+")
 
 
@@ -39,10 +43,13 @@ def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
     if features is None or "steps" not in features or not hasattr(features["steps"], "feature"):
         raise DatasetError(f"{folder} is TFDS but not RLDS: its examples have no dataset of steps")
     leaves = dict(_flat(features["steps"].feature))
+    hz = _fact(builder.info.metadata or {}, RATES, float)
     for split in sorted(builder.info.splits):
         for number, example in enumerate(_examples(builder, split, folder)):
             where = f"{split}, episode {number}"
-            yield attempt(where, lambda e=example, w=where: _episode(e, leaves, w, wants))
+            raw = attempt(where, lambda e=example, w=where: _episode(e, leaves, w, wants))
+            told = isinstance(raw, Unreadable) or raw.control_hz is not None
+            yield raw if told else replace(raw, control_hz=hz)
 
 
 def version_folder(path: Path) -> Path:
@@ -128,7 +135,11 @@ def _episode(example: Mapping[str, Any], leaves: Mapping[str, Any], where: str, 
         observation = {name: np.concatenate([value, value[-1:]]) for name, value in observation.items()}
     metadata = {key: value for key, value in _flat(example) if not key.startswith("steps/")}
     others = {key: value for key, value in (metadata | steps).items() if key not in observed}
-    told = next((text(steps[key]) for key in steps if key.split("/")[-1] in INSTRUCTIONS and total), "")
+    said = (
+        text(value)
+        for key, value in (*steps.items(), *metadata.items())
+        if key.split("/")[-1] in INSTRUCTIONS
+    )
     return RawEpisode(
         where=where,
         observation=observation,
@@ -140,8 +151,8 @@ def _episode(example: Mapping[str, Any], leaves: Mapping[str, Any], where: str, 
         terminal=bool(steps["is_terminal"][-1]) if total and "is_terminal" in steps else None,
         score=_fact(metadata, ("score", "success"), float),
         seed=_seed(metadata),
-        control_hz=_fact(metadata, ("control_hz", "control_frequency"), float),
-        instruction=told or text(metadata.get("instruction", "")),
+        control_hz=_fact(metadata, RATES, float),
+        instruction=next(filter(None, said), ""),
         columns={key: value for key, value in others.items() if wants.reads_column(flat_name(key))},
         unread=tuple(name for key, name in observed.items() if key not in read),
         info={"split": where.split(",")[0]} | ({"last_observation": "repeated"} if full else {}),
@@ -164,6 +175,8 @@ def _decoded(values: np.ndarray, feature: Any, wants: Wants, name: str) -> np.nd
     wants.check_size(name, (len(values), *claimed), feature.np_dtype)
     if hasattr(feature, "use_colormap"):
         _check_pictures(values, wants, name)
+    else:
+        _check_packed(values, wants, name)
     return np.stack([np.asarray(feature.decode_example(value)) for value in values])
 
 
@@ -175,6 +188,16 @@ def _check_pictures(values: np.ndarray, wants: Wants, name: str) -> None:
     for data in values:
         with Image.open(io.BytesIO(data)) as image:
             wants.check_size(name, (len(values), image.height, image.width, 4), np.uint8)
+
+
+def _check_packed(values: np.ndarray, wants: Wants, name: str) -> None:
+    """Raise DatasetError where zlib would make more of some bytes than a field may take."""
+    for data in values:
+        with suppress(zlib.error):  # TFDS packs only where a feature says so
+            if len(zlib.decompressobj().decompress(data, wants.limit_bytes + 1)) > wants.limit_bytes:
+                raise DatasetError(
+                    f"{name} unpacks to more than the {wants.limit_bytes / 2**20:.0f} MiB a field may take"
+                )
 
 
 def _flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

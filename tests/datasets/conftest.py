@@ -1,11 +1,18 @@
 """Episodes small enough to write down, and a schema that has one of everything."""
 
+import sys
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pacloop.datasets import Episode, Field, Schema
+
+sys.path.insert(0, str(Path(__file__).parent))  # recordings.py
+
+_names = count()
 
 
 def make_schema(**changes):
@@ -70,3 +77,28 @@ def schema():
 def build():
     """The helpers of this file, for tests that need them by name."""
     return SimpleNamespace(schema=make_schema, episode=make_episode, same=same)
+
+
+@pytest.fixture
+def url(s3, monkeypatch):
+    """A place in a bucket where nothing is yet; who asks a server that is away gives up soon."""
+    from pacloop.datasets import bucket
+
+    monkeypatch.setattr(bucket, "RETRY", {"max_retries": 1})
+    return f"s3://robots/runs/{next(_names)}"
+
+
+@pytest.fixture
+def bucket_store(url, tmp_path, schema):
+    """An empty dataset in a bucket."""
+    from pacloop.datasets.remote import create_remote
+
+    return create_remote(url, schema, tmp_path / "cache", 2**40)
+
+
+@pytest.fixture
+def elsewhere(url, tmp_path):
+    """The dataset in the bucket as another machine sees it, with a cache of its own."""
+    from pacloop.datasets.remote import open_remote
+
+    return lambda limit=2**40: open_remote(url, tmp_path / f"cache{next(_names)}", limit)

@@ -2,18 +2,16 @@
 
 import subprocess
 import sys
-from itertools import count
 
 import numpy as np
 import pytest
 
-from pacloop.datasets import DatasetError, Episode, EpisodeStore, Replay, bucket, cache, remote
+from pacloop.datasets import DatasetError, Episode, EpisodeStore, Replay, remote
 from pacloop.datasets.bucket import Bucket
 from pacloop.datasets.quarantine import Quarantined, read_quarantine, write_quarantine
 from pacloop.datasets.remote import create_remote, has_remote, open_remote
 
 LARGE = 2**40
-_names = count()
 
 WRITER = """
 import os, signal, sys
@@ -47,25 +45,9 @@ print(batch.committed)
 """
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr(bucket, "RETRY", {"max_retries": 1})
-
-
 @pytest.fixture
-def url(s3):
-    return f"s3://robots/runs/{next(_names)}"
-
-
-@pytest.fixture
-def store(url, tmp_path, schema):
-    return create_remote(url, schema, tmp_path / "cache", LARGE)
-
-
-@pytest.fixture
-def elsewhere(url, tmp_path):
-    """The same dataset as another machine sees it, with a cache of its own."""
-    return lambda limit=LARGE: open_remote(url, tmp_path / f"cache{next(_names)}", limit)
+def store(bucket_store):
+    return bucket_store
 
 
 def keys(store):
@@ -297,90 +279,6 @@ def test_a_server_that_goes_away_between_upload_and_commit(s3, store, build, mon
     assert len(store.verify()) == 1, "one upload is left over, and said"
 
 
-# The cache.
-
-
-def sizes(store):
-    return {path: path.stat().st_size for path in store.folder.rglob("*.arrow")}
-
-
-def test_the_cache_keeps_its_bound_and_everything_can_be_read(store, elsewhere, build):
-    for number in range(6):
-        store.append([build.episode(30, number)], batch_id=f"b{number}", source="collection")
-    whole = sum(sizes(store).values())
-    tiny = elsewhere(whole // 3)
-    for _ in range(2):
-        for number in range(6):
-            assert build.same(tiny.episode(f"b{number}/0"), build.episode(30, number))
-            assert sum(sizes(tiny).values()) <= whole // 3
-    kept = {path.parent.name for path in sizes(tiny)}
-    assert "b5" in kept, "the most recent stays"
-    assert "b0" not in kept
-
-
-def test_what_is_mapped_stays_readable_when_it_makes_way(store, elsewhere, build):
-    for number in range(3):
-        store.append([build.episode(30, number)], batch_id=f"b{number}", source="collection")
-    none = elsewhere(1)
-    first = none.episode("b0/0")
-    assert build.same(none.episode("b2/0"), build.episode(30, 2))
-    assert len(sizes(none)) == 1
-    assert build.same(first, build.episode(30, 0))
-
-
-def test_what_a_replay_uses_does_not_make_way(s3, store, elsewhere, build):
-    for number in range(4):
-        store.append([build.episode(30, number)], batch_id=f"b{number}", source="collection")
-    tiny = elsewhere(1)
-    pinned = tiny.pinned(tiny.snapshot(batches=["b0", "b1"]))
-    for number in (2, 3):
-        tiny.episode(f"b{number}/0")
-    assert {path.parent.name for path in sizes(tiny)} >= {batch.id for batch in pinned}
-    s3.requests.clear()
-    tiny.episode("b0/0")
-    assert s3.requests == []
-    tiny.pinned(tiny.snapshot(batches=["b3"]))
-    tiny.episode("b2/0")
-    assert {path.parent.name for path in sizes(tiny)} == {"b3", "b2"}, "the first snapshot's make way now"
-
-
-def test_what_another_process_has_just_asked_for_stays(store, elsewhere, url, build, monkeypatch):
-    for number in range(3):
-        store.append([build.episode(30, number)], batch_id=f"b{number}", source="collection")
-    one = elsewhere(1)
-    two = open_remote(url, one.folder.parent, 1)
-    path = one.file("b0", "steps.arrow")
-    two.episode("b1/0")
-    assert path.exists()
-    monkeypatch.setattr(cache, "JUST_USED_SEC", 0.0)
-    two.episode("b2/0")
-    assert not path.exists()
-
-
-def test_the_second_read_asks_for_nothing(s3, store, elsewhere, build):
-    store.append([build.episode()], batch_id="a", source="collection")
-    s3.requests.clear()
-    store.episode("a/0")
-    assert s3.requests == [], "what this process appended is in the cache"
-    other = elsewhere()
-    other.episode("a/0")
-    s3.requests.clear()
-    other.episode("a/0")
-    assert s3.requests == []
-
-
-def test_a_dataset_that_was_made_anew_never_shows_old_copies(store, url, build):
-    store.append([build.episode()], batch_id="a", source="collection")
-    objects = Bucket(url)
-    objects.delete(list(objects.list("batches")))
-    again = open_remote(url, store.folder.parent, LARGE)
-    assert again.batches() == []
-    again.append([build.episode(seed=1)], batch_id="a", source="collection")
-    for fresh in (open_remote(url, store.folder.parent, LARGE) for _ in range(2)):
-        assert [batch.id for batch in fresh.batches()] == ["a"]
-        assert build.same(fresh.episode("a/0"), build.episode(seed=1))
-
-
 # What is wrong, in a sentence.
 
 
@@ -398,79 +296,3 @@ def test_a_changed_or_missing_object_is_named(store, elsewhere, build, name):
     with pytest.raises(DatasetError, match=f"{name} was changed: its SHA-256 is"):
         list(elsewhere().episodes("a"))
     assert f"{name} was changed" in store.verify()[0], "also where the cache has a good copy"
-
-
-def test_what_cannot_be_opened(s3, url, tmp_path, schema, monkeypatch):
-    with pytest.raises(DatasetError, match=r"schema.json cannot be read: there is no such object"):
-        open_remote(url, tmp_path, LARGE)
-    with pytest.raises(
-        DatasetError, match=r"^s3://wrong/x/schema.json cannot be read: there is no such bucket$"
-    ):
-        open_remote("s3://wrong/x", tmp_path, LARGE)
-    for wrong in ("s3://", "http://robots/x", "robots/x", "s3:///x", "s3://robots/a b"):
-        with pytest.raises(DatasetError, match="is no dataset's url"):
-            open_remote(wrong, tmp_path, LARGE)
-    with pytest.raises(DatasetError, match="must not hold credentials") as told:
-        open_remote("s3://key:hunter2@robots/x", tmp_path, LARGE)
-    assert "hunter2" not in str(told.value)
-    s3.deny = True
-    try:
-        with pytest.raises(
-            DatasetError, match=r"schema.json cannot be read: access denied \(AccessDenied\)$"
-        ):
-            open_remote(url, tmp_path, LARGE)
-    finally:
-        s3.deny = False
-    s3.ignore_conditions = True
-    try:
-        with pytest.raises(DatasetError, match="overwrites what it was told to create only"):
-            create_remote(url, schema, tmp_path, LARGE)
-    finally:
-        s3.ignore_conditions = False
-
-
-def test_no_credentials_is_one_sentence(s3, url, tmp_path, monkeypatch):
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    monkeypatch.setitem(bucket.CLIENT, "connect_timeout", bucket.timedelta(seconds=1))
-    with pytest.raises(DatasetError, match="there are no credentials; set AWS_ACCESS_KEY_ID") as told:
-        open_remote(url, tmp_path, LARGE)
-    assert "\n" not in str(told.value)
-
-
-def test_no_credentials_are_written_anywhere(s3, store, build):
-    store.append([build.episode()], batch_id="a", source="collection")
-    store.exclude("a/0", reason="r", by="b")
-    secrets = [value.encode() for name, value in s3.environment().items() if "SECRET" in name]
-    for path in store.folder.rglob("*"):
-        assert path.is_dir() or not any(secret in path.read_bytes() for secret in secrets)
-
-
-def test_a_local_store_knows_no_network(tmp_path):
-    program = """
-import socket, sys
-sys.modules["obstore"] = None  # importing it raises
-def refuse(*_):
-    raise AssertionError("a connection")
-socket.socket.connect = refuse
-from pathlib import Path
-from pacloop.loop.config import Config
-from pacloop.loop.workspace import Workspace
-from pacloop.datasets import Field, Schema
-space = Workspace(Path(sys.argv[1]), Config())
-space.folder.mkdir()
-store = space.make_store(Schema("t", {"x": Field((1,))}, Field((1,)), (-1,), (1,), 20, 5))
-import numpy as np
-from pacloop.datasets import Episode
-ones = np.ones(1, np.float32)
-store.append([Episode({"x": np.ones((2, 1), np.float32)}, ones[:, None], ones, ones, 1.0)],
-             batch_id="a", source="collection")
-store.exclude("a/0", reason="r", by="b")
-assert space.has_store() and space.open_store().verify() == [] and len(list(store.episodes("a"))) == 1
-assert "pacloop.datasets.remote" not in sys.modules
-print(sorted(p.name for p in space.folder.iterdir()))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "space")], capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "['dataset']\n", done.stderr

@@ -4,20 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from pacloop.flows import pages
 from pacloop.loop.config import parse_config
 from pacloop.loop.workspace import Workspace
 
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    """What `publish` shows of a champion that collected these successes of 200, one number a round."""
-    from pacloop.flows.environment import prepare
-
-    prepare()
-    from pacloop.flows import rounds
-
-    shown = []
-    monkeypatch.setattr(rounds, "create_markdown_artifact", lambda markdown, **_: shown.append(markdown))
+    """The page of a champion that collected these successes of 200, one number a round."""
+    monkeypatch.setattr(pages, "sources_table", lambda _: "")
     space = Workspace.create(tmp_path / "space", parse_config({}, "test"))
     for policy in ("old", "new"):
         space.policy_folder(policy).mkdir(parents=True)
@@ -38,8 +33,7 @@ def published(tmp_path, monkeypatch):
             for number, won in enumerate(successes, start=1)
         ]
         monkeypatch.setitem(space.__dict__, "store", SimpleNamespace(batches=lambda: batches))
-        rounds.publish(space)
-        return shown.pop()
+        return pages.success_page(space)
 
     return published
 

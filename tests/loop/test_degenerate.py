@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import dm_env
 import numpy as np
 import pytest
 
@@ -26,21 +27,26 @@ def episode(space, seed, start, end=0.0):
     )
 
 
-class Pool:
-    """Plays whatever it is given for a seed."""
+class Environment:
+    """Begins every episode with the same numbers, and remembers the seeds."""
 
     def __init__(self, space, start):
         self.space, self.start, self.seeds = space, start, []
 
-    def run(self, record, weights, seeds):
-        self.seeds += seeds
-        return [episode(self.space, seed, self.start) for seed in seeds]
+    def seed(self, seed):
+        self.seeds.append(seed)
+
+    def reset(self):
+        made = episode(self.space, 0, self.start)
+        return dm_env.restart({name: value[0] for name, value in made.observation.items()})
+
+    def close(self):
+        pass
 
 
 @pytest.fixture
-def judged(space, put_policy):
+def judged(space):
     """The remarks on a gate whose episodes had these starts and ends."""
-    put_policy("r001-pac", 1)
 
     def judged(starts, ends, again=1.0, arm="collection"):
         for stage, source, first in (("collect", "collection", 100), ("gate", "evaluation", 0)):
@@ -51,16 +57,17 @@ def judged(space, put_policy):
             origin = {"policy": "r001-pac", "stage": stage}
             space.store.append(made, batch_id=f"r001-{stage}-00000", source=source, round=1, origin=origin)
         verdict = {"candidate": "r001-pac", "champion": "r000-pac", "champion_arm": arm, "reason": "because"}
-        pool = Pool(space, again)
-        return with_remarks(space, 1, lambda: pool, verdict), pool
+        environment = Environment(space, again)
+        space.__dict__["task"] = replace(space.task, make=lambda: environment)
+        return with_remarks(space, 1, verdict), environment
 
     return judged
 
 
 def test_an_ordinary_gate_has_no_remarks(judged):
-    verdict, pool = judged([1, 2, 3], [4, 5, 6])
+    verdict, environment = judged([1, 2, 3], [4, 5, 6])
     assert (verdict["remarks"], verdict["reason"]) == ([], "because")
-    assert pool.seeds == [0], "one episode is played again"
+    assert environment.seeds == [0], "one episode is begun again"
 
 
 def test_identical_trajectories_are_counted(judged):
@@ -73,9 +80,9 @@ def test_identical_trajectories_are_counted(judged):
 
 
 def test_an_environment_that_always_starts_alike(judged):
-    verdict, pool = judged([1, 1, 1], [4, 5, 6])
+    verdict, environment = judged([1, 1, 1], [4, 5, 6])
     assert verdict["remarks"] == ["every episode began in the same state: the environment ignores its seed"]
-    assert pool.seeds == []
+    assert environment.seeds == []
 
 
 def test_a_canary_tells_of_starts_that_are_random_but_not_by_seed(judged):
@@ -86,8 +93,8 @@ def test_a_canary_tells_of_starts_that_are_random_but_not_by_seed(judged):
 
 
 def test_where_the_world_cannot_be_put_back_no_canary_is_played(judged):
-    verdict, pool = judged([1, 2, 3], [4, 5, 6], again=1.5, arm="fresh")
-    assert verdict["remarks"] == [] and pool.seeds == []
+    verdict, environment = judged([1, 2, 3], [4, 5, 6], again=1.5, arm="fresh")
+    assert verdict["remarks"] == [] and environment.seeds == []
 
 
 def test_the_same_start_by_hand(space):

@@ -1,5 +1,6 @@
 """Injection as a whole: what goes in is in the dataset, once, or the reason why not is on record."""
 
+import resource
 import sys
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from foreign import SCHEMA, WRITERS, make_episode, write_npz, write_pacloop, wri
 
 from pacloop.datasets import DatasetError, EpisodeStore
 from pacloop.datasets.errors import PacloopError
+from pacloop.datasets.export import export_rlds
 from pacloop.datasets.quarantine import read_quarantine
 from pacloop.loop import inject as room
+from pacloop.loop.config import parse_config
 from pacloop.loop.inject import Request, inject
 from pacloop.loop.progress import silent
+from pacloop.loop.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +200,56 @@ def test_names_that_differ_and_scores_from_a_column(space, store, tmp_path):
     assert any("control rate is not in the file" in remark for remark in outcome.remarks)
     assert any("actions" in remark for remark in outcome.remarks) is False
     assert any("last one was repeated" in remark for remark in outcome.remarks)
+
+
+def test_what_was_excluded_counts_as_present_unless_it_was_mended(space, store, tmp_path, episodes):
+    path = write_npz(tmp_path / "n", episodes, SCHEMA)
+    (wrong,) = inject(space, Request(path, score="0"), silent).batches
+    store.exclude(wrong, reason="they did succeed", by="anna")
+    again = inject(space, Request(path, score="0"), silent)
+    assert (again.accepted, again.duplicates, again.written) == (0, 3, False)
+    assert again.remarks == [
+        "3 that are present already are excluded: pacloop dataset include brings them back"
+    ]
+    (right,) = inject(space, Request(path, score="1"), silent).batches
+    assert store.snapshot().batch_ids == (right,)
+    assert store.batch(right).successes == 3
+    assert inject(space, Request(path, score="0"), silent).remarks == []
+
+
+def test_what_lies_beside_the_episodes_and_is_not_read_is_said(space, store, tmp_path, episodes):
+    folder = write_npz(tmp_path / "n", episodes, SCHEMA)
+    (folder / "more.hdf5").write_bytes(b"")
+    (folder / "wrist").mkdir()
+    outcome = inject(space, Request(folder), silent)
+    assert outcome.accepted == 3
+    assert "not read, as they are no .npz files: more.hdf5, wrist" in outcome.remarks
+
+
+def test_a_full_disk_is_one_sentence_and_adds_nothing(space, store, tmp_path, episodes):
+    path = write_npz(tmp_path / "n", episodes, SCHEMA)
+    before = content(space.folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        with pytest.raises(DatasetError, match=r"inject-\w+-00000 cannot be written: file too large$"):
+            inject(space, Request(path), silent)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert content(space.folder) == before
+    assert inject(space, Request(path), silent).accepted == 3
+
+
+def test_an_export_of_our_own_goes_in_elsewhere_as_it_was(space, store, tmp_path, episodes):
+    inject(space, Request(write_npz(tmp_path / "n", episodes, SCHEMA)), silent)
+    other = Workspace.create(tmp_path / "other", parse_config({}, "test"))
+    theirs = EpisodeStore.create(other.folder / "dataset", SCHEMA)
+    export_rlds(store, tmp_path / "out")
+    outcome = inject(other, Request(tmp_path / "out"), silent)
+    assert (outcome.format, outcome.accepted, outcome.remarks) == ("rlds", 3, []), "the control rate is there"
+    facts = ("digest", "score", "seed", "instruction", "terminal")
+    mine, others = ([[getattr(row, f) for f in facts] for row in s.iter_rows()] for s in (store, theirs))
+    assert mine == others
 
 
 def test_actions_that_look_scaled_are_remarked_on(space, store, tmp_path, episodes):

@@ -43,8 +43,7 @@ class Collectors:
         for seed in seeds:
             if len(self.played) == self.killed_after:
                 raise Killed
-            if len(seeds) > 1:  # one alone is the canary: an episode played again, which is no data
-                self.played.append((record.id, task, seed))
+            self.played.append((record.id, task, seed))
             shared = np.random.default_rng([seed, 1]).random()
             own = np.random.default_rng([seed, *record.id.encode()]).random()
             decides = np.random.default_rng([seed, 2]).random() < self.luck

@@ -8,10 +8,10 @@ from pacloop.datasets import Snapshot
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.errors import LoopError
-from pacloop.loop.judging import champion_sample
 from pacloop.loop.learning import fresh_rows, start_policy
 from pacloop.loop.progress import silent
 from pacloop.loop.round import next_round, reached
+from pacloop.loop.samples import champion_sample
 from pacloop.loop.stages import append, learn
 
 

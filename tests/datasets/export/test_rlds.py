@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from recordings import recordings
 
-from pacloop.datasets import DatasetError, EpisodeStore
+from pacloop.datasets import DatasetError, EpisodeStore, Field
 from pacloop.datasets.export import export_rlds
 from pacloop.datasets.export.rlds import tfds_name
 
@@ -43,9 +47,14 @@ def assert_same(found, row, episode):
     assert len(steps) == episode.length + 1
     for t, step in enumerate(steps):
         for name, array in episode.observation.items():
-            value = np.asarray(leaf(step["observation"], name))
-            assert value.dtype == array.dtype and value.shape == array.shape[1:]
-            np.testing.assert_array_equal(value, array[t], err_msg=name)
+            value, wanted = leaf(step["observation"], name), np.asarray(array[t], array.dtype)
+            if array.dtype == object:
+                texts = np.asarray(value, object).reshape(-1).tolist()
+                assert texts == [text.encode() for text in wanted.reshape(-1).tolist()], name
+            else:
+                value = np.asarray(value)
+                assert value.dtype == array.dtype and value.shape == wanted.shape
+                np.testing.assert_array_equal(value, wanted, err_msg=name)
         for name in ("action", "reward", "discount"):
             wanted = getattr(episode, name)
             np.testing.assert_array_equal(step[name], wanted[t] if t < episode.length else 0 * step[name])
@@ -83,6 +92,32 @@ def test_every_kind_of_field_comes_out_equal(tmp_path, everything, exports):
     assert (done.shards, done.episodes) == (2, 4)
     assert done.path == tmp_path / "out" / "test_reach" / "1.0.0"
     assert_equal(read(done.path), store)
+
+
+@pytest.mark.parametrize("words", [[""], ["näher\0", ""], ["one", "two", "three"]])
+def test_text_and_episodes_of_no_step_and_of_one(tmp_path, build, words):
+    """As many observations as words."""
+    schema = build.schema(observation={"say/loud": Field((), "str"), "say/pair": Field((2,), "str")})
+    store = EpisodeStore.create(tmp_path / "dataset", schema)
+    told = {"say/loud": np.array(words, object), "say/pair": np.array([words, words], object).T}
+    episodes = [build.episode(len(words) - 1, seed, schema=schema, observation=told) for seed in range(2)]
+    store.append(episodes, batch_id="a", source="collection")
+    assert_equal(read(export_rlds(store, tmp_path / "out").path), store)
+
+
+@settings(max_examples=8)
+@given(recorded=recordings())
+def test_any_schema_comes_out_equal(recorded):
+    schema, episodes = recorded
+    with tempfile.TemporaryDirectory() as folder:
+        store = EpisodeStore.create(f"{folder}/dataset", schema)
+        store.append(episodes, batch_id="a", source="collection")
+        names = set(schema.observation)
+        if any(name.startswith(f"{other}/") for name in names for other in names):
+            with pytest.raises(DatasetError, match="cannot be nested"):
+                export_rlds(store, Path(folder) / "out")
+        else:
+            assert_equal(read(export_rlds(store, Path(folder) / "out").path), store)
 
 
 def test_batch_by_batch_each_one_a_new_file(tmp_path, store, exports):
@@ -257,8 +292,6 @@ def test_folders_that_are_something_else_are_refused_and_left_alone(tmp_path, st
 
 @pytest.mark.parametrize("names", [("arm", "arm/position"), ("arm/position", "arm"), ("a//b",), ("/",)])
 def test_names_that_cannot_be_nested_are_refused(tmp_path, build, exports, names):
-    from pacloop.datasets import Field
-
     store = EpisodeStore.create(
         tmp_path / "d", build.schema(observation={name: Field((2,)) for name in names})
     )

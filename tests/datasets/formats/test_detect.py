@@ -1,8 +1,12 @@
+import os
+import shutil
+
 import pytest
 from foreign import SCHEMA, WRITERS
 
 from pacloop.datasets import DatasetError
-from pacloop.datasets.formats.detect import FORMATS, count, detect, reader
+from pacloop.datasets.formats import FORMATS
+from pacloop.datasets.formats.detect import count, detect, reader
 
 
 @pytest.mark.parametrize("writer", [name for name in WRITERS if name != "rlds"])
@@ -27,10 +31,21 @@ def test_what_is_no_format_is_refused_in_a_sentence(tmp_path):
     for path in (tmp_path, tmp_path / "notes.txt", tmp_path / "empty.hdf5"):
         with pytest.raises(DatasetError, match="looks like none of rlds, robomimic"):
             detect(path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DatasetError, match="pipe is neither a file nor a folder"):
+        reader(tmp_path / "pipe")
     with pytest.raises(DatasetError, match="nothing does not exist"):
         reader(tmp_path / "nothing")
     with pytest.raises(DatasetError, match="format is 'csv', but must be auto, rlds"):
         reader(tmp_path, "csv")
+
+
+def test_a_folder_of_recordings_is_taken_one_by_one(tmp_path, episodes):
+    first = WRITERS["robomimic"](tmp_path, episodes, SCHEMA)
+    for name in ("b", "c", "d"):
+        shutil.copy(first, first.with_name(f"{name}.hdf5"))
+    with pytest.raises(DatasetError, match=r"\(b.hdf5, c.hdf5, d.hdf5 and 1 more\): inject them one"):
+        detect(tmp_path)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from foreign import SCHEMA, make_episode, rlds_steps, write_rlds
+from foreign import SCHEMA, make_episode, rlds_steps, write_rlds, write_rlds_writer
 
 from pacloop.datasets import DatasetError
-from pacloop.datasets.formats.raw import Unreadable, Wants
+from pacloop.datasets.formats.raw import RawEpisode, Unreadable, Wants
 from pacloop.datasets.formats.rlds import episodes as read
 
 
@@ -27,6 +27,37 @@ def test_what_tfds_wrote_comes_back(folder, episodes, wants, agree):
     assert all(np.array_equal(raw.discount, e.discount) for raw, e in zip(found, episodes))
     assert {raw.instruction for raw in found} == {"stack the cubes"}
     assert found[0].where.startswith("train, episode ")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory, episodes):
+    return write_rlds_writer(tmp_path_factory.mktemp("rlds") / "recorded", episodes, SCHEMA)
+
+
+def test_what_rlds_itself_wrote_comes_back(packed, episodes, wants, agree):
+    found = list(read(packed, wants))
+    agree(found, episodes)
+    assert [(raw.seed, raw.instruction) for raw in found] == [(e.seed, "stack the cubes") for e in episodes]
+
+
+def test_what_unpacks_to_too_much_is_not_unpacked(packed, tmp_path, wants):
+    import shutil
+    import zlib
+
+    import tensorflow as tf
+
+    from pacloop.datasets.export.tfrecord import write_records
+
+    folder = shutil.copytree(packed, tmp_path / "recorded")
+    (file,) = folder.glob("*.tfrecord*")
+    examples = [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(file))]
+    hand = examples[1].features.feature["steps/observation/hand"].bytes_list
+    hand.value[0] = zlib.compress(bytes(2**22))
+    with file.open("wb") as out:
+        write_records(out, [example.SerializeToString() for example in examples])
+    found = list(read(folder, Wants(limit_bytes=2**21)))
+    assert [type(raw) for raw in found] == [RawEpisode, Unreadable, RawEpisode]
+    assert found[1].reason == "observation/hand unpacks to more than the 2 MiB a field may take"
 
 
 def test_jpeg_is_decoded_as_stock_tfds_does(tmp_path, episodes, wants):

@@ -1,0 +1,51 @@
+"""The artifacts that a round leaves in Prefect: its own report, and the curve of all rounds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.sorting import FlowRunSort
+
+from ..loop.film import Films
+from ..loop.workspace import Outcome, Workspace
+from .pages import success_page
+from .round_page import round_page
+
+
+def publish(space: Workspace) -> None:
+    """Rewrite the artifact `success-per-round`: the curve, the table and the data, as of now."""
+    with _shown_only():
+        create_markdown_artifact(
+            success_page(space), key="success-per-round", description="The curve of every run"
+        )
+
+
+def publish_round(space: Workspace, number: int, verdict: Outcome, films: Callable[[], Films]) -> None:
+    """Leave the artifact `round-report`; each round's is in the key's history, under its run's name."""
+    with _shown_only():
+        page = round_page(space, number, verdict, films(), _links(space))
+        create_markdown_artifact(page, key="round-report", description=f"Round {number}")
+
+
+def _links(space: Workspace) -> dict[int, str]:
+    """Where Prefect's UI shows the latest run of each round, by their numbers."""
+    mine, found = str(space.folder.resolve()), {}
+    rounds = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
+    with suppress(Exception), get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_filter=rounds, sort=FlowRunSort.START_TIME_DESC, limit=200):
+            if run.parameters.get("workspace") == mine:
+                found.setdefault(run.parameters.get("number", 0), f"/runs/flow-run/{run.id}")
+    return found
+
+
+@contextmanager
+def _shown_only() -> Iterator[None]:
+    """Prefect shows; the workspace's own record is the truth. What cannot be shown is logged."""
+    try:
+        yield
+    except Exception as error:
+        with suppress(Exception):
+            get_run_logger().warning("a page is missing: %s: %s", type(error).__name__, error)

@@ -1,0 +1,76 @@
+"""The pages of a round and of all rounds: complete, linked, and small enough for the UI."""
+
+import re
+
+from pacloop.flows.markdown import LARGEST, fitted, picture
+from pacloop.flows.pages import success_page
+from pacloop.flows.round_page import episodes_to_show, round_page
+from pacloop.loop.film import STRIP_WIDTH, Film, Films
+from pacloop.loop.plot import curve_png
+from pacloop.loop.statistics import wilson
+from pacloop.loop.status import Row
+
+FILMS = Films([Film(f"r001-gate-00000/{k}", k % 2, 60, 3.0, "", bytes(20_000)) for k in range(4)])
+
+
+def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
+    links = {0: "/runs/flow-run/zero", 1: "/runs/flow-run/one"}
+    page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), FILMS, links)
+    assert page.startswith("# Round 1: promoted")
+    for part in (
+        "| candidate | `r001-pac` | 80.0% |",
+        "Evidence 3.50, needed 2.50",
+        "| race | 1 | 4 actions 50%; the candidate is `r001-pac` |",
+        "`r001-pac` from [r000-pac](/runs/flow-run/zero): 500 gradient steps",
+        "`r001-gate-00000/1`: success, 60 steps (3.0 s)",
+        "(/artifacts/key/success-per-round)",
+    ):
+        assert part in page
+    assert len(re.findall(r"!\[[^]]*\]\(data:image/png;base64,", page)) == 1, "the training curve"
+    assert len(re.findall(r"!\[[^]]*\]\(data:image/jpeg;base64,", page)) == 4
+    assert len(page) < 300_000
+
+
+def test_without_pictures_a_page_says_why(two_rounds):
+    verdict = {"decision": "reached", "reason": "r001-pac is good enough"}
+    page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), {})
+    assert "# Round 2: reached" in page
+    assert "Pictures are missing: no EGL" in page
+    assert "data:image" not in page
+
+
+def test_a_round_without_episodes_shows_none(two_rounds):
+    assert episodes_to_show(two_rounds, 2) == []
+
+
+def test_large_films_never_make_a_large_page(two_rounds):
+    large = Films([Film(f"x/{k}", 1.0, 60, 3.0, "", bytes(60_000)) for k in range(4)])
+    page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), large, {})
+    assert len(page) < 300_000
+    assert "a picture is left out" in page
+    assert "x/3" in page and "Evidence 3.50" in page
+
+
+def test_what_is_fitted_loses_the_last_pictures_first():
+    first, last = picture(bytes(150), "first"), picture(bytes(150), "last")
+    assert fitted([first, "", "text", last], 10_000) == f"{first}\n\ntext\n\n{last}"
+    kept = fitted([first, "text", last], 400)
+    assert first in kept and "last" not in kept and "left out" in kept
+
+
+def test_the_page_of_all_rounds_tells_baselines_verdicts_and_sources(two_rounds):
+    page = success_page(two_rounds)
+    for name in ("demonstrations", "BC", "round 1"):
+        assert f"| {name} |" in page
+    assert "| demonstration | 1 | 4 |" in page
+    assert "* **round 1**: r001-pac &lt;b>did&lt;/b> \\| so" in page
+
+
+def test_the_page_of_three_hundred_rounds_stays_small():
+    rows = [
+        Row(f"round {k}", k, f"r{k:03d}-pac", 0.5, wilson(500, 1000), 1000, "undecided", "x" * 120)
+        for k in range(300)
+    ]
+    png = curve_png(rows, target=0.93, title="success per round")
+    assert len(picture(png, "")) < LARGEST / 2
+    assert STRIP_WIDTH < 200

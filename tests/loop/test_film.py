@@ -1,0 +1,82 @@
+"""Episodes as pictures, rendered in a process of its own; and what is said where that cannot be."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pacloop.datasets import Episode
+from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.film import STRIP_FRAMES, choose, film
+from pacloop.loop.progress import silent
+
+
+@pytest.fixture
+def space(space):
+    """Four short episodes: two successes, two failures."""
+    batch = add_demonstrations(
+        space.folder, task="pacloop/stack", episodes=1, seed=0, clean=True, bare=False, progress=silent
+    )
+    whole = space.store.episode(f"{batch.id}/0")
+    short = replace(
+        whole,
+        observation={name: column[:8] for name, column in whole.observation.items()},
+        **{name: getattr(whole, name)[:7] for name in ("action", "reward", "discount")},
+    )
+    made: list[Episode] = [replace(short, score=score) for score in (0.0, 1.0, 1.0, 0.0, 1.0)]
+    hand = short.observation["hand"].copy()
+    hand[1] += np.float32(0.25)
+    made[3] = replace(made[3], observation={**short.observation, "hand": hand})
+    space.store.append(made, batch_id="cut", source="intervention")
+    return space
+
+
+def test_the_first_of_each_kind_are_chosen(space):
+    own = [space.store.batch("cut")]
+    assert choose(space.store, own, 2, 2) == ["cut/1", "cut/2", "cut/0", "cut/3"]
+    assert choose(space.store, own, 9, 9) == ["cut/1", "cut/2", "cut/4", "cut/0", "cut/3"]
+    assert choose(space.store, [], 2, 2) == []
+
+
+def test_a_strip_and_a_video_of_each_and_what_is_not_as_recorded(space):
+    from PIL import Image
+
+    told = []
+    films = film(
+        space,
+        ["cut/1", "cut/3"],
+        videos=True,
+        deadline_sec=200,
+        progress=lambda *news: told.append(news[:3]),
+    )
+    assert films.missing == ""
+    good, forged = films.made
+    assert good.caption == "success, 7 steps (0.3 s)"
+    assert forged.caption.startswith(
+        "failure, 7 steps (0.3 s); acted out again, not as recorded: from step 1"
+    )
+    strip = Image.open(io.BytesIO(good.strip))
+    assert strip.format == "JPEG" and strip.width >= 100 * STRIP_FRAMES
+    assert len(good.strip) < 40_000
+    import av
+
+    with av.open(io.BytesIO(good.video)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+        assert (float(container.streams.video[0].average_rate), frames) == (10.0, 4)
+    assert told == [("films", 1, 2), ("films", 2, 2)]
+
+
+def test_what_cannot_be_rendered_is_said_and_nothing_fails(space, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "no-such-backend")
+    films = film(space, ["cut/1"], deadline_sec=200)
+    assert films.made == []
+    assert films.missing.startswith("Pictures are missing: ")
+    assert "no-such-backend" in films.missing
+    assert film(space, []).missing == "there are no episodes to show yet"
+
+
+def test_rendering_is_stopped_at_its_deadline(space):
+    films = film(space, ["cut/1"], deadline_sec=0.01)
+    assert films.made == []
+    assert "was stopped after 0 s" in films.missing
