@@ -68,7 +68,7 @@ class Learn(_Section):
         description="samples the learner draws for each row its start has not learned from",
     )
     minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
-    maximum_steps: Count = Field(default=6000, description="most gradient steps of a round")
+    maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")

@@ -27,20 +27,20 @@ def prefect_api():
 @pytest.fixture
 def waiting(tmp_path):
     """Makes workspaces whose round 1 has a promotion that waits for a person, and nothing left to play."""
+    return lambda **gate: waiting_space(tmp_path / "arm", **gate)
 
-    def waiting(**gate):
-        space = Workspace.create(tmp_path / "arm", parse_config({"gate": {"approve": True, **gate}}, "test"))
-        for policy in ("r000-pac", "r001-pac"):
-            path = space.policy_folder(policy) / "policy.json"
-            path.parent.mkdir(parents=True)
-            path.write_text("{}")
-        space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
-        space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 0, "seconds": 1.0})
-        for stage, outcome in OUTCOMES.items():
-            space.write_outcome(1, stage, {"seconds": 1.0, **outcome})
-        return space
 
-    return waiting
+def waiting_space(folder, **gate):
+    space = Workspace.create(folder, parse_config({"gate": {"approve": True, **gate}}, "test"))
+    for policy in ("r000-pac", "r001-pac"):
+        path = space.policy_folder(policy) / "policy.json"
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
+    space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 0, "seconds": 1.0})
+    for stage, outcome in OUTCOMES.items():
+        space.write_outcome(1, stage, {"seconds": 1.0, **outcome})
+    return space
 
 
 def tally(successes, n):
