@@ -33,7 +33,7 @@ def screen_png(screened: dict[str, Any]) -> bytes:
     for key, mark, color, label in (("q", "o", BLUE, "champion's critic"), ("own_q", "x", GREY, "its own")):
         values = [way[key] - screened["ways"][0][key] for way in screened["ways"]]  # their levels differ
         right.plot(names, values, mark, color=color, label=label)
-    right.set(xlabel="way of acting (actions drawn)", ylabel="Q of what it would do, over the first way's")
+    right.set(xlabel="way of acting (actions drawn)", ylabel="Q above that of the first way")
     for axes in (left, middle, right):
         axes.grid(color=GRID, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
