@@ -88,12 +88,14 @@ def _stages(space: "Workspace", number: int, links: Links) -> str:
 
 
 def _tried(outcome: "Outcome") -> str:
-    tried = [f"{t['actions']} actions {t['successes'] / t['episodes']:.0%}" for t in outcome["tried"]]
+    rates = [f"{t['successes'] / t['episodes']:.0%}" if t["episodes"] else "failed" for t in outcome["tried"]]
+    tried = [f"{t['actions']} actions {rate}" for t, rate in zip(outcome["tried"], rates)]
     return ", ".join(tried) or "nothing to try"
 
 
 def _screen(space: "Workspace", number: int) -> str:
-    screened = space.outcome(number, "screen")
+    verdict = space.outcome(number, "gate") or {}
+    screened = verdict.get("screen") or space.outcome(number, "screen")
     if screened is None:
         return ""
     from .screen_page import screen_page
