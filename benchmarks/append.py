@@ -1,82 +1,155 @@
-"""How fast episodes are committed, against Minari's two formats writing the same episodes.
+"""How fast episodes are committed and a dataset is opened, with Minari's two formats beside it.
 
-    python benchmarks/append.py [--episodes 150]
+    OMP_NUM_THREADS=1 python benchmarks/append.py [--turns 12] [--episodes 100000]
 
-pacloop syncs, reads back and renames every batch. Minari does none of these; the rows called synced
-sync what Minari changed after each update, to compare equal durability. The ratios are of this machine
-and this run: the disk's sync time decides. `tail` is the rate over the last fifth:
-an append that looks at what is there already gets slower.
+pacloop syncs, reads back and renames every batch. Minari does none of these: here what it changed is synced
+after each update, to compare equal durability. All writers take turns, and medians of an update are
+compared, so that a slow moment of the disk or the machine hits all alike. CPU is what the process worked:
+what is between it and the time that passed is the disk. `grows` is an episode's time in the last third of
+the updates against the first: an append that looks at what is there already gets slower.
+
+The second table appends the same batches, in turns, to stores that hold more and more episodes already (short
+ones: an append never looks at them); the third opens the largest.
 """
 
 import argparse
 import os
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from machine import machine
 
-from pacloop.datasets import Episode, EpisodeStore, Field, Schema  # pyright: ignore[reportMissingImports]
+from pacloop.datasets import (  # pyright: ignore[reportMissingImports]
+    Episode,
+    EpisodeStore,
+    Field,
+    Replay,
+    Schema,
+)
 
 STEPS, OBSERVATION, ACTION = 500, 40, 5
+GROUP = 50
+"""Episodes that are committed together, as a block of a collection is."""
+
+Seconds = tuple[float, float]
+"""That passed, and that the processor worked."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Append rates, pacloop against Minari.")
-    parser.add_argument("--episodes", type=int, default=150)
-    count = parser.parse_args().episodes
-    if count < 100:
-        parser.error(f"--episodes is {count}, but two batches of 50 need at least 100")
-    episodes = [make_episode(seed) for seed in range(count)]
+    parser.add_argument("--turns", type=int, default=12)
+    parser.add_argument("--episodes", type=int, default=100_000)
+    options = parser.parse_args()
+    print(f"episodes of {STEPS} steps, {OBSERVATION} + {ACTION} float32; {machine()}\n")
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        writers = {
-            "pacloop, one episode a batch, synced": (append_each(root / "one", episodes), 1),
-            "pacloop, 50 episodes a batch, synced": (append_each(root / "many", episodes, 50), 50),
+        against_minari(Path(folder), options.turns)
+    with tempfile.TemporaryDirectory() as folder:
+        stores = {
+            count: grown(Path(folder) / str(count), count)
+            for count in sorted({min(1_000, options.episodes), options.episodes // 10, options.episodes})
         }
-        for kind in ("hdf5", "arrow"):
-            for synced in (False, True):
-                name = f"Minari {kind}, one episode an update, {'synced' if synced else 'not synced'}"
-                writers[name] = (minari_each(root / name, episodes, kind, synced), 1)
-        rates = {name: timed(writer, size) for name, (writer, size) in writers.items()}
-    print(f"{count} episodes of {STEPS} steps, {OBSERVATION} + {ACTION} float32; {machine()}\n")
-    base = rates["pacloop, one episode a batch, synced"][0]
-    print("| writer | episodes/s | tail | times the rate of the first row |\n|---|---|---|---|")
-    for name, (rate, tail) in rates.items():
-        print(f"| {name} | {rate:.0f} | {tail:.0f} | {rate / base:.2f} |")
+        flatness(stores, options.turns)
+        opening(stores[options.episodes].folder)
 
 
-def make_episode(seed: int) -> Episode:
+def against_minari(root: Path, turns: int) -> None:
+    groups = [[make_episode(GROUP * i + k) for k in range(GROUP)] for i in range(turns + 1)]
+    print("| synced | ms an episode | CPU ms | episodes/s | pacloop is faster | grows |")
+    print("|---|---|---|---|---|---|")
+    for size in (GROUP, 1):
+        batches = groups if size == GROUP else [[e] for group in groups for e in group[:8]]
+        writers = {
+            "pacloop": append_each(root / f"pacloop{size}", batches),
+            "Minari HDF5": minari_each(root / f"hdf5{size}", batches, "hdf5"),
+            "Minari Arrow": minari_each(root / f"arrow{size}", batches, "arrow"),
+        }
+        times = in_turns(list(writers.values()), len(batches))
+        base = median(times[0])[0]
+        for name, own in zip(writers, times):
+            wall, cpu = median(own)
+            third = max(1, len(own) // 3)
+            grows = median(own[-third:])[0] / median(own[:third])[0]
+            row = (
+                f"{wall / size * 1e3:.2f} | {cpu / size * 1e3:.2f} | {size / wall:.0f} | {wall / base:.1f} x"
+            )
+            print(f"| {name}, {size} at once | {row} | {grows:.2f} |", flush=True)
+
+
+def flatness(stores: dict[int, EpisodeStore], turns: int) -> None:
+    batches = [[make_episode(GROUP * i + k) for k in range(GROUP)] for i in range(turns + 1)]
+    times = in_turns([append_each(store.folder, batches) for store in stores.values()], len(batches))
+    print(
+        "\n| episodes there | ms an episode | to the first | CPU ms | to the first |\n|---|---|---|---|---|"
+    )
+    wall, cpu = median(times[0])
+    for count, own in zip(stores, times):
+        now, worked = median(own)
+        row = f"{now / GROUP * 1e3:.2f} | {now / wall:.2f} | {worked / GROUP * 1e3:.2f} | {worked / cpu:.2f}"
+        print(f"| {count:,} | {row} |", flush=True)
+
+
+def opening(folder: Path) -> None:
+    """Each from nothing: a store knows what it has read before."""
+
+    def replay() -> object:
+        store = EpisodeStore.open(folder)
+        return Replay(store, store.snapshot(), n_step=5, discount=0.99, time_limit_is_terminal=True)
+
+    whole = EpisodeStore.open(folder)
+    batches = whole.batches()
+    names = f"{sum(b.episodes for b in batches):,} episodes in {len(batches):,} batches"
+    print(f"\n| {names} | seconds | CPU seconds |\n|---|---|---|")
+    ways: dict[str, Callable[[], object]] = {
+        "open, list and pin in a snapshot": lambda: EpisodeStore.open(folder).snapshot(),
+        "open and read one episode": lambda: EpisodeStore.open(folder).episode(f"{batches[0].id}/0"),
+        "open, pin and make a replay": replay,
+    }
+    for name, way in ways.items():
+        wall, cpu = median([timed(way) for _ in range(5)])
+        print(f"| {name} | {wall:.3f} | {cpu:.3f} |", flush=True)
+
+
+def grown(folder: Path, episodes: int) -> EpisodeStore:
+    store = EpisodeStore.create(folder, schema())
+    size = min(100, episodes)
+    for start in range(0, episodes, size):
+        made = [make_episode(start + k, steps=2) for k in range(size)]
+        store.append(made, batch_id=f"short{start}", source="collection")
+    return store
+
+
+def schema() -> Schema:
+    bound = (1.0,) * ACTION
+    low = tuple(-x for x in bound)
+    return Schema("benchmark", {"state": Field((OBSERVATION,))}, Field((ACTION,)), low, bound, 20.0, STEPS)
+
+
+def make_episode(seed: int, steps: int = STEPS) -> Episode:
     rng = np.random.default_rng(seed)
     return Episode(
-        observation={"state": rng.standard_normal((STEPS + 1, OBSERVATION), np.float32)},
-        action=rng.uniform(-1, 1, (STEPS, ACTION)).astype(np.float32),
-        reward=rng.random(STEPS, np.float32),
-        discount=np.ones(STEPS, np.float32),
+        observation={"state": rng.standard_normal((steps + 1, OBSERVATION), np.float32)},
+        action=rng.uniform(-1, 1, (steps, ACTION)).astype(np.float32),
+        reward=rng.random(steps, np.float32),
+        discount=np.ones(steps, np.float32),
         score=1.0,
         seed=seed,
     )
 
 
-def append_each(folder: Path, episodes: list[Episode], size: int = 1) -> Iterator[None]:
-    bound = (1.0,) * ACTION
-    observation = {"state": Field((OBSERVATION,))}
-    low = tuple(-x for x in bound)
-    store = EpisodeStore.create(
-        folder, Schema("benchmark", observation, Field((ACTION,)), low, bound, 20.0, STEPS)
-    )
-    for start in range(0, len(episodes), size):
-        store.append(episodes[start : start + size], batch_id=f"b{start}", source="collection")
+def append_each(folder: Path, batches: list[list[Episode]]) -> Iterator[None]:
+    store = EpisodeStore.create(folder, schema())
+    for number, batch in enumerate(batches):
+        store.append(batch, batch_id=f"b{number}", source="collection")
         yield
 
 
-def minari_each(
-    folder: Path, episodes: list[Episode], data_format: str, synced: bool = False
-) -> Iterator[None]:
+def minari_each(folder: Path, batches: list[list[Episode]], data_format: str) -> Iterator[None]:
     import gymnasium as gym
-    from minari.data_collector.episode_buffer import EpisodeBuffer
     from minari.dataset.minari_storage import MinariStorage
 
     storage = MinariStorage.new(
@@ -85,23 +158,29 @@ def minari_each(
         gym.spaces.Box(-1, 1, (ACTION,), np.float32),
         data_format=data_format,
     )
-    cut = np.arange(STEPS) == STEPS - 1
-    for number, episode in enumerate(episodes):
-        buffer = EpisodeBuffer(
-            seed=episode.seed,
-            observations=episode.observation["state"],  # pyright: ignore[reportArgumentType]
-            actions=episode.action,  # pyright: ignore[reportArgumentType]
-            rewards=episode.reward,  # pyright: ignore[reportArgumentType]
-            terminations=np.zeros(STEPS, bool),  # pyright: ignore[reportArgumentType]
-            truncations=cut,  # pyright: ignore[reportArgumentType]
-        )
-        storage.update_episodes([buffer])
-        if synced:
-            # HDF5 keeps one growing file; Arrow a folder an episode. Nothing else changes but metadata.json.
-            own = [path for path in (folder / str(number)).glob("*") if path.is_file()]
-            shared = [path for path in (folder / "main_data.hdf5", folder / "metadata.json") if path.exists()]
-            sync_each([*own, *shared])
+    done = 0
+    for batch in batches:
+        storage.update_episodes([minari_buffer(episode) for episode in batch])
+        # HDF5 keeps one growing file; Arrow a folder an episode. Nothing else changes but metadata.json.
+        new = [folder / str(done + k) for k in range(len(batch))]
+        own = [path for one in new for path in (one, *one.glob("*")) if path.exists()]
+        shared = [path for path in (folder / "main_data.hdf5", folder / "metadata.json") if path.exists()]
+        sync_each([*own, *shared])
+        done += len(batch)
         yield
+
+
+def minari_buffer(episode: Episode) -> Any:
+    from minari.data_collector.episode_buffer import EpisodeBuffer
+
+    return EpisodeBuffer(
+        seed=episode.seed,
+        observations=episode.observation["state"],  # pyright: ignore[reportArgumentType]
+        actions=episode.action,  # pyright: ignore[reportArgumentType]
+        rewards=episode.reward,  # pyright: ignore[reportArgumentType]
+        terminations=np.zeros(STEPS, bool),  # pyright: ignore[reportArgumentType]
+        truncations=np.arange(STEPS) == STEPS - 1,  # pyright: ignore[reportArgumentType]
+    )
 
 
 def sync_each(paths: list[Path]) -> None:
@@ -111,16 +190,21 @@ def sync_each(paths: list[Path]) -> None:
         os.close(handle)
 
 
-def timed(writer: Iterator[None], size: int = 1) -> tuple[float, float]:
-    """Episodes a second over all writes but the first, which pays for imports, and over the last fifth."""
-    next(writer)
-    times = [time.perf_counter()]
-    times += [time.perf_counter() for _ in writer]
-    fifth = max(1, (len(times) - 1) // 5)
-    return (
-        size * (len(times) - 1) / (times[-1] - times[0]),
-        size * fifth / (times[-1] - times[-1 - fifth]),
-    )
+def in_turns(writers: list[Iterator[None]], updates: int) -> list[list[Seconds]]:
+    """Times of each writer's updates, without the first, which pays for imports."""
+    turns = [[timed(writer.__next__) for writer in writers] for _ in range(updates)]
+    return [list(own) for own in zip(*turns[1:])]
+
+
+def timed(work: Callable[[], object]) -> Seconds:
+    begun, worked = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - begun, time.process_time() - worked
+
+
+def median(times: list[Seconds]) -> Seconds:
+    wall, cpu = zip(*times)
+    return statistics.median(wall), statistics.median(cpu)
 
 
 if __name__ == "__main__":

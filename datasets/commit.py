@@ -13,7 +13,7 @@ import numpy as np
 
 from .batch import MANIFEST, Batch
 from .errors import DatasetError
-from .files import named_errors, plain, sha256_of, sync_together, temporary_beside
+from .files import named_errors, plain, sha256_of, sync_together, syncing, temporary_beside
 from .schema import Schema
 from .tables import EPISODES, STEPS, EpisodeRow, read_episodes, read_steps, write_episodes, write_steps
 
@@ -64,9 +64,11 @@ def commit(
                 aside.mkdir()
                 write_steps(aside / STEPS, rows, columns)
                 write_episodes(aside / EPISODES, rows)
-                _read_back(aside, rows, columns, schema)
-                (aside / MANIFEST).write_bytes(_manifest(draft, aside))
-                sync_together([aside / STEPS, aside / EPISODES, aside / MANIFEST, aside])
+                with syncing([aside / STEPS, aside / EPISODES]):  # the disk is busy with them meanwhile
+                    _read_back(aside, rows, columns, schema)
+                    manifest = _manifest(draft, aside)
+                (aside / MANIFEST).write_bytes(manifest)
+                sync_together([aside / MANIFEST, aside])
                 (publish or _rename)(aside, target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)

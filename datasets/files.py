@@ -80,8 +80,17 @@ def sync(path: Path) -> None:
 
 def sync_together(paths: Sequence[Path]) -> None:
     """Sync several files or folders at once: a journal commits once for all who wait, not once for each."""
+    with syncing(paths):
+        pass
+
+
+@contextmanager
+def syncing(paths: Sequence[Path]) -> Iterator[None]:
+    """Sync several files or folders while the block runs. They are on the disk when it has ended."""
     with ThreadPoolExecutor(len(paths)) as threads:
-        for done in [threads.submit(sync, path) for path in paths]:
+        waiting = [threads.submit(sync, path) for path in paths]
+        yield
+        for done in waiting:
             done.result()
 
 

@@ -1,14 +1,7 @@
 """Transitions for a learner, drawn from the batches of one snapshot.
 
-Steps are drawn uniformly, or by source and by task in a mixture. With n = `n_step`, T the episode's
-length, d the environment's discounts and m = min(n, T - t), a transition from step t has
-
-    n_step_return      = sum_{i < m} gamma^i (prod_{j < i} d_{t+j}) r_{t+i}
-    bootstrap_discount = gamma^m prod_{i < m} d_{t+i}
-
-so that its target is `n_step_return + bootstrap_discount * V(next_observation)`, the next observation
-being that of step t+m: the final one where the episode is cut. The bootstrap is 0 where the episode
-is terminal within m steps, or is cut by a time limit that counts as terminal.
+Steps are drawn uniformly, or by source and by task in a mixture; their n-step targets are those of
+`targets.py`.
 
 An episode without actions has no transition. Text among the observations is left out: what a robot was
 told is in its episode's instruction, and no network reads strings.
@@ -27,7 +20,8 @@ from .gather import Gather
 from .mixture import Grouping, Mixture
 from .snapshot import Snapshot
 from .store import EpisodeStore
-from .tables import EPISODES, STEPS, Column, EpisodeRow, read_episodes, read_steps
+from .tables import STEPS, Column, read_steps
+from .targets import batch_starts, make_table, read_places
 
 
 @dataclass(frozen=True)
@@ -56,9 +50,9 @@ class Transitions:
 class Replay:
     """Every transition that a snapshot holds, mapped from the disk, with its n-step return ready.
 
-    Costs some 40 bytes of memory a transition, and what of the columns fits `ram_limit` where the
-    snapshot has several batches: one array is gathered from many times faster than many. The same
-    snapshot and the same state of the generator give the same sample.
+    Costs 32 bytes of memory a transition, and what of the columns fits `ram_limit`: one array is gathered
+    from many times faster than the mapped files of many batches. The same snapshot and the same state of
+    the generator give the same sample.
     """
 
     def __init__(
@@ -98,37 +92,31 @@ class Replay:
             raise DatasetError(f"snapshot {snapshot.id} has no batches to learn from")
         batches = store.pinned(snapshot)
         steps = [_steps(store, batch) for batch in batches]
-        gone = frozenset(snapshot.excluded)
-        episodes = [
-            [row for row in read_episodes(store.file(batch, EPISODES)) if row.id not in gone]
-            for batch in batches
-        ]
-        starts = np.cumsum([0] + [batch.steps + batch.episodes for batch in batches])
-        self._index = _index(batches, episodes, starts)
-        if not self.rows:
+        places = read_places(store, batches, snapshot.excluded)
+        self.episodes = len(places.first)
+        if not places.length.sum():
             raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
-        groupings = []
-        if mixture is not None:
-            groupings.append(Grouping("source", SOURCES, self._index.source, mixture))
-        if task_mixture is not None:
-            groupings.append(_by_task(store.schema.task, episodes, task_mixture))
-        self._mixture = Mixture(groupings) if groupings else None
-        self._history = np.arange(history - 1, -1, -1)
-        self._gather = Gather(steps, starts, ram_limit)
-        self._jump, self._returns, self._bootstrap = _targets(
+        self._table = make_table(
             np.concatenate([columns["reward"] for columns in steps]),
             np.concatenate([columns["discount"] for columns in steps]),
-            self._index,
+            places,
             n_step=n_step,
             gamma=discount,
             cut_is_terminal=time_limit_is_terminal,
         )
-        self.episodes = sum(map(len, episodes))
+        groupings = []
+        if mixture is not None:
+            groupings.append(Grouping("source", SOURCES, self._table["source"], mixture))
+        if task_mixture is not None:
+            groupings.append(_by_task(store, batches, snapshot, task_mixture))
+        self._mixture = Mixture(groupings) if groupings else None
+        self._history = np.arange(history - 1, -1, -1)
+        self._gather = Gather(steps, batch_starts(batches), ram_limit)
 
     @property
     def rows(self) -> int:
         """Number of transitions."""
-        return len(self._index.row)
+        return len(self._table)
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
         """Draw `batch_size` transitions with replacement, a function of the generator's state alone.
@@ -142,35 +130,23 @@ class Replay:
     def at(self, rows: np.ndarray) -> Transitions:
         """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
         rows = np.asarray(rows, np.int64)
-        now, first, jump = self._index.row[rows], self._index.first[rows], self._jump[rows]
-        windows = np.stack([now, now + jump])[:, :, None] - self._history  # [2, B, H]
-        both = self._gather.observations(np.maximum(windows, first[:, None]))
+        told = self._table.take(rows)  # all of a transition in one place: one wait for memory, not six
+        ends = np.empty((2, len(rows)), np.int64)
+        ends[0] = told["row"]
+        np.add(ends[0], told["jump"], out=ends[1])
+        windows = ends[:, :, None]
+        if len(self._history) > 1:
+            windows = np.maximum(windows - self._history, told["first"][:, None])
+        both = self._gather.observations(windows)  # each [2, B, H, ...]
         return Transitions(
             observation={name: column[0] for name, column in both.items()},
-            action=self._gather.actions(now),
-            n_step_return=self._returns[rows],
-            bootstrap_discount=self._bootstrap[rows],
+            action=self._gather.actions(ends[0]),
+            n_step_return=told["n_step_return"].copy(),
+            bootstrap_discount=told["bootstrap_discount"].copy(),
             next_observation={name: column[1] for name, column in both.items()},
-            source=self._index.source[rows],
+            source=told["source"].copy(),
             rows=rows,
         )
-
-
-@dataclass(frozen=True)
-class _Index:
-    """Where each transition is, `[rows]`: rows of the batches' steps laid end to end.
-
-    Attributes:
-      row: its step.
-      first: its episode's first step.
-      last: its episode's last step, which has only an observation.
-      source: index into `SOURCES`.
-    """
-
-    row: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    source: np.ndarray
 
 
 def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
@@ -182,48 +158,12 @@ def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
     return columns
 
 
-def _index(batches: Sequence[Batch], episodes: Sequence[Sequence[EpisodeRow]], starts: np.ndarray) -> _Index:
-    lengths = np.array([row.length for rows in episodes for row in rows])
-    offsets = [row.offset + start for rows, start in zip(episodes, starts) for row in rows]
-    sources = np.array([SOURCES.index(batch.source) for batch in batches], np.int8)
-    first = np.repeat(np.array(offsets), lengths)
-    before = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return _Index(
-        row=first + np.arange(len(first)) - before,
-        first=first,
-        last=first + np.repeat(lengths, lengths),
-        source=np.repeat(sources, [sum(row.length for row in rows) for rows in episodes]),
-    )
-
-
-def _by_task(task: str, episodes: Sequence[Sequence[EpisodeRow]], shares: Mapping[str, float]) -> Grouping:
-    rows = [row for batch in episodes for row in batch]
+def _by_task(
+    store: EpisodeStore, batches: Sequence[Batch], snapshot: Snapshot, shares: Mapping[str, float]
+) -> Grouping:
+    gone, task = frozenset(snapshot.excluded), store.schema.task
+    rows = [row for row in store.iter_rows(batches) if row.id not in gone]
     names = sorted({row.instruction or task for row in rows})
     place = {name: index for index, name in enumerate(names)}
     group = np.repeat([place[row.instruction or task] for row in rows], [row.length for row in rows])
     return Grouping("task", names, group, shares)
-
-
-def _targets(
-    reward: np.ndarray,
-    discount: np.ndarray,
-    index: _Index,
-    *,
-    n_step: int,
-    gamma: float,
-    cut_is_terminal: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps to the bootstrap, n-step return and bootstrap discount of each transition, `[rows]` each."""
-    left = index.last - index.row
-    n_step = min(n_step, int(left.max()))
-    returns, weight = np.zeros(len(left)), np.ones(len(left))
-    alive = np.arange(len(left))  # transitions whose episode goes on for another step
-    for i in range(n_step):
-        alive = alive[left[alive] > i]
-        rows = index.row[alive] + i
-        returns[alive] += weight[alive] * reward[rows]
-        weight[alive] *= gamma * discount[rows].astype(np.float64)
-    jump = np.minimum(left, n_step)
-    if cut_is_terminal:
-        weight[jump == left] = 0.0
-    return jump, returns.astype(np.float32), weight.astype(np.float32)

@@ -227,9 +227,23 @@ def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Co
 def read_episodes(path: Path) -> tuple[EpisodeRow, ...]:
     """Read `episodes.arrow`. Raises DatasetError where it is missing or broken."""
     with _mapped(path) as batch:
-        if batch.schema.names != _EPISODES_SCHEMA.names:
-            raise DatasetError(f"{path} has the columns {batch.schema.names}, not those of episodes")
+        _check_columns(path, batch)
         return tuple(EpisodeRow(*values) for values in zip(*(column.to_pylist() for column in batch.columns)))
+
+
+def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Offset and length of each episode, `[episodes]` int64 each: all that a replay needs to know.
+
+    Raises DatasetError where `episodes.arrow` is missing or broken.
+    """
+    with _mapped(path) as batch:
+        _check_columns(path, batch)
+        return batch.column("offset").to_numpy(), batch.column("length").to_numpy()
+
+
+def _check_columns(path: Path, batch: pa.RecordBatch) -> None:
+    if batch.schema.names != _EPISODES_SCHEMA.names:
+        raise DatasetError(f"{path} has the columns {batch.schema.names}, not those of episodes")
 
 
 def _episode_row(name: str, offset: int, episode: Episode, round: int | None) -> EpisodeRow:

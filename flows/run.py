@@ -34,7 +34,7 @@ def improve_with_prefect(
     Workspace.open(folder)  # a wrong folder is told before Prefect takes its seconds to start
     from ..loop.round import run_final, run_round, run_start
     from .away import shown
-    from .rounds import close_dead_runs, final_flow, round_flow, session, start_flow
+    from .rounds import close_dead_runs, final_flow, play_round, session, start_flow
 
     with session(folder, progress, until=until, approve=approve) as ours:
         settings, workspace = ours.space.config.improve, str(folder.resolve())
@@ -50,7 +50,7 @@ def improve_with_prefect(
             ),
             play_round=shown(
                 folder,
-                partial(round_flow, workspace),
+                partial(play_round, workspace),
                 lambda number: run_round(ours.space, number, ours.pool, progress),
             ),
             measure=shown(

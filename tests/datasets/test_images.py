@@ -1,6 +1,11 @@
+import io
+import math
+import struct
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from pacloop.datasets import DatasetError, EpisodeStore, Field, Replay, images, tables
 from pacloop.datasets.tables import read_steps
@@ -22,12 +27,16 @@ def table(store, batch):
     return pa.ipc.open_file(store.path(batch) / "steps.arrow").read_all()
 
 
-def test_each_image_is_the_bytes_of_a_file(store, build):
+def test_each_image_is_encoded_by_itself_as_documented(store, build):
     found = table(store, "b0")
-    for name, magic in (("front", b"RIFF"), ("depth", b"\x89PNG")):
+    for name, shape in (("front", (24, 20, 3)), ("depth", (32, 40, 1))):
         column = found.column(f"observation/{name}")
         assert column.type == pa.large_binary()
-        assert all(file.as_py().startswith(magic) for file in column)
+        raw = column[1].as_py()
+        assert struct.unpack_from("<4s3I", raw) == (b"rowd", *shape)
+        rows = pa.decompress(raw[16:], decompressed_size=math.prod(shape), codec="zstd", asbytes=True)
+        decoded = np.frombuffer(rows, np.uint8).reshape(shape).cumsum(axis=0, dtype=np.uint8)
+        assert np.array_equal(decoded, build.episode(5, 0, schema=store.schema).observation[name][1])
     assert found.column("observation/tiny").type == pa.list_(pa.uint8(), 48)
     (episode, _) = store.episodes("b0")
     assert build.same(episode, build.episode(5, 0, schema=store.schema))
@@ -49,9 +58,9 @@ def test_one_episode_is_decoded_alone(store, monkeypatch):
     decoded = []
     image = images.EncodedImages._image
 
-    def counted(self, row):
+    def counted(self, row, found):
         decoded.append(row)
-        return image(self, row)
+        return image(self, row, found)
 
     monkeypatch.setattr(images.EncodedImages, "_image", counted)
     store.episode("b0/1")
@@ -92,10 +101,36 @@ def test_batches_that_were_kept_raw_are_still_read(store, build, monkeypatch):
     assert again == store.batch("old"), "the digest is of the pixels, not of how they are kept"
 
 
+def _file(image, kind):
+    file = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, kind, lossless=True)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_images_kept_as_files_are_still_read(kind):
+    channels = 3 if kind == "WEBP" else 1
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 20, 24, channels), np.uint8)
+    files = pa.array([_file(picture, kind) for picture in pictures], pa.large_binary())
+    column = images.EncodedImages(files, Field((20, 24, channels), "uint8"), "x")
+    assert np.array_equal(column[1:4], pictures[1:4])
+    rows = np.array([[3, 0], [0, 3]])
+    assert np.array_equal(column.take(rows), pictures[rows])
+    with pytest.raises(DatasetError, match="x, row 0, is no whole image"):
+        images.EncodedImages(pa.array([files[0].as_py()[:-9]], pa.large_binary()), Field((20, 24, 3)), "x")[:]
+
+
+@pytest.mark.parametrize("whole", [b"", b"rowd", b"rowd" + bytes(12), b"nothing"])
+def test_what_is_cut_short_is_no_image(whole):
+    column = images.EncodedImages(pa.array([whole], pa.large_binary()), Field((24, 20, 3), "uint8"), "x")
+    with pytest.raises(DatasetError, match="x, row 0, is "):
+        column[0:1]
+
+
 def test_a_broken_image_is_named(store):
     path = store.path("b0") / "steps.arrow"
     data = path.read_bytes()
-    path.write_bytes(data.replace(b"RIFF", b"RAFF", 1))
+    path.write_bytes(data.replace(b"rowd", b"rawd", 1))
     columns = read_steps(path, store.schema)
     with pytest.raises(
         DatasetError, match=r"steps.arrow, column observation/front, row 0, is no whole image"

@@ -116,7 +116,7 @@ def put_policy(space, name, round, parent):
 def two_rounds(tmp_path_factory):
     """Demonstrations, a BC baseline, a first champion, a promotion and a round that has only collected."""
     folder = tmp_path_factory.mktemp("rounds") / "arm"
-    space = Workspace.create(folder, parse_config({}, "test"))
+    space = Workspace.create(folder, parse_config({"collect": {"episodes": 1000}}, "test"))
     add_demonstrations(
         folder, task="pacloop/stack", episodes=4, seed=0, clean=False, bare=False, progress=silent
     )
