@@ -111,16 +111,19 @@ def trial(drill: Drill, root: Path, kills: int) -> Found:
     """Kill the work until so many died of it."""
     found, rng = Found(), random.Random(0)
     drill.prepare(root / "before")
-    limit_sec = 0.0
-    for _ in range(2):  # the first imports what it needs
-        whole = fresh(root, "whole")
-        begun = time.perf_counter()
-        drill.work(whole, lambda key: None)
-        limit_sec = time.perf_counter() - begun
+    undisturbed(drill, fresh(root, "whole"))  # imports what it needs
+    limit_sec = undisturbed(drill, whole := fresh(root, "whole"))
     wanted = drill.final(whole)
     while found.killed < kills and found.ended_before < 10 * kills:
         one(drill, fresh(root, "target"), wanted, rng.uniform(0, limit_sec), found)
     return found
+
+
+def undisturbed(drill: Drill, folder: Path) -> float:
+    """Seconds of the work when nobody kills it."""
+    begun = time.perf_counter()
+    drill.work(folder, lambda key: None)
+    return time.perf_counter() - begun
 
 
 def one(drill: Drill, target: Path, wanted: Any, after_sec: float, found: Found) -> None:
@@ -148,12 +151,7 @@ def killed(work: Callable[[Tell], None], after_sec: float) -> tuple[bool, list[s
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        try:
-            work(lambda key: os.write(writer, f"{key}\n".encode()) and None)
-            os._exit(0)
-        finally:
-            traceback.print_exc()
-            os._exit(1)
+        work_and_exit(work, writer)
     os.close(writer)
     time.sleep(after_sec)
     os.kill(child, signal.SIGKILL)
@@ -163,6 +161,18 @@ def killed(work: Callable[[Tell], None], after_sec: float) -> tuple[bool, list[s
     if code and not os.WIFSIGNALED(code):
         raise RuntimeError("the work failed by itself")
     return code != 0, told
+
+
+def work_and_exit(work: Callable[[Tell], None], pipe: int) -> None:
+    def tell(key: str) -> None:
+        os.write(pipe, f"{key}\n".encode())
+
+    try:
+        work(tell)
+        os._exit(0)
+    finally:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def fresh(root: Path, name: str) -> Path:

@@ -141,8 +141,8 @@ def paired(each: dict[str, Any], truth: str, critic: str, sample: bool) -> tuple
 
 
 def tau(values: np.ndarray, rates: np.ndarray) -> float:
-    found = float(kendalltau(values, rates)[0])
-    return 0.0 if np.isnan(found) else found
+    found: Any = kendalltau(values, rates)
+    return 0.0 if np.isnan(found.statistic) else float(found.statistic)
 
 
 def chance(pairs: list[tuple[np.ndarray, ...]]) -> float:
@@ -178,10 +178,10 @@ def advantages(found: list[dict[str, Any]]) -> str:
         seen.append(new - old)
         cells = (f"{gain['mean']:+.4f}", f"{gain['low']:+.4f} to {gain['high']:+.4f}", f"{new - old:+.1%}")
         rows.append((f"{each['round']}", each["way"], *cells, gate["decision"]))
-    agreed, p = kendalltau([each["gain"]["mean"] for each in found], seen, alternative="greater")
+    tau: Any = kendalltau([each["gain"]["mean"] for each in found], seen, alternative="greater")
     head = ("round", "way", "advantage", "95 % interval", "gain in the gate", "verdict")
     title = "## The advantage over the champion, and what the gate saw"
-    last = f"Kendall's tau over the rounds: {agreed:+.2f}, p {p:.3f}, one-sided."
+    last = f"Kendall's tau over the rounds: {tau.statistic:+.2f}, p {tau.pvalue:.3f}, one-sided."
     return f"{title}\n\n{table(head, rows)}\n\n{last}"
 
 

@@ -148,3 +148,24 @@ def test_the_workspace_says_how_it_ended(ended):
     assert not done.good, "24 gradient steps cannot stack cubes"
     assert "NOT reached" in done.text
     assert (done.space.folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_rounds_own_report_has_its_verdict_training_and_films_or_why_not(ended):
+    (found,) = [a for a in ended[3] if a.key == "round-report"]
+    text = found.data
+    verdict = ended[0].space.outcome(1, "gate")
+    assert text.startswith(f"# Round 1: {verdict['decision']}")
+    for part in ("## Stages", "![training curves](data:image/png", f"`{verdict['candidate']}`"):
+        assert part in text
+    assert "(data:image/jpeg;base64," in text or "Pictures are missing: " in text
+    start = next(run.id for run in ended[1] if run.name.startswith("start"))
+    assert f"(/runs/flow-run/{start})" in text, "the policy it went on from links to the run that made it"
+    assert len(text) < 300_000
+
+
+def test_stages_told_their_progress_while_they_ran(ended):
+    keys = {a.key for a in ended[3]}
+    assert {"progress-collect", "progress-learn", "progress-gate"} <= keys
+    number = next(run.id for run in ended[1] if run.name.startswith("round 1"))
+    (gate,) = [a for a in ended[3] if a.key == "progress-gate" and a.flow_run_id == number]
+    assert gate.type == "progress" and gate.data > 0
