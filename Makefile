@@ -1,6 +1,7 @@
-# make demo   set up everything in .venv and run the main job
-# make test   set up everything and pass the tests
-# make check  lint, formatting and types
+# make demo     set up everything in .venv and run the main job
+# make test     set up everything and pass the tests
+# make browser  pass the tests that drive Prefect's UI; needs chromium (apt-get install chromium)
+# make check    lint, formatting and types
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export OMP_NUM_THREADS ?= 1
 export DO_NOT_TRACK ?= 1
 
-.PHONY: setup demo test check clean
+.PHONY: setup demo test browser check clean
 
 setup: $(VENV)/.installed
 
@@ -27,7 +28,10 @@ demo: setup
 	$(BIN)/pacloop demo
 
 test: setup
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not browser"
+
+browser: setup
+	$(BIN)/pytest -m browser tests/browser
 
 check: setup
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ import signal
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Room for shared weights and episodes on their way; a private cluster needs no more."""
+STARTS = 4
+"""Ray gives up on its own start after 30 s, too soon for a busy machine; so often it is tried."""
 
 
 def connect(*, cpus: int) -> bool:
@@ -27,6 +29,18 @@ def connect(*, cpus: int) -> bool:
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
         else:
+            _start(cpus)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return True
+
+
+def _start(cpus: int) -> None:
+    import ray
+
+    for tried in range(1, STARTS + 1):
+        try:
             ray.init(
                 num_cpus=max(cpus, 1),
                 num_gpus=0,
@@ -37,7 +51,8 @@ def connect(*, cpus: int) -> bool:
                 object_store_memory=OBJECT_STORE_BYTES,
                 _node_ip_address="127.0.0.1",
             )
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return True
+            return
+        except Exception as error:  # it is nothing more special
+            if tried == STARTS or "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()

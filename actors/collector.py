@@ -40,22 +40,29 @@ class Collector:
         from .tasks import find_task
 
         torch.set_num_threads(1)
-        self._task = find_task(task)
-        self._environments = [self._task.make() for _ in range(environments)]
+        self._own, self._count = find_task(task), environments
+        self._environments = {task: [self._own.make() for _ in range(environments)]}
         self._policy: tuple[PolicyRecord, Any] | None = None
 
-    def run(self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int]) -> Iterator[Episode]:
-        """Yield one episode a seed, as they end."""
+    def run(
+        self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int], name: str = ""
+    ) -> Iterator[Episode]:
+        """Yield one episode a seed, as they end: of the actor's own task, or of the one of this name."""
         from ..learner.checkpoint import build_policy
         from .rollout import rollout
+        from .tasks import find_task
+
+        task = find_task(name) if name else self._own
+        if task.name not in self._environments:
+            self._environments[task.name] = [task.make() for _ in range(self._count)]
 
         if self._policy is None or self._policy[0] != record:  # the same weights may act in several ways
             self._policy = record, build_policy(record, weights)
         yield from rollout(
-            self._task,
+            task,
             self._policy[1],
             seeds,
-            environments=self._environments,
+            environments=self._environments[task.name],
             policy_id=record.id,
             history=record.network.history,
         )
@@ -116,10 +123,13 @@ class CollectorPool:
         if self._started:
             ray.shutdown()
 
-    def run(self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int]) -> Iterator[Episode]:
+    def run(
+        self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int], task: str = ""
+    ) -> Iterator[Episode]:
         """Yield exactly one episode for each of `seeds`, which must differ, in the order in which they end.
 
-        Raises PolicyError where the policy cannot act, CollectError where the task fails whatever is tried.
+        They are of the pool's own task, or of another `task` whose steps look the same. Raises PolicyError
+        where the policy cannot act, CollectError where the task fails whatever is tried.
         """
         import ray
 
@@ -131,7 +141,7 @@ class CollectorPool:
             while todo or running:
                 while todo and idle:
                     actor, share = idle.pop(), todo.popleft()
-                    stream = self._actors[actor].run.remote(record, shared, share)
+                    stream = self._actors[actor].run.remote(record, shared, share, task)
                     running[stream] = _Share(actor, set(share))
                 ray.wait(list(running), timeout=POLL_SEC)
                 ready, _ = ray.wait(list(running), num_returns=len(running), timeout=0)

@@ -1,7 +1,7 @@
 """Many environments in lockstep, one batched policy call a step."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import dm_env
 import numpy as np
@@ -70,6 +70,10 @@ class _Slot:
         return step.last()
 
     def episode(self, policy_id: str | None) -> Episode:
+        info = {}
+        if self.task.contact_force_limit is not None:
+            environment: Any = self.environment
+            info["contact_force"] = round(float(environment.contact_force()), 3)
         reward = np.asarray([step.reward for step in self.steps], np.float32)
         return Episode(
             observation={
@@ -81,6 +85,7 @@ class _Slot:
             score=self.task.score(reward),
             seed=self.seed,
             policy=policy_id,
+            info=info,
         )
 
 

@@ -1,9 +1,10 @@
-"""The task `pacloop/stack`: put the red cube on the blue one, held by friction alone.
+"""The tasks `pacloop/stack` and `pacloop/stack-wide`: put the red cube on the blue one, held by friction.
 
 A Cartesian hand (x, y, z, yaw) with a parallel gripper stands over two free 4 cm cubes. An action
 `[5]` in [-1, 1] is `(dx, dy, dz, dyaw, grip)`: up to 1.5 cm and 0.15 rad a step, added to a commanded
 pose that stays near the measured one, and the gripper's opening itself. The reward is 0, and 1 in the
-step that completes the stack, which ends the episode; 120 steps at 20 Hz cut it off otherwise.
+step that completes the stack, which ends the episode; 120 steps at 20 Hz cut it off otherwise. In
+`pacloop/stack-wide` the cubes start anywhere in 1.7 times the area; nothing else differs.
 """
 
 # mujoco's names come from extension modules without stubs.
@@ -33,7 +34,7 @@ LEASH = (0.03, 0.03, 0.03, 0.3)  # how far the commanded pose may lie from the m
 OPENING = 0.09  # metres between the fingers, fully open
 CUBE = 0.04  # metres, edge
 
-START_CUBES = (0.13, 0.09)  # metres either side of the centre, x and y
+START_CUBES = {NAME: (0.13, 0.09), "pacloop/stack-wide": (0.165, 0.12)}  # metres either side of the centre
 START_APART = 0.085  # metres between the cubes' centres, at least
 START_HAND = (0.10, 0.07)  # metres either side of the centre, x and y
 START_HEIGHT = (0.12, 0.19)  # metres, of the point between the fingertips
@@ -49,6 +50,7 @@ HELD = 3  # control steps in a row that all of this must hold
 
 IMAGE = 64  # pixels, the side of an observed image
 TOUCHING = 0.05  # newtons
+FORCE_LIMIT = 60.0  # newtons, a finger's contact force beyond which it does not matter how much more
 
 STATE = {"hand": 7, "hand_velocity": 3, "red": 6, "red_velocity": 3, "stack": 5, "contact": 3}
 """Scalars by observation group.
@@ -61,13 +63,13 @@ Lengths in metres; contacts are 0 or 1; time left runs from 1 to 0.
 """
 
 
-def task(images: bool = False) -> Task:
+def task(images: bool = False, name: str = NAME) -> Task:
     """The task, with an `image` `[64, 64, 3]` uint8 beside the 27 scalars where `images` is set."""
     fields = {name: Field((size,)) for name, size in STATE.items()}
     if images:
         fields["image"] = Field((IMAGE, IMAGE, 3), "uint8")
     schema = Schema(
-        task=NAME,
+        task=name,
         observation=fields,
         action=Field((5,)),
         action_minimum=(-1.0,) * 5,
@@ -75,8 +77,8 @@ def task(images: bool = False) -> Task:
         control_hz=CONTROL_HZ,
         horizon=HORIZON,
     )
-    make = partial(StackEnvironment, images=images)
-    return Task(schema=schema, make=make, score=score, time_limit_is_terminal=True)
+    make = partial(StackEnvironment, images=images, cubes=START_CUBES[name])
+    return Task(schema, make, score, time_limit_is_terminal=True, contact_force_limit=FORCE_LIMIT)
 
 
 def score(rewards: np.ndarray) -> float:
@@ -148,6 +150,10 @@ class Physics:
             start += size
         return groups
 
+    def contact_force(self) -> float:
+        """Newtons on the finger that is pressed harder."""
+        return max(self._touch.tolist())
+
     def stacked(self) -> bool:
         """Whether red stands on blue at rest, upright and let go, with the hand well above."""
         q, v = self._qpos.tolist(), self._qvel.tolist()
@@ -167,17 +173,25 @@ class StackEnvironment(dm_env.Environment):
 
     Args:
       images: whether observations hold an `image`, `[64, 64, 3]` uint8.
+      cubes: metres either side of the centre within which a cube starts, x and y.
       random: seeds the generator from which an episode that `seed` did not choose takes its seed.
     """
 
-    def __init__(self, *, images: bool = False, random: int | None = None):
+    def __init__(
+        self,
+        *,
+        images: bool = False,
+        cubes: tuple[float, float] = START_CUBES[NAME],
+        random: int | None = None,
+    ):
         """See the class."""
         self._physics = Physics()
-        self._images = images
+        self._images, self._cubes = images, cubes
         self._own_seeds = np.random.default_rng(random)
         self._next_seed: int | None = None
         self._steps: int | None = None  # None: the next `step` starts an episode
         self._held = 0
+        self._force = 0.0
         self._cameras: dict[tuple[str, int, int, bool], Camera] = {}
 
     @property
@@ -194,8 +208,9 @@ class StackEnvironment(dm_env.Environment):
         seed, self._next_seed = self._next_seed, None
         if seed is None:
             seed = int(self._own_seeds.integers(2**63))
-        self._physics.place(*_start(np.random.default_rng(seed)))
+        self._physics.place(*_start(np.random.default_rng(seed), self._cubes))
         self._steps = self._held = 0
+        self._force = 0.0
         return dm_env.restart(self._observation())
 
     def step(self, action: np.ndarray) -> dm_env.TimeStep:
@@ -207,6 +222,7 @@ class StackEnvironment(dm_env.Environment):
             return self.reset()
         self._physics.advance(_checked(action))
         self._steps += 1
+        self._force = max(self._force, self._physics.contact_force())
         self._held = self._held + 1 if self._physics.stacked() else 0
         observation = self._observation()
         if self._held >= HELD:
@@ -227,6 +243,10 @@ class StackEnvironment(dm_env.Environment):
     def action_spec(self) -> specs.BoundedArray:  # pyright: ignore[reportIncompatibleMethodOverride]
         """`(dx, dy, dz, dyaw, grip)`, each in [-1, 1]."""
         return specs.BoundedArray((5,), np.float32, -1.0, 1.0, "action")
+
+    def contact_force(self) -> float:
+        """The largest force on a finger at the end of any control step of the episode so far, in newtons."""
+        return self._force
 
     def render(self, width: int = 640, height: int = 480, camera: str = "front") -> np.ndarray:
         """A picture for people, `[height, width, 3]` uint8; cameras are front, side and top."""
@@ -262,9 +282,11 @@ def _checked(action: np.ndarray) -> list[float]:
     return [min(max(number, -1.0), 1.0) for number in numbers]
 
 
-def _start(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _start(
+    random: np.random.Generator, cubes: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where an episode begins: hand `[x, y, z, yaw]`, red and blue `[x, y, yaw]`."""
-    low, high = [-START_CUBES[0], -START_CUBES[1], -np.pi], [START_CUBES[0], START_CUBES[1], np.pi]
+    low, high = [-cubes[0], -cubes[1], -np.pi], [cubes[0], cubes[1], np.pi]
     while True:
         red, blue = random.uniform(low, high), random.uniform(low, high)
         if hypot(*(red - blue)[:2]) >= START_APART:

@@ -40,12 +40,16 @@ class Task:
       score: from the rewards of an episode, `[T]`, to how well it went, in [0, 1].
       time_limit_is_terminal: whether reaching the horizon ends the task for the critic. True where
         the observation shows the time left; elsewhere the critic looks beyond the horizon.
+      contact_force_limit: newtons, where the task's environments have a method `contact_force()` that gives
+        the largest contact force of the episode so far: it is then kept in the episode's info as
+        `contact_force`, and the gate can guard its mean. Forces above the limit count as the limit there.
     """
 
     schema: Schema
     make: Callable[[], SeededEnvironment]
     score: Callable[[np.ndarray], float]
     time_limit_is_terminal: bool
+    contact_force_limit: float | None = None
 
     @property
     def name(self) -> str:

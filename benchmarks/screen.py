@@ -1,11 +1,11 @@
-"""Does the Q screen order a round's ways of acting as 1,000 episodes of each do?
+"""Does the Q screen order a round's ways of acting as episodes of each do?
 
     OMP_NUM_THREADS=1 python benchmarks/screen.py WORKSPACE > benchmarks/results/screen.md
 
 The critics of a real run are asked, for each round, about states that neither the champion's nor the
 candidate's learner had read: those of the next round's collection. Their order is compared with that of
 the recorded bank (`bank.py`) and with that of the run's own races, by Kendall's tau; how often a random
-order of each round's ways would agree as well, on average over the rounds, is its p. Two minutes.
+order of each round's ways would agree as well, on average over the rounds, is its p. Half a minute.
 """
 
 import argparse
@@ -141,8 +141,8 @@ def paired(each: dict[str, Any], truth: str, critic: str, sample: bool) -> tuple
 
 
 def tau(values: np.ndarray, rates: np.ndarray) -> float:
-    found = float(kendalltau(values, rates)[0])
-    return 0.0 if np.isnan(found) else found
+    found: Any = kendalltau(values, rates)
+    return 0.0 if np.isnan(found.statistic) else float(found.statistic)
 
 
 def chance(pairs: list[tuple[np.ndarray, ...]]) -> float:
@@ -178,10 +178,10 @@ def advantages(found: list[dict[str, Any]]) -> str:
         seen.append(new - old)
         cells = (f"{gain['mean']:+.4f}", f"{gain['low']:+.4f} to {gain['high']:+.4f}", f"{new - old:+.1%}")
         rows.append((f"{each['round']}", each["way"], *cells, gate["decision"]))
-    agreed = kendalltau([each["gain"]["mean"] for each in found], seen, alternative="greater")
+    tau: Any = kendalltau([each["gain"]["mean"] for each in found], seen, alternative="greater")
     head = ("round", "way", "advantage", "95 % interval", "gain in the gate", "verdict")
     title = "## The advantage over the champion, and what the gate saw"
-    last = f"Kendall's tau over the rounds: {agreed.statistic:+.2f}, p {agreed.pvalue:.3f}, one-sided."
+    last = f"Kendall's tau over the rounds: {tau.statistic:+.2f}, p {tau.pvalue:.3f}, one-sided."
     return f"{title}\n\n{table(head, rows)}\n\n{last}"
 
 

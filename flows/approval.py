@@ -14,12 +14,12 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Paused, Running
+from prefect.states import Paused, Running
 from pydantic import Field, ValidationError
 
 from ..datasets.errors import PacloopError
 from ..loop.approval import Answer, Look, Question
-from ..loop.errors import LoopError
+from ..loop.errors import Withdrawn
 from ..loop.film import film
 from ..loop.plot import curve_png
 from ..loop.status import rows
@@ -49,7 +49,7 @@ class Word(RunInput):
 def form(space: Workspace, asked: Question) -> Iterator[Look]:
     """Pause the current run while inside, with the figures and a form. Looking gives what was filled in.
 
-    Looking raises LoopError where somebody cancelled the run instead.
+    Looking raises Withdrawn where somebody cancelled the run instead.
     """
     shown = _Form(UUID(flow_run.get_id()), asked, approval_page(space, asked))
     yield shown.look
@@ -83,8 +83,7 @@ class _Form:
     def _look(self, client: SyncPrefectClient) -> Answer | None:
         state = client.read_flow_run(self._run).state
         if state and (state.is_cancelled() or state.is_cancelling()):
-            client.set_flow_run_state(self._run, Cancelled(), force=True)
-            raise LoopError(
+            raise Withdrawn(
                 f"round {self._asked.round} was cancelled while {self._asked.candidate} waited for approval; "
                 "the next run asks again"
             )

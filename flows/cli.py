@@ -153,17 +153,37 @@ def learn(workspace: WorkspaceOption = HERE) -> None:
 @app.command()
 def evaluate(
     policy: Annotated[str | None, typer.Argument(help="Id of a policy; the champion by default.")] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="Fresh episodes to play.")] = 300,
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="Fresh episodes to play: 300, or [gate] cap of each at most.")
+    ] = None,
+    against: Annotated[str | None, typer.Option(help="Id of a policy to compare it with.")] = None,
+    paired: Annotated[bool, typer.Option("--paired", help="Compare on the same start states.")] = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a policy on fresh episodes; they are appended to the dataset."""
-    from ..loop.measuring import measure
+    """Measure a policy on fresh episodes, or compare two as the gate does; all are added to the dataset."""
+    if paired and against is None:
+        raise PacloopError("--paired needs the other policy: --against B")
+    from ..loop.measuring import EPISODES, compare, compared, measure
     from .display import progress_bars
     from .rounds import session
 
     with progress_bars() as progress, session(workspace, progress) as ours:
-        outcome = measure(ours.space, ours.pool, progress, policy=policy, episodes=episodes)
+        if against is not None:
+            outcome = compare(
+                ours.space,
+                ours.pool,
+                progress,
+                policy=policy,
+                against=against,
+                episodes=episodes,
+                paired=paired,
+            )
+        else:
+            outcome = measure(ours.space, ours.pool, progress, policy=policy, episodes=episodes or EPISODES)
+    if against is not None:
+        _print_json(outcome) if as_json else print(compared(outcome))
+        raise SystemExit(0 if outcome["decision"] == "better" else 1)
     if as_json:
         _print_json(outcome)
         return

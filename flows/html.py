@@ -24,7 +24,7 @@ a { color: var(--blue); text-decoration: none; }
 .tiles { display: grid; gap: 12px; margin: 20px 0 8px;
   grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
 .tile { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
-.tile b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.tile b { display: block; font-size: 19px; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .tile span { color: var(--dim); font-size: 13px; }
 .alarm { border: 1px solid #cf222e; background: #fff1f0; border-radius: 8px; padding: 10px 16px; }
 .wide { overflow-x: auto; }
@@ -48,7 +48,9 @@ figure { margin: 10px 0; }
 @media print {
   body { max-width: none; padding: 0; font-size: 11px; } nav, video { display: none; }
   h2 { margin-top: 22px; } h2, h3 { break-after: avoid; } tr, figure, .film, .tile { break-inside: avoid; }
-  thead { display: table-header-group; } pre { white-space: pre-wrap; } table { font-size: 10.5px; }
+  thead { display: table-header-group; } pre { white-space: pre-wrap; font-size: 9px; }
+  table, .mark, td code { font-size: 9.5px; } th, td { padding: 3px 8px 3px 0; }
+  figcaption, figcaption code, caption { font-size: 10px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 @page { size: A4; margin: 14mm; }

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ..loop.alarm import champion_record
 from ..loop.plot import curve_png
 from ..loop.sources import sources_table
 from ..loop.status import committed, rows, table
@@ -59,6 +60,7 @@ def success_page(space: "Workspace") -> str:
     return fitted(
         [
             f"# {title}",
+            *alarm_note(space),
             picture(curve, "success per round"),
             table(found),
             "\n".join(reasons),
@@ -82,6 +84,14 @@ def evaluation_page(space: "Workspace", outcome: "Outcome") -> str:
             table(rows(space)),
         ]
     )
+
+
+def alarm_note(space: "Workspace") -> list[str]:
+    """A warning, with the command that undoes it, where the champion's success has dropped; else nothing."""
+    record = champion_record(space)
+    if record is None or record.alarm is None:
+        return []
+    return [f"> **Alarm.** {_cell(record.alarm)}"]
 
 
 def _headline(outcome: "Injected", strict: bool) -> str:

@@ -7,6 +7,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.sorting import FlowRunSort
 
 from ..loop.film import Films
 from ..loop.workspace import Outcome, Workspace
@@ -30,13 +31,13 @@ def publish_round(space: Workspace, number: int, verdict: Outcome, films: Callab
 
 
 def _links(space: Workspace) -> dict[int, str]:
-    """Where Prefect's UI shows the runs of the rounds, by their numbers."""
+    """Where Prefect's UI shows the latest run of each round, by their numbers."""
     mine, found = str(space.folder.resolve()), {}
     rounds = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
     with suppress(Exception), get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_filter=rounds, limit=200):
+        for run in client.read_flow_runs(flow_filter=rounds, sort=FlowRunSort.START_TIME_DESC, limit=200):
             if run.parameters.get("workspace") == mine:
-                found[run.parameters.get("number", 0)] = f"/runs/flow-run/{run.id}"
+                found.setdefault(run.parameters.get("number", 0), f"/runs/flow-run/{run.id}")
     return found
 
 

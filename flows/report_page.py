@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..loop.config import config_toml
 from ..loop.film import Films
-from ..loop.lineage import policy_facts, policy_ids
+from ..loop.lineage import policy_facts, policy_ids, policy_lineage
 from ..loop.machine import environment
 from ..loop.panels import sources, svg, training
 from ..loop.plot import curve
@@ -87,7 +87,7 @@ def _tiles(space: "Workspace", status: "Status") -> list[Html]:
         (f"{last.rate:.1%}" if last else "-", "champion"),
         (f"{last.interval[0]:.0%} to {last.interval[1]:.0%}" if last else "-", "its 95 % interval"),
         (f"{space.config.improve.until:.0%}", "target"),
-        (f"{len(rounds)}", f"rounds, {promoted} promoted"),
+        (f"{promoted} of {len(rounds)}", "rounds promoted"),
         (f"{found[-1].episodes:,}" if found else "0", "episodes"),
         (f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h", "of the stages"),
     ]
@@ -111,13 +111,13 @@ def _rounds(space: "Workspace", status: "Status") -> list[Html]:
                 f"{row.rate:.1%}",
                 f"{low:.0%} to {high:.0%}",
                 f"{row.n:,}",
-                mark,
-                row.reason,
                 f"{row.episodes:,}",
                 f"{row.seconds:.0f}",
+                mark,
+                row.reason,
             ]
         )
-    head = ["", "policy", "success", "95 % interval", "n", "verdict", "why", "episodes", "seconds"]
+    head = ["", "policy", "success", "95 % interval", "n", "episodes", "seconds", "verdict", "why"]
     note = (
         "n: episodes behind the rate; a champion's are all that it collected, which nobody selected. "
         "episodes: in the dataset by then. seconds: of the stages."
@@ -189,7 +189,9 @@ def _provenance(space: "Workspace") -> list[Html]:
     head = ["policy", "round", "parent", "acts", "snapshot", "batches", "episodes", "rows", "seed", "verdict"]
     numbers = ("round", "batches", "episodes", "rows", "seed")
     parts.append(element("h3", "Policies and what each learned from"))
-    parts.append(table(head, policies, numbers=numbers) if policies else _none("policy"))
+    codes = sorted({policy_lineage(space, name).get("code") or "unknown" for name in policy_ids(space)})
+    note = f"Learned by pacloop {'; '.join(codes)}."
+    parts.append(table(head, policies, numbers=numbers, caption=note) if policies else _none("policy"))
     parts.append(element("h3", "Settings"))
     return [*parts, element("pre", config_toml(space.config).strip())]
 

@@ -1,6 +1,6 @@
 """What a round's run shows in Prefect: its verdict, stages, training and a filmstrip, as markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..loop.film import STRIP_FRAMES, Films, choose
@@ -43,7 +43,7 @@ def round_page(space: "Workspace", number: int, verdict: "Outcome", films: Films
         "## Two successes and two failures",
         *strips(films),
         "## Data",
-        _data(space.store.batches(), number, links),
+        _data(space, number, links),
         f"All rounds: [success-per-round](/artifacts/key/success-per-round). `pacloop policies show` and "
         f"`pacloop dataset show` tell the rest. Workspace: `{space.folder.resolve()}`.",
     ]
@@ -88,12 +88,14 @@ def _stages(space: "Workspace", number: int, links: Links) -> str:
 
 
 def _tried(outcome: "Outcome") -> str:
-    tried = [f"{t['actions']} actions {t['successes'] / t['episodes']:.0%}" for t in outcome["tried"]]
+    rates = [f"{t['successes'] / t['episodes']:.0%}" if t["episodes"] else "failed" for t in outcome["tried"]]
+    tried = [f"{t['actions']} actions {rate}" for t, rate in zip(outcome["tried"], rates)]
     return ", ".join(tried) or "nothing to try"
 
 
 def _screen(space: "Workspace", number: int) -> str:
-    screened = space.outcome(number, "screen")
+    verdict = space.outcome(number, "gate") or {}
+    screened = verdict.get("screen") or space.outcome(number, "screen")
     if screened is None:
         return ""
     from .screen_page import screen_page
@@ -117,18 +119,19 @@ def strips(films: Films) -> list[str]:
     return parts + ([films.missing] if films.missing else [])
 
 
-def _data(batches: "Sequence[Batch]", number: int, links: Links) -> str:
+def _data(space: "Workspace", number: int, links: Links) -> str:
     groups: dict[tuple[str, str], list[Batch]] = {}
-    for batch in batches:
+    for batch in committed(space):
         if batch.round == number:
             key = str(batch.origin.get("stage", batch.source)), str(batch.origin.get("policy", ""))
             groups.setdefault(key, []).append(batch)
-    lines = ["| stage | policy | batches | episodes | success |", "|---|---|---|---|---|"]
+    lines = ["| stage | policy | episodes | success | batches |", "|---|---|---|---|---|"]
     for (stage, policy), own in groups.items():
-        names = [batch.id for batch in own]
-        span = f"`{names[0]}`" + (f" to `{names[-1]}`" if len(names) > 1 else "")
         n, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
-        lines.append(f"| {stage} | `{policy}` | {span} | {n} | {score / n:.1%} |")
+        more = f" and {len(own) - 1} more" if len(own) > 1 else ""
+        lines.append(
+            f"| {stage} | {_policy(space, policy, links)} | {n} | {score / n:.1%} | `{own[0].id}`{more} |"
+        )
     return "\n".join(lines)
 
 
@@ -136,5 +139,7 @@ def _policy(space: "Workspace", policy: str | None, links: Links) -> str:
     """A policy, with a link to the run of the round that made it."""
     if policy is None:
         return "fresh weights"
+    if not (space.policy_folder(policy) / "policy.json").is_file():
+        return policy  # a demonstrator
     link = links.get(policy_lineage(space, policy).get("round", -1))
-    return f"[`{policy}`]({link})" if link else f"`{policy}`"
+    return f"[{policy}]({link})" if link else f"`{policy}`"  # Prefect's UI shows no code in links

@@ -16,12 +16,14 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import CancelledRun
 from prefect.runtime import flow_run
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from ..loop.approval import Look, Question
 from ..loop.config import with_approval, with_target
+from ..loop.errors import Withdrawn
 from ..loop.film import filming
 from ..loop.lease import lease
 from ..loop.play import Pool
@@ -111,10 +113,13 @@ def start_flow(workspace: str) -> Outcome:
 
 
 @flow(name="round", flow_run_name="round {number}", validate_parameters=False)
-def round_flow(workspace: str, number: int) -> Outcome:
+def round_flow(workspace: str, number: int) -> Outcome | State:
     """One round: collect, append, learn, gate. The run is renamed after what the gate said."""
     with _ours(workspace) as ours:
-        verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task, _ask)
+        try:
+            verdict = run_round(ours.space, number, ours.pool, ours.progress, _run_as_task, _ask)
+        except Withdrawn as error:
+            return Cancelled(message=str(error))
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
         with filming(ours.space, episodes_to_show(ours.space, number)) as films:
@@ -122,6 +127,14 @@ def round_flow(workspace: str, number: int) -> Outcome:
             publish_round(ours.space, number, verdict, films)
         tell_verdict(ours.space, number, verdict)
         return verdict
+
+
+def play_round(workspace: str, number: int) -> Outcome:
+    """`round_flow`; raises Withdrawn where somebody cancelled its run instead of answering."""
+    try:
+        return round_flow(workspace, number)  # pyright: ignore[reportReturnType]
+    except CancelledRun as error:
+        raise Withdrawn(str(error)) from None
 
 
 @flow(name="final", flow_run_name="final - {policy}", validate_parameters=False)

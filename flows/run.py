@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..loop.progress import Progress
@@ -31,7 +32,9 @@ def improve_with_prefect(
     """Improve the workspace in `folder`; what is None is taken from its settings."""
     begun = time.monotonic()
     Workspace.open(folder)  # a wrong folder is told before Prefect takes its seconds to start
-    from .rounds import close_dead_runs, final_flow, round_flow, session, start_flow
+    from ..loop.round import run_final, run_round, run_start
+    from .away import shown
+    from .rounds import close_dead_runs, final_flow, play_round, session, start_flow
 
     with session(folder, progress, until=until, approve=approve) as ours:
         settings, workspace = ours.space.config.improve, str(folder.resolve())
@@ -42,9 +45,19 @@ def improve_with_prefect(
             progress,
             rounds=settings.rounds if rounds is None else rounds,
             minutes=settings.minutes if minutes is None else minutes,
-            play_start=lambda: start_flow(workspace),
-            play_round=lambda number: round_flow(workspace, number),
-            measure=lambda number, policy: final_flow(workspace, number, policy),
+            play_start=shown(
+                folder, partial(start_flow, workspace), lambda: run_start(ours.space, ours.pool, progress)
+            ),
+            play_round=shown(
+                folder,
+                partial(play_round, workspace),
+                lambda number: run_round(ours.space, number, ours.pool, progress),
+            ),
+            measure=shown(
+                folder,
+                partial(final_flow, workspace),
+                lambda number, policy: run_final(ours.space, number, policy, ours.pool, progress),
+            ),
         )
         curve = write_curve(ours.space)
         low, high = done.final["interval"]

@@ -37,35 +37,45 @@ def serve(
         from .deployments import check_name
 
         check_name(told)
-        _run(told, url.removesuffix("/api"), begun)
+        _run(told, url, begun)
         print("the Prefect server is stopped" if own else f"the Prefect server at {url} goes on", flush=True)
 
 
-def _run(told: Wanted, site: str, begun: float) -> None:
+def _run(told: Wanted, url: str, begun: float) -> None:
     """Serve the deployments until an interrupt; runs that go on are stopped with it."""
     from prefect.runner import Runner
 
     from .deployments import deployments
+    from .server import ui_address
 
     runner = Runner(name=f"pacloop-{told.name}", pause_on_shutdown=True)
     made = deployments(told)
     for deployment in made:
         runner.add_deployment(deployment)
-    print(f"{told.folder} is served at {site}, ready in {time.monotonic() - begun:.0f} s:")
+    print(
+        f"{told.folder} is served at {url.removesuffix('/api')}, ready in {time.monotonic() - begun:.0f} s:"
+    )
     print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
     print(told.sentence())
-    print(f"forms: {site}/deployments   runs: {site}/runs   Ctrl-C stops all of it", flush=True)
-    asyncio.run(_until_interrupt(runner))
+    ui = ui_address(url)
+    print(f"success per round: {ui}/artifacts/key/success-per-round")
+    print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
+    paused = asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)
-    if told.timetable:
+    if not paused:
+        print("the server does not answer: its schedules wait for somebody who serves them", flush=True)
+    elif told.timetable:
         print("the schedule is paused; the same command takes it up again", flush=True)
 
 
-async def _until_interrupt(runner: "Runner") -> None:
+async def _until_interrupt(runner: "Runner") -> bool:
     """Serve until SIGINT or SIGTERM, then let the runs end before the runner does.
 
     The runner kills what still goes on, which would leave Ray's processes behind and runs `Running`.
+    Returns whether it paused its schedules, which it does last, and cannot where the server is gone.
     """
+    from httpx import TransportError
+
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def interrupt(*_: object) -> None:
@@ -84,5 +94,10 @@ async def _until_interrupt(runner: "Runner") -> None:
             await asyncio.sleep(0.2)
         serving.cancel()
     stopped.cancel()
-    with suppress(asyncio.CancelledError):
+    try:
         await serving
+    except asyncio.CancelledError:
+        return True
+    except TransportError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """A Prefect server to talk to: the configured one, one that runs already, or one of our own."""
 
+import json
 import os
 import signal
 import socket
@@ -30,19 +31,19 @@ def prefect_server(port: int | None = None, *, start: bool = True) -> Iterator[t
     A port wins over the configured API. Raises LoopError where a configured API does not answer, the port
     is taken by something else, or nothing answers and none may be started.
     """
-    configured = None if port is not None else _configured()
-    if configured:
-        if not _answers(configured):
+    named = None if port is not None else configured()
+    if named:
+        if not answers(named):
             raise LoopError(
-                f"PREFECT_API_URL is {configured}, but no Prefect server answers there: "
+                f"PREFECT_API_URL is {named}, but no Prefect server answers there: "
                 "start it, or choose a local one with --port"
             )
-        yield configured, False
+        yield named, False
         return
     port = PORT if port is None else port
     url = f"http://{HOST}:{port}/api"
     if _taken(port):
-        if not _answers(url):
+        if not answers(url):
             raise LoopError(
                 f"port {port} is taken by something that is no Prefect server: choose another --port"
             )
@@ -55,7 +56,7 @@ def prefect_server(port: int | None = None, *, start: bool = True) -> Iterator[t
         yield url, True
 
 
-def _configured() -> str | None:
+def configured() -> str | None:
     """What the environment or Prefect's profile names."""
     from prefect.settings import PREFECT_API_URL
 
@@ -75,7 +76,8 @@ def _settings(url: str) -> Iterator[None]:
 @contextmanager
 def _started(port: int, url: str) -> Iterator[None]:
     """A server on loopback, in a session of its own, so that an interrupt reaches us first."""
-    words = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    words = [sys.executable, "-m", "uvicorn", "--factory", f"{__package__}.patient:create_app"]
+    words += ["--host", HOST, "--port", str(port), "--log-level", "error"]
     told = os.environ | {"PREFECT_SERVER_UI_API_URL": url}  # without it, the UI asks port 4200
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -91,7 +93,7 @@ def _started(port: int, url: str) -> Iterator[None]:
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, log: IO[bytes]) -> None:
     deadline = time.monotonic() + START_SEC
-    while not _answers(url):
+    while not answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
             log.seek(0)
             said = log.read().decode(errors="replace").strip().splitlines()
@@ -115,7 +117,17 @@ def _taken(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _answers(url: str) -> bool:
+def ui_address(url: str) -> str:
+    """Where the UI's pages are: a Prefect server has a new UI, an old one, or both."""
+    site = url.removesuffix("/api")
+    with suppress(OSError, ValueError), urllib.request.urlopen(f"{site}/ui-settings", timeout=5) as answer:
+        found = json.load(answer)
+        if "v2" in found.get("available_uis", ()):
+            return site + found["v2_base_url"].rstrip("/")
+    return site
+
+
+def answers(url: str) -> bool:
     """Whether a Prefect API is well; it says 503 now and then, which the caller asks again."""
     for wait_sec in (0.0, 0.5, 1.0):
         time.sleep(wait_sec)

@@ -1,15 +1,15 @@
 """What the champion really scores, from all its fresh episodes; an alarm where that has dropped.
 
-Fresh are its collections, its arm in a gate that plays both, and evaluations; not the gate and the race
-that it won, nor what a person saw before approving it. They come in occasions, one stage of one round
-each, ordered by their commits. A drop after occasion j - 1 is bet on with the wealths of `betting.py`:
-for a mean t, that scores before j exceed it and scores from j on fall short of it. Wealth is spread over
-all j = 2, 3, ... with weights 1 / (j (j - 1)), which add up to 1. Where nothing changes, the sum at the
-true mean expects no growth, so it ever exceeds 1/level, in as long a reign as may be, with at most the
-level's chance; what is compared is its smallest value over all t. This holds although a champion collects
-again only where no candidate beat it: the bets are fair whenever one stops. It is an e-detector (Shin,
-Ramdas and Rinaldo, 2023, New England J. Stat. Data Sci.), weighted so that it bounds the chance of any
-false alarm and not the time to the first.
+Fresh are its collections, its arm in a gate that plays both, and evaluations; not the gate, the race and
+the comparison by hand that it won, nor what a person saw before approving it. They come in occasions, one
+stage of one round each, ordered by their commits. A drop after occasion j - 1 is bet on with the wealths of
+`betting.py`: for a mean t, that scores before j exceed it and scores from j on fall short of it. Wealth is
+spread over all j = 2, 3, ... with weights 1 / (j (j - 1)), which add up to 1. Where nothing changes, the sum
+at the true mean expects no growth, so it ever exceeds 1/level, in as long a reign as may be, with at most
+the level's chance; what is compared is its smallest value over all t. This holds although a champion
+collects again only where no candidate beat it: the bets are fair whenever one stops. It is an e-detector
+(Shin, Ramdas and Rinaldo, 2023, New England J. Stat. Data Sci.), weighted so that it bounds the chance of
+any false alarm and not the time to the first.
 """
 
 from collections.abc import Sequence
@@ -110,7 +110,8 @@ def fresh_scores(space: Workspace, policy: str) -> list[np.ndarray]:
     occasions: dict[tuple[Any, Any], list[np.ndarray]] = {}
     for batch in space.store.batches():
         stage = str(batch.origin.get("stage"))
-        selected = stage == "gate" or stage.startswith(("race", "approval"))
+        won = stage.startswith("compare") and not stage.endswith("-against")
+        selected = stage == "gate" or stage.startswith(("race", "approval")) or won
         fresh = batch.source in ("collection", "evaluation") and not selected
         if fresh and batch.origin.get("policy") == policy:
             key = (batch.round, batch.origin.get("stage"))

@@ -22,7 +22,9 @@ safe here: earlier Y may tell of later C, which the candidate learned from.)
 Evidence is the natural logarithm of the wealth, the boundary that of 1/level.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -49,6 +51,11 @@ class BettingTest:
     block: int
     level: float
     margin: float = 0.0
+
+    @property
+    def kind(self) -> Literal["scores"]:
+        """What is compared."""
+        return "scores"
 
     def champion_episodes(self, n: int) -> int:
         """Episodes of the champion after `n` of the candidate."""
@@ -85,6 +92,24 @@ class BettingTest:
     def inner_boundary(self, n: int) -> float:
         """Minus infinity: see `gives_up`."""
         return -np.inf
+
+
+def least_wealth(
+    champion: np.ndarray, candidate: np.ndarray, most: Callable[[np.ndarray], np.ndarray]
+) -> float:
+    """Log wealth against "the candidate's mean is at most `most`(the champion's)", whatever the latter is.
+
+    Valid at every look, for a sample of the champion that is given as for one that grows; `most` must not
+    fall. Where it is below 0 nothing is at most that, and the candidate's first score above 0 shows it.
+    One share more is nothing, on both sides: for many means one side alone shows it, and must not be
+    undone by what the other loses.
+    """
+    down = log_wealth(1 - champion, 1 - GRID[:-1])
+    up = log_wealth(candidate, np.maximum(most(GRID[1:]), 1e-9))
+    many = np.log(len(SHARES))
+    return float(
+        (np.logaddexp(down + many, 0) + np.logaddexp(up + many, 0)).min() - 2 * np.logaddexp(many, 0)
+    )
 
 
 def log_wealth(scores: np.ndarray, means: np.ndarray) -> np.ndarray:

@@ -68,7 +68,7 @@ class Learn(_Section):
         description="samples the learner draws for each row its start has not learned from",
     )
     minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
-    maximum_steps: Count = Field(default=6000, description="most gradient steps of a round")
+    maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
@@ -105,6 +105,24 @@ class Act(_Section):
     trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
 
 
+Margin = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Guards(_Section):
+    """In what a candidate must be shown to be no worse, and by how much it may be; 0: not looked at."""
+
+    time_to_success: Margin = Field(
+        default=0.0, description="share by which its successes may take longer than the champion's"
+    )
+    discounted_return: Margin = Field(default=0.0, description="share by which its return may be lower")
+    action_saturation: Margin = Field(
+        default=0.0, description="by how much the share of its actions that are at a bound may be higher"
+    )
+    contact_force: Margin = Field(
+        default=0.0, description="share by which its contact force may be higher, where the task gives it"
+    )
+
+
 class Screen(_Section):
     """What the critics are asked before anything is played."""
 
@@ -126,9 +144,10 @@ class Gate(_Section):
     level: Share = Field(default=0.05, description="chance that any promotion of a run is wrong")
     cap: Count = Field(default=1000, le=5000, description="most episodes of a candidate")
     block: Count = Field(default=50, description="candidate episodes between two looks")
-    champion: Literal["collection", "fresh"] = Field(
+    champion: Literal["collection", "fresh", "paired"] = Field(
         default="collection",
-        description="the champion's sample: what it collected, or played anew in step with the candidate",
+        description="the champion's sample: what it collected, or played anew in step with the candidate, "
+        "on seeds of its own (fresh) or the same ones (paired)",
     )
     margin: float = Field(default=0.0, ge=0, lt=1, description="by how much a candidate must be better")
     futility: float = Field(
@@ -141,6 +160,10 @@ class Gate(_Section):
     approve_hours: float = Field(
         default=24.0, gt=0, description="hours after which a promotion that nobody answered is given up"
     )
+    others: dict[str, Share] = Field(
+        default={}, description="further tasks, and by how much success on each may be lower"
+    )
+    guards: Guards = Guards()
 
 
 class Improve(_Section):
@@ -235,27 +258,21 @@ def with_approval(config: Config, approve: bool) -> Config:
 
 def config_toml(config: Config) -> str:
     """The configuration as a commented TOML file."""
-    lines = [f"version = {config.version}"]
-    lines += _entries(config, skip={"version"})
-    for name in type(config).model_fields:
-        section = getattr(config, name)
-        if isinstance(section, _Section):
-            lines += [
-                "",
-                f"[{name}]  # {(type(section).__doc__ or '').rstrip('.').lower()}",
-                *_entries(section),
-            ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([f"version = {config.version}", *_lines(config, skip={"version"})]) + "\n"
 
 
-def _entries(section: _Section, skip: set[str] = frozenset()) -> list[str]:  # pyright: ignore[reportArgumentType]
-    rows = []
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if name in skip or isinstance(value, _Section):
-            continue
-        rows.append(f"{name} = {_toml(value)}  # {field.description}")
-    return rows
+def _lines(section: BaseModel, name: str = "", skip: set[str] = frozenset()) -> list[str]:  # pyright: ignore[reportArgumentType]
+    """A section's settings, then the sections in it, each under its full name."""
+    rows, inner = [], []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, _Section):
+            title = f"{name}.{key}".lstrip(".")
+            said = (type(value).__doc__ or "").rstrip(".").lower()
+            inner += ["", f"[{title}]  # {said}", *_lines(value, title)]
+        elif key not in skip:
+            rows.append(f"{key} = {_toml(value)}  # {field.description}")
+    return rows + inner
 
 
 def _toml(value: Any) -> str:

@@ -15,10 +15,16 @@ LOOKED_AT = 2
 """Batches of an arm whose start states are compared; reading all would cost more than it tells."""
 
 
-def with_remarks(space: Workspace, number: int, verdict: Outcome) -> Outcome:
-    """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd."""
-    old = _batches(space, number, "gate-champion") or _batches(space, number, "collect")
-    new = _batches(space, number, "gate")
+def with_remarks(
+    space: Workspace, number: int, verdict: Outcome, stages: tuple[str, str] | None = None
+) -> Outcome:
+    """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd.
+
+    `stages` names those of champion and candidate; the gate's by default.
+    """
+    before, after = stages or ("gate-champion", "gate")
+    old = _batches(space, number, before) or _batches(space, number, "collect")
+    new = _batches(space, number, after)
     found = [*_copies(space, verdict["candidate"], new), *_copies(space, verdict["champion"], old)]
     starts = [episode for arm in (old, new) for episode in _episodes(space, arm[:LOOKED_AT])]
     if same_start(starts):
@@ -36,16 +42,16 @@ def same_start(episodes: Sequence[Episode]) -> bool:
 
 def _canary(space: Workspace, played: Sequence[Episode]) -> list[str]:
     """Begin one episode again; its start must be the recorded one."""
-    seeded = [episode for episode in played if episode.seed is not None]
-    if not seeded:
+    seed, recorded = next(((e.seed, _start(e)) for e in played if e.seed is not None), (None, {}))
+    if seed is None:
         return []
     environment = space.task.make()
-    environment.seed(seeded[0].seed)
+    environment.seed(seed)
     again = environment.reset().observation
     environment.close()
-    if _alike(again, _start(seeded[0])):
+    if _alike(again, recorded):
         return []
-    return [f"seed {seeded[0].seed} did not bring its start state back: the environment ignores its seed"]
+    return [f"seed {seed} did not bring its start state back: the environment ignores its seed"]
 
 
 def _copies(space: Workspace, who: str, batches: Sequence[Batch]) -> list[str]:

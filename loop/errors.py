@@ -7,5 +7,9 @@ class LoopError(PacloopError):
     """A workspace that cannot do what was asked, in one sentence."""
 
 
+class Withdrawn(LoopError):
+    """Somebody cancelled what was asked, instead of answering; it is asked again."""
+
+
 class InUse(LoopError):
     """Another process holds the workspace; the same request may be fine later."""

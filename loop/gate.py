@@ -4,8 +4,15 @@ The champion's sample is all it collected; the candidate is played in blocks on 
 until the sequential test decides. Where `[gate] champion` is `fresh`, both are played, in turns. All
 that is played is data and stays in the dataset.
 
-Three tests, one interface (`Test`): rates of success against a given sample and in step
-(`sequential.py`), and mean scores between 0 and 1 (`betting.py`).
+Four tests, one interface (`Test`): rates of success against a given sample and in step
+(`sequential.py`), in step on the same start states (`paired.py`), and mean scores between 0 and 1
+(`betting.py`).
+
+A candidate may have to be no worse in other figures (`guards.py`) and on other tasks, by a margin each.
+It is promoted only where all of these tests say so, so each has the whole level of the round, and the
+chance that a candidate is promoted that is no better on the target, *or* worse by more than its margin in
+any one of the others, stays below that level (intersection-union; Berger, 1982, Technometrics 24). What is
+paid is power: all must be shown.
 """
 
 from collections.abc import Sequence
@@ -16,12 +23,18 @@ import numpy as np
 
 from .betting import BettingTest
 from .config import Gate
+from .guards import Guarded
+from .paired import PairedTest, Pairing
 from .sequential import calibrate
 from .statistics import wilson
 
 EVEN_ROUNDS, EVEN_SHARE = 8, 0.9
 
-Decision = Literal["promoted", "rejected", "undecided"]
+Decision = Literal["promoted", "rejected", "undecided", "better"]
+"""`better` is what a comparison by hand says where the gate would have promoted."""
+
+Kind = Literal["rates", "pairs", "scores"]
+Sample = Literal["collection", "fresh", "paired"]
 
 
 class Test(Protocol):
@@ -29,6 +42,11 @@ class Test(Protocol):
 
     A tally is what a test keeps of an arm's scores: the number of successes, or all of them.
     """
+
+    @property
+    def kind(self) -> Kind:
+        """What is compared."""
+        ...
 
     @property
     def champion_n(self) -> int:
@@ -47,7 +65,7 @@ class Test(Protocol):
 
     @property
     def margin(self) -> float:
-        """By how much a candidate must be better."""
+        """By how much a candidate must be better; negative: by how much it may be worse."""
         ...
 
     def champion_episodes(self, n: int) -> int:
@@ -93,13 +111,18 @@ class Verdict:
       candidate_successes: of `candidate_n` episodes; likewise.
       champion_interval: 95 % Wilson interval of its rate.
       candidate_interval: the same; the stopping rule makes it a little optimistic after a promotion.
-      evidence: at the last look: Z of the sequential test, log wealth of the betting test.
+      evidence: at the last look: Z of the test of rates, log wealth of that of scores, minus the log of
+        the p-value of that of pairs.
       boundary: what it had to exceed there.
       level: chance of a wrong promotion that this round was given.
       episodes_saved: candidate episodes below the cap that were not needed.
-      margin: by how much the candidate had to be better.
-      test: `rates` or `scores`.
-      champion_arm: `collection` or `fresh`.
+      margin: by how much the candidate had to be better; negative: by how much it was allowed to be worse.
+      test: see `Kind`.
+      champion_arm: `collection`, `fresh`, or `paired`.
+      task: where both were compared; "" for the run's own.
+      guards: what the last look found of each, as `Guarded` says.
+      others: the verdict on each further task that was played, as JSON of this same kind.
+      pairing: where arms were paired, what that was worth, as `paired.Pairing` says.
     """
 
     decision: Decision
@@ -117,8 +140,12 @@ class Verdict:
     level: float
     episodes_saved: int
     margin: float = 0.0
-    test: Literal["rates", "scores"] = "rates"
-    champion_arm: Literal["collection", "fresh"] = "collection"
+    test: Kind = "rates"
+    champion_arm: Sample = "collection"
+    task: str = ""
+    guards: tuple[Guarded, ...] = ()
+    others: tuple[dict[str, Any], ...] = ()
+    pairing: Pairing | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -151,13 +178,23 @@ def make_test(config: Gate, champion_n: int, level: float, *, binary: bool = Tru
 
     Raises LoopError where `config` asks for what cannot be computed.
     """
-    given = 0 if config.champion == "fresh" else champion_n
-    if not binary:
+    given = champion_n if config.champion == "collection" else 0
+    if not binary or (config.champion == "paired" and config.margin):
         return BettingTest(given, config.cap, config.block, level, config.margin)
+    if config.champion == "paired":
+        return PairedTest(config.cap, config.block, level)
     return calibrate(given, config.cap, config.block, level, margin=config.margin, futility=config.futility)
 
 
-def decide(test: Test, *, names: tuple[str, str], champion: Any, candidate: Any, n: int) -> Verdict | None:
+def decide(
+    test: Test,
+    *,
+    names: tuple[str, str],
+    champion: Any,
+    candidate: Any,
+    n: int,
+    guards: Sequence[Guarded] = (),
+) -> Verdict | None:
     """The verdict after `n` candidate episodes; None while more are worth playing.
 
     Args:
@@ -166,32 +203,18 @@ def decide(test: Test, *, names: tuple[str, str], champion: Any, candidate: Any,
       champion: tally of the champion's sample: its successes, for a test of rates.
       candidate: tally of the candidate.
       n: episodes of the candidate.
+      guards: what this look found of each.
     """
-    evidence, boundary, given = (
-        test.evidence(champion, candidate, n),
-        test.boundary(n),
-        test.champion_episodes(n),
-    )
-    total, won = _sum(champion), _sum(candidate)
-    rates = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}"
-    possible = evidence > boundary or test.can_still_promote(champion, candidate, n)
-    if evidence > boundary:
-        decision, reason = "promoted", f"{rates}: evidence {evidence:.2f} exceeds {boundary:.2f}"
-    elif possible and not test.gives_up(champion, candidate, n):
+    found = _decision(test, champion, candidate, n, guards)
+    if found is None:
         return None
-    elif won / n < total / given:
-        why = "nothing left could promote it" if not possible else "to go on is not worth the episodes"
-        decision, reason = "rejected", f"{rates}: it does worse, and {why}"
-    elif not possible:
-        decision = "undecided"
-        reason = f"{rates}: evidence {evidence:.2f} cannot exceed {boundary:.2f} within {test.cap} episodes"
-    else:
-        decision = "undecided"
-        reason = (
-            f"{rates}: evidence {evidence:.2f} fell to {test.inner_boundary(n):.2f}, where it is given up"
-        )
-    if test.margin and decision != "promoted":
+    decision, why = found
+    total, won, given = _sum(champion), _sum(candidate), test.champion_episodes(n)
+    reason = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}: {why}"
+    if test.margin > 0 and decision != "promoted":
         reason += f"; it had to be better by {test.margin:g}"
+    if test.margin < 0:
+        reason += f"; it may be worse by {-test.margin:g}"
     if won == total == 0:
         reason += "; neither policy ever succeeded, so there was nothing to compare"
     if won == n and total == given:
@@ -207,14 +230,45 @@ def decide(test: Test, *, names: tuple[str, str], champion: Any, candidate: Any,
         candidate_n=n,
         champion_interval=wilson(total, given),
         candidate_interval=wilson(won, n),
-        evidence=round(evidence, 4),
-        boundary=round(boundary, 4),
+        evidence=round(test.evidence(champion, candidate, n), 4),
+        boundary=round(test.boundary(n), 4),
         level=test.level,
         episodes_saved=test.cap - n,
         margin=test.margin,
-        test="scores" if isinstance(test, BettingTest) else "rates",
-        champion_arm="collection" if test.champion_n else "fresh",
+        test=test.kind,
+        champion_arm="collection" if test.champion_n else "paired" if test.kind == "pairs" else "fresh",
+        guards=tuple(guards),
     )
+
+
+def _decision(
+    test: Test, champion: Any, candidate: Any, n: int, guards: Sequence[Guarded]
+) -> tuple[Decision, str] | None:
+    """The decision and why; None while more episodes are worth playing."""
+    evidence, boundary = test.evidence(champion, candidate, n), test.boundary(n)
+    open_ = [guard.sentence() for guard in guards if guard.state == "open"]
+    if broken := [guard.sentence() for guard in guards if guard.state == "broken"]:
+        return "rejected", "it is worse than a guard allows: " + "; ".join(broken)
+    if evidence > boundary:
+        why = f"evidence {evidence:.2f} exceeds {boundary:.2f}"
+        if not open_:
+            kept = [f"no worse: {guard.sentence()}" for guard in guards]
+            return "promoted", "; ".join([why, *kept])
+        if n < test.cap:
+            return None
+        worse = any(guard.state == "open" and guard.worse for guard in guards)
+        why += ", but it is not shown to be no worse: " + "; ".join(open_)
+        return "rejected" if worse else "undecided", why
+    possible = test.can_still_promote(champion, candidate, n)
+    if possible and not test.gives_up(champion, candidate, n):
+        return None
+    if _sum(candidate) / n - _sum(champion) / test.champion_episodes(n) < min(test.margin, 0.0):
+        why = "nothing left could promote it" if not possible else "to go on is not worth the episodes"
+        return "rejected", f"it does worse, and {why}"
+    if not possible:
+        why = f"evidence {evidence:.2f} cannot exceed {boundary:.2f} within {test.cap} episodes"
+        return "undecided", why
+    return "undecided", f"evidence {evidence:.2f} fell to {test.inner_boundary(n):.2f}, where it is given up"
 
 
 def _sum(tally: Any) -> float:

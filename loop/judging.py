@@ -1,45 +1,64 @@
-"""The gate as a stage: the champion's sample, the candidate's episodes, and the verdict on record."""
+"""The gate as a stage: champion and candidate are compared until there is a verdict, which goes on record."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from .alarm import champion_record
-from .arms import arms, collected_scores
+from ..datasets import Batch
+from .alarm import batch_scores, champion_record
+from .arms import collected
+from .contest import contest, elsewhere
 from .degenerate import with_remarks
 from .errors import LoopError
-from .gate import Verdict, decide, make_test, round_level
-from .play import Pool
-from .progress import Noted, Progress, Stopwatch
+from .gate import Verdict, make_test, round_level
+from .guards import guards_of
+from .play import Play, Pool
+from .progress import Progress, Stopwatch
 from .refusal import unless_refused
 from .screen import with_screen
+from .sequential import MOST_FRESH
 from .workspace import Outcome, Workspace
 
 
+def check_gate(space: Workspace) -> None:
+    """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played."""
+    guards_of(space)
+    settings = space.config.gate
+    if settings.others and settings.cap > MOST_FRESH:
+        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with [gate.others]")
+    for task in settings.others:
+        space.store_of(task)
+
+
 def judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
-    """Play the candidate against the champion's sample until the test decides, and record the verdict."""
-    watch, config = Stopwatch(), space.config.gate
-    sample, candidate = space.require(number, "collect"), space.require(number, "race")["policy"]
+    """Play the candidate until the tests decide, and record the verdict."""
+    watch, settings = Stopwatch(), space.config.gate
+    champion = space.require(number, "collect")["champion"]
+    candidate = space.require(number, "race")["policy"]
     earlier = [verdict for k in space.rounds() if k < number and (verdict := space.outcome(k, "gate"))]
-    champion = sample["champion"]
-    given = collected_scores(space, number, champion)
-    binary = bool(np.isin(given, (0.0, 1.0)).all())
-    test = make_test(config, len(given), round_level(config.level, earlier), binary=binary)
-    names = champion, candidate
+    given = collected(space, number, champion)
+    sample = _scores(space, given)
+    binary = bool(np.isin(sample, (0.0, 1.0)).all())
+    test = make_test(settings, len(sample), round_level(settings.level, earlier), binary=binary)
+    new, old = _plays(space, number, champion, candidate)
+    guards = guards_of(space)
 
     def compare() -> Verdict:
-        told, n = Noted(progress), 0
-        for old, new in arms(space, number, pool, told, champion=champion, candidate=candidate, given=given):
-            tallies, n = (test.tally(old), test.tally(new)), len(new)
-            told.also = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
-            if verdict := decide(test, names=names, champion=tallies[0], candidate=tallies[1], n=n):
-                return verdict
-        raise LoopError(f"round {number}'s gate ended without a verdict after {n} episodes")
+        batches = given if old is None else []
+        verdict = contest(
+            space, pool, progress, test, champion=champion, new=new, old=old, given=batches, guards=guards
+        )
+        won = verdict.decision == "promoted"
+        return elsewhere(space, pool, progress, verdict, new) if won else verdict
 
-    verdict = unless_refused(space, number, compare, test=test, names=names, champion=given)
+    names = champion, candidate
+    verdict = unless_refused(space, number, compare, test=test, names=names, champion=sample)
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
     outcome = with_remarks(space, number, with_screen(space, number, outcome))
     outcome = unless_changed(space, number, outcome)
-    waits = config.approve and outcome["decision"] == "promoted"
+    waits = settings.approve and outcome["decision"] == "promoted"
     return space.write_outcome(number, "judged" if waits else "gate", outcome)
 
 
@@ -58,3 +77,17 @@ def unless_changed(space: Workspace, number: int, verdict: Outcome) -> Outcome:
         return verdict
     reason = f"the champion was changed by hand during the round; {verdict['reason']}"
     return verdict | {"decision": "undecided", "reason": reason}
+
+
+def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:
+    """What the candidate plays, and the champion, unless its collection is its sample."""
+    settings = space.config.gate
+    new = Play("gate", candidate, "gate", "evaluation", number, settings.cap, settings.block)
+    if settings.champion == "collection":
+        return new, None
+    seeds = "gate" if settings.champion == "paired" else "reference"
+    return new, replace(new, name="gate-champion", policy=champion, purpose=seeds)
+
+
+def _scores(space: Workspace, batches: Sequence[Batch]) -> np.ndarray:
+    return np.concatenate([np.zeros(0), *(batch_scores(space, batch) for batch in batches)])

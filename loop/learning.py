@@ -8,6 +8,7 @@ from ..datasets import Snapshot
 from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
 from ..learner.config import SIZES, LearnConfig, to_json
 from ..learner.policy import Acting
+from .machine import code
 from .mixing import mixtures
 from .progress import Progress, Stopwatch
 from .workspace import Outcome, Workspace
@@ -66,6 +67,7 @@ def run_learner(
         "seed": seed,
         "learn": to_json(config),
         "host": socket.gethostname(),
+        "code": code(),
     }
     act = space.config.act
     acting = Acting("sample", 1, act.floor) if config.alpha == 1 else Acting(act.mode, act.actions, act.floor)

@@ -90,6 +90,7 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
         "seed": lineage.get("seed"),
         "host": lineage.get("host"),
+        "code": lineage.get("code"),
         "acting": data["acting"],
         "network": data["network"],
         "learn": lineage.get("learn"),

@@ -11,13 +11,18 @@ PACKAGES = ("torch", "ray", "mujoco", "dm-control", "pyarrow", "prefect", "numpy
 
 def environment() -> dict[str, str]:
     """The facts by name, as they are here and now."""
-    facts = {"pacloop": f"{_version('pacloop')}{_commit()}", "python": platform.python_version()}
+    facts = {"pacloop": code(), "python": platform.python_version()}
     facts |= {name: _version(name) for name in PACKAGES}
     facts["system"] = f"{platform.system()} {platform.release()}, {platform.machine()}"
     facts["processor"] = _processor()
     facts["cores"] = f"{_cores()} usable of {os.cpu_count()}"
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return facts | {"memory": f"{gib:.0f} GiB"}
+
+
+def code() -> str:
+    """The package's version, and its commit where it runs from a checkout: `0.1.0, commit 1a2b3c`."""
+    return _version("pacloop") + _commit()
 
 
 def _version(name: str) -> str:

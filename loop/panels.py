@@ -31,6 +31,8 @@ COLORS = {
     "intervention": "#8250df",
 }
 BLUE = "#0550ae"
+SMOOTHED = 9
+"""Lines of a long run that one point of its dark line is the mean of."""
 
 
 def training(runs: Sequence[Training], *, columns: int = 3) -> "Figure | None":
@@ -53,7 +55,13 @@ def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
     for number, run in enumerate(runs):
         column = np.array(run.column(name)).reshape(-1, 2)
         if len(column):
-            axes.plot(start + column[:, 0], column[:, 1], color=BLUE, linewidth=1.2)
+            steady = len(column) >= 3 * SMOOTHED
+            axes.plot(start + column[:, 0], column[:, 1], color=BLUE, linewidth=1, alpha=0.3 if steady else 1)
+            if steady:
+                smooth = np.convolve(column[:, 1], np.full(SMOOTHED, 1 / SMOOTHED), "valid")
+                axes.plot(
+                    start + column[SMOOTHED // 2 :, 0][: len(smooth)], smooth, color=BLUE, linewidth=1.4
+                )
             seen.append(column[:, 1])
         if number:
             axes.axvline(start, color="#d0d7de", linewidth=0.8, zorder=0)

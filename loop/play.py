@@ -38,6 +38,7 @@ class Play:
       block: episodes in a batch; the last may be smaller.
       acting: how the policy acts, where not in its own way.
       first: position of the first seed among those of the purpose and round.
+      task: a further task of `[gate.others]`, which has a dataset of its own; "" for the run's.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Play:
     block: int
     acting: Acting | None = None
     first: int = 0
+    task: str = ""
 
 
 def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iterator[Batch]:
@@ -59,12 +61,13 @@ def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iter
     """
     record = read_record(space.policy_folder(wanted.policy))
     record = record if wanted.acting is None else replace(record, acting=wanted.acting)
+    store = space.store_of(wanted.task)
     done = successes = 0
     for number, first in enumerate(range(0, wanted.episodes, wanted.block)):
         count = min(wanted.block, wanted.episodes - first)
         batch_id = f"r{wanted.round:03d}-{wanted.name}-{number:05d}"
-        if space.store.holds(batch_id):
-            batch = space.store.batch(batch_id)
+        if store.holds(batch_id):
+            batch = store.batch(batch_id)
             progress(wanted.name, done + batch.episodes, wanted.episodes, "found")
         else:
             batch = _play_block(space, pool, wanted, record, batch_id, first, count, progress, successes)
@@ -107,14 +110,15 @@ def _play_block(
         wanted.purpose, run=run, round=wanted.round, first=wanted.first + first, count=count
     )
     weights = (space.policy_folder(wanted.policy) / "weights.safetensors").read_bytes()
+    elsewhere = {"task": wanted.task} if wanted.task else {}
     episodes = []
-    for episode in pool().run(record, weights, seeds):
+    for episode in pool().run(record, weights, seeds, **elsewhere):
         episodes.append(episode)
         successes += episode.score >= 1.0
         rate = successes / (first + len(episodes))
         progress(wanted.name, first + len(episodes), wanted.episodes, f"success {rate:.0%}")
     episodes.sort(key=lambda episode: episode.seed or 0)
     origin = {"policy": wanted.policy, "acting": str(record.acting), "stage": wanted.name}
-    return space.store.append(
+    return space.store_of(wanted.task).append(
         episodes, batch_id=batch_id, source=wanted.source, round=wanted.round, origin=origin
     )

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 
 from ..actors.rollout import PolicyError
-from .betting import BettingTest
 from .gate import Test, Verdict
 from .screen import sentence
 from .statistics import wilson
@@ -61,6 +60,6 @@ def _refused(test: Test, names: tuple[str, str], champion: np.ndarray, reason: s
         level=test.level,
         episodes_saved=test.cap,
         margin=test.margin,
-        test="scores" if isinstance(test, BettingTest) else "rates",
+        test=test.kind,
         champion_arm="collection" if test.champion_n else "fresh",
     )

@@ -56,7 +56,7 @@ class Registry:
 
         Raises LoopError where there is no such policy.
         """
-        self._require(policy)
+        self.require(policy)
         history = self.history()
         done = any((r.policy, r.round, r.by) == (policy, round, by) for r in history) and round is not None
         if done:
@@ -86,7 +86,8 @@ class Registry:
         self.install(line[-2], reason=reason, by=by, round=None, action="rollback")
         return line[-1], line[-2]
 
-    def _require(self, policy: str) -> None:
+    def require(self, policy: str) -> None:
+        """Raise LoopError, naming the known ones, where there is no such policy."""
         if not (self._policies / policy / "policy.json").is_file():
             known = sorted(p.name for p in self._policies.glob("[!.]*")) if self._policies.is_dir() else []
             raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")

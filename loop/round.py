@@ -10,6 +10,7 @@ from typing import Any
 
 from .approval import Door, approved, no_door
 from .errors import LoopError
+from .judging import check_gate
 from .learning import pac_run, run_learner
 from .play import Pool
 from .progress import Progress
@@ -149,6 +150,7 @@ def improve(
       measure: measures a champion after a round; `run_final` by default.
     """
     begun = time.monotonic()
+    check_gate(space)
     start = play_start or (lambda: run_start(space, pool, progress))
     one = play_round or (lambda number: run_round(space, number, pool, progress))
     if space.outcome(0, "race") is None or space.registry.champion() is None:

@@ -182,8 +182,8 @@ def agreement(asked: Sequence[Outcome], tried: Sequence[Outcome]) -> float | Non
     if len(pairs) < 2 or any(len(set(values)) < 2 for values in zip(*pairs)):
         return None
     values, found = zip(*pairs)
-    tau, _ = kendalltau(values, found)
-    return float(tau)
+    tau: Any = kendalltau(values, found)
+    return float(tau.statistic)
 
 
 def sentence(screened: Outcome) -> str:

@@ -19,7 +19,7 @@ def screen_png(screened: dict[str, Any]) -> bytes:
         worths["its own in the gate"] = (screened["own_episodes"], "#1a7f37")
     for name, (worth, color) in worths.items():
         told, off = worth["discrimination"]["by_step"], worth["calibration"]
-        label = f"{name} ({worth['episodes']})"
+        label = f"{name} ({worth['episodes']} episodes)"
         left.plot([p["step"] for p in told], [p["auc"] for p in told], ".-", color=color, label=label)
         label = f"off by {off['error']:.3f}"
         curve = off["curve"]
@@ -30,9 +30,10 @@ def screen_png(screened: dict[str, Any]) -> bytes:
     middle.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1)
     middle.set(xlabel="Q", ylabel="discounted return that followed")
     names = [way["way"].replace("q_guided of ", "") for way in screened["ways"]]
-    right.plot(names, [way["q"] for way in screened["ways"]], "o", color=BLUE, label="champion's critic")
-    right.plot(names, [way["own_q"] for way in screened["ways"]], "x", color=GREY, label="its own critic")
-    right.set(xlabel="way of acting (actions drawn)", ylabel="Q of what it would do")
+    for key, mark, color, label in (("q", "o", BLUE, "champion's critic"), ("own_q", "x", GREY, "its own")):
+        values = [way[key] - screened["ways"][0][key] for way in screened["ways"]]  # their levels differ
+        right.plot(names, values, mark, color=color, label=label)
+    right.set(xlabel="way of acting (actions drawn)", ylabel="Q above that of the first way")
     for axes in (left, middle, right):
         axes.grid(color=GRID, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)

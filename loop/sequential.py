@@ -11,7 +11,8 @@ is promoted at the first look where Z exceeds a Wang-Tsiatis boundary
 `c` is the smallest for which the chance to promote a candidate that is no better stays below the
 level at every common rate of a grid, computed exactly (`chances.py`). The looks are those the gate
 takes, after every `block` episodes; looking more rarely only makes the test more cautious. A `margin`
-m asks for more than that: "no better" then means a rate of at most the champion's plus m.
+m asks for more than that: "no better" then means a rate of at most the champion's plus m. A negative one
+asks whether the candidate is no worse by -m (non-inferiority).
 
 Giving up by evidence: the comparison ends without promotion where Z falls to the inner boundary of
 Pampallona and Tsiatis (1994, J. Stat. Plan. Inference 42),
@@ -31,6 +32,7 @@ calibrated here, whatever the candidate made of the collection.
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
@@ -91,6 +93,11 @@ class SequentialTest:
     margin: float = 0.0
     slack: float | None = None
     least: int = 0
+
+    @property
+    def kind(self) -> Literal["rates"]:
+        """What is compared."""
+        return "rates"
 
     def champion_episodes(self, n: int) -> int:
         """n0 after `n` candidate episodes."""
@@ -210,7 +217,7 @@ def calibrate(
 
 def level_of(test: SequentialTest, rates: np.ndarray) -> float:
     """The largest chance to promote a candidate whose rate is the champion's plus the margin."""
-    champion = rates[rates + test.margin < 1]
+    champion = rates[(rates + test.margin < 1) & (rates + test.margin > 0)]
     return float(crossing_probability(test, champion, champion + test.margin).max())
 
 

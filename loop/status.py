@@ -79,7 +79,7 @@ def rows(space: Workspace) -> list[Row]:
             total += (space.outcome(number, stage) or {"episodes": 0})["episodes"]
         if verdict := space.outcome(number, "gate"):
             total += verdict["candidate_n"]
-            total += verdict["champion_n"] if verdict.get("champion_arm") == "fresh" else 0
+            total += verdict["champion_n"] if verdict.get("champion_arm", "collection") != "collection" else 0
             found.append(_round(space, number, verdict, collected, total))
     waiting = [replace(row, episodes=(total := total + row.n)) for row in injected.pop(None, [])]
     return found + _final(space, total) + waiting

@@ -2,13 +2,14 @@
 
 pacloop.toml        what was asked for
 dataset/            every episode, unless `[dataset] url` names a bucket; then cache/ is what was read of it
+others/<task>/      episodes of the further tasks of `[gate.others]`: evidence, from which nobody learns
 policies/<id>/      every policy, the rejected ones too
 rounds/<number>/    one small file for each stage that ended, and the learner's own state
 champion.json       which policy is in force, and which were
 lease.json          who is at work in it
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,22 @@ class Workspace:
 
             return create_remote(url, schema, self._cache, self._cache_bytes)
         return EpisodeStore.create(self.folder / "dataset", schema)
+
+    def store_of(self, task: str) -> "EpisodeStore":
+        """The dataset of a further task, made where there is none; the run's own for "".
+
+        Raises LoopError where a step of that task looks otherwise than one of the run's: no policy of
+        this workspace could act in it.
+        """
+        from ..actors.tasks import find_task
+        from ..datasets import EpisodeStore
+
+        if not task:
+            return self.store
+        other, own = find_task(task).schema, self.task.schema
+        if difference := own.difference(replace(other, task=own.task)):
+            raise LoopError(f"[gate.others] {task} does not fit {own.task}: its {difference}")
+        return EpisodeStore.create(self.folder / "others" / task, other)
 
     def open_store(self) -> "EpisodeStore":
         """The dataset. Raises DatasetError where there is none, or it is broken or out of reach."""

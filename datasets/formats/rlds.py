@@ -135,7 +135,11 @@ def _episode(example: Mapping[str, Any], leaves: Mapping[str, Any], where: str, 
         observation = {name: np.concatenate([value, value[-1:]]) for name, value in observation.items()}
     metadata = {key: value for key, value in _flat(example) if not key.startswith("steps/")}
     others = {key: value for key, value in (metadata | steps).items() if key not in observed}
-    told = next((text(steps[key]) for key in steps if key.split("/")[-1] in INSTRUCTIONS and total), "")
+    said = (
+        text(value)
+        for key, value in (*steps.items(), *metadata.items())
+        if key.split("/")[-1] in INSTRUCTIONS
+    )
     return RawEpisode(
         where=where,
         observation=observation,
@@ -148,7 +152,7 @@ def _episode(example: Mapping[str, Any], leaves: Mapping[str, Any], where: str, 
         score=_fact(metadata, ("score", "success"), float),
         seed=_seed(metadata),
         control_hz=_fact(metadata, RATES, float),
-        instruction=told or text(metadata.get("instruction", "")),
+        instruction=next(filter(None, said), ""),
         columns={key: value for key, value in others.items() if wants.reads_column(flat_name(key))},
         unread=tuple(name for key, name in observed.items() if key not in read),
         info={"split": where.split(",")[0]} | ({"last_observation": "repeated"} if full else {}),

@@ -11,6 +11,7 @@ import pytest
 from pacloop.actors.cluster import connect
 from pacloop.actors.collector import CollectError, CollectorPool
 from pacloop.actors.rollout import PolicyError, rollout
+from pacloop.actors.tasks import find_task
 from pacloop.learner.checkpoint import build_policy
 from pacloop.learner.policy import Acting
 
@@ -82,6 +83,19 @@ def check(pool, reacher, wanted, same_episode):
         assert all(same_episode(episode, wanted[episode.seed]) for episode in found)
 
     return check
+
+
+def test_another_task_is_played_by_the_same_collectors(pool, check, reacher, wanted, same_episode):
+    record, weights = reacher
+    near = find_task("test/reach-near")
+    policy, history = build_policy(record, weights), record.network.history
+    alone = rollout(near, policy, SEEDS[:8], environments=[near.make()], policy_id=record.id, history=history)
+    expected = {episode.seed: episode for episode in alone}
+    found = list(pool.run(record, weights, SEEDS[:8], task="test/reach-near"))
+    assert all(same_episode(episode, expected[episode.seed]) for episode in found)
+    assert not any(same_episode(episode, wanted[episode.seed]) for episode in found)
+    assert all(episode.info == {"contact_force": episode.length} for episode in found)
+    check()
 
 
 def pid_of(actor):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import dm_env
 import numpy as np
@@ -10,16 +11,19 @@ import pytest
 from absl.testing import absltest
 from dm_env import test_utils
 
+from pacloop.actors.demonstrator import Mistakes, demonstrate
 from pacloop.actors.stack import (
     CUBE,
     HELD,
     HORIZON,
     NAME,
     START_APART,
+    START_CUBES,
     STATE,
     StackEnvironment,
     task,
 )
+from pacloop.actors.tasks import find_task
 
 STILL = np.array([0, 0, 0, 0, 1], np.float32)
 
@@ -98,6 +102,36 @@ def test_unseeded_episodes_differ_and_repeat_with_the_generator():
     assert not same(first, second)
     assert same(first, other.reset().observation)
     assert same(second, other.reset().observation)
+
+
+def test_wide_differs_in_nothing_but_where_cubes_start():
+    narrow, wide = find_task("pacloop/stack"), find_task("pacloop/stack-wide")
+    assert wide.name == "pacloop/stack-wide"
+    assert narrow.schema.difference(replace(wide.schema, task=narrow.name)) is None
+    far = {}
+    for task_ in (narrow, wide):
+        environment = task_.make()
+        starts = [start(environment, seed) for seed in range(60)]
+        red = np.array([s["hand"][:2] + s["red"][:2] for s in starts])
+        far[task_.name] = np.abs(red).max(0)
+        assert np.array_equal(start(environment, 3)["hand"], starts[3]["hand"])
+    assert np.all(far["pacloop/stack"] <= np.add(START_CUBES["pacloop/stack"], 1e-6))
+    assert np.all(far["pacloop/stack-wide"] > START_CUBES["pacloop/stack"])
+    assert np.all(far["pacloop/stack-wide"] <= np.add(START_CUBES["pacloop/stack-wide"], 1e-6))
+
+
+def test_what_is_clean_stacks_in_the_wide_task_too_and_its_force_is_told():
+    wide = find_task("pacloop/stack-wide")
+    environment = wide.make()
+    (made,) = demonstrate(environment, seeds=[1], mistakes=Mistakes.none(), score=wide.score)
+    assert made.score == 1.0
+    assert 1.0 < environment.contact_force() < wide.contact_force_limit
+    environment.seed(1)
+    environment.reset()
+    assert environment.contact_force() == 0.0
+    for _ in range(3):
+        environment.step(STILL)
+    assert environment.contact_force() == 0.0, "nothing is touched"
 
 
 def test_seed_holds_for_one_episode(environment):

@@ -27,20 +27,20 @@ def prefect_api():
 @pytest.fixture
 def waiting(tmp_path):
     """Makes workspaces whose round 1 has a promotion that waits for a person, and nothing left to play."""
+    return lambda **gate: waiting_space(tmp_path / "arm", **gate)
 
-    def waiting(**gate):
-        space = Workspace.create(tmp_path / "arm", parse_config({"gate": {"approve": True, **gate}}, "test"))
-        for policy in ("r000-pac", "r001-pac"):
-            path = space.policy_folder(policy) / "policy.json"
-            path.parent.mkdir(parents=True)
-            path.write_text("{}")
-        space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
-        space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 0, "seconds": 1.0})
-        for stage, outcome in OUTCOMES.items():
-            space.write_outcome(1, stage, {"seconds": 1.0, **outcome})
-        return space
 
-    return waiting
+def waiting_space(folder, **gate):
+    space = Workspace.create(folder, parse_config({"gate": {"approve": True, **gate}}, "test"))
+    for policy in ("r000-pac", "r001-pac"):
+        path = space.policy_folder(policy) / "policy.json"
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
+    space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 0, "seconds": 1.0})
+    for stage, outcome in OUTCOMES.items():
+        space.write_outcome(1, stage, {"seconds": 1.0, **outcome})
+    return space
 
 
 def tally(successes, n):
@@ -116,7 +116,7 @@ def put_policy(space, name, round, parent):
 def two_rounds(tmp_path_factory):
     """Demonstrations, a BC baseline, a first champion, a promotion and a round that has only collected."""
     folder = tmp_path_factory.mktemp("rounds") / "arm"
-    space = Workspace.create(folder, parse_config({}, "test"))
+    space = Workspace.create(folder, parse_config({"collect": {"episodes": 1000}}, "test"))
     add_demonstrations(
         folder, task="pacloop/stack", episodes=4, seed=0, clean=False, bare=False, progress=silent
     )

@@ -11,7 +11,7 @@ import pytest
 from typed import PACLOOP, pacloop
 
 from pacloop.loop.approval import question
-from pacloop.loop.errors import LoopError
+from pacloop.loop.errors import Withdrawn
 from pacloop.loop.progress import silent
 
 DEADLINE_SEC = 240
@@ -61,15 +61,15 @@ def played(prefect_api):
     def played(space):
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
-        from pacloop.flows.rounds import round_flow, session
+        from pacloop.flows.rounds import play_round, session
 
         def play():
             with (
                 temporary_settings({PREFECT_API_URL: prefect_api}),
-                suppress(LoopError),
+                suppress(Withdrawn),
                 session(space.folder, silent),
             ):
-                round_flow(str(space.folder), 1)
+                play_round(str(space.folder), 1)
 
         thread = Thread(target=play)
         thread.start()

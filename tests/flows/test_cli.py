@@ -231,6 +231,12 @@ def test_doctor_finds_this_machine_fit(tmp_path):
     assert next(check for check in checks if check["name"] == "simulator")["good"]
 
 
+def test_pairs_need_somebody_to_be_compared_with(space):
+    assert refused("evaluate", "r001-pac", "--paired", "-w", space, cwd=space.parent) == (
+        "pacloop: --paired needs the other policy: --against B"
+    )
+
+
 def test_gate_simulate_in_json_and_as_a_table(tmp_path):
     words = ["gate", "simulate", "--champion", 0.5, "--candidate", 0.8, "--cap", 60, "--trials", 200]
     done = pacloop(*words, "--collected", 60, "--json", "--plot", "power.png", cwd=tmp_path)

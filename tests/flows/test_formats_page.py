@@ -13,8 +13,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from foreign import make_episode, write_lerobot, write_minari, write_npz, write_pacloop, write_rlds
-from foreign import write_robomimic as write_hdf5
+from foreign import (
+    make_episode,
+    write_lerobot,
+    write_minari,
+    write_npz,
+    write_pacloop,
+    write_rlds,
+    write_robomimic,
+)
 
 from pacloop.datasets import Field
 from pacloop.flows.cli import main
@@ -65,7 +72,7 @@ def recordings(tmp_path, schema):
     first = episodes()
     first[2].action[:, 4] = np.linspace(1.51178, 89.1688, first[2].length)
     first[3].observation["hand"][7, 2] = np.nan
-    whole = write_hdf5(folder, first, schema).read_bytes()
+    whole = write_robomimic(folder, first, schema).read_bytes()
     (folder / "half.hdf5").write_bytes(whole[:-5000])
     write_minari(folder / "stack-v0", episodes(), schema)
     arm = replace(schema, observation={"state": Field((27,)), "images/front": Field((32, 32, 3), "uint8")})
@@ -77,7 +84,7 @@ def recordings(tmp_path, schema):
     return folder
 
 
-def typed(command, monkeypatch):
+def printed_by(command, monkeypatch):
     """What a command prints, both streams, with its exit status where that is not 0."""
     monkeypatch.setattr(sys, "argv", shlex.split(command))
     printed, code = io.StringIO(), 0
@@ -101,4 +108,4 @@ def test_every_command_prints_what_the_page_says(recordings, monkeypatch):
     shown = commands()
     assert len(shown) > 10
     for command, says in shown:
-        assert plain(typed(command, monkeypatch)) == plain(says), command
+        assert plain(printed_by(command, monkeypatch)) == plain(says), command

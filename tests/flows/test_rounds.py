@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from foreign import write_npz
+from typed import pacloop
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
@@ -32,7 +32,6 @@ SMALL = {
     "gate": {"cap": 8, "block": 4},
     "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 2},
 }
-PACLOOP = Path(sys.executable).with_name("pacloop")
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +61,8 @@ def ended(prefect_api, tmp_path_factory):
     def progress(stage, *_):
         """Somebody injects a recording while the first round's gate is at work."""
         if stage == "gate" and not said:
-            command = [PACLOOP, "inject", teleop, "-w", folder, "--by", "anna", "--note", "new gripper"]
-            said.append(subprocess.run(command, capture_output=True, text=True, timeout=300, check=False))
+            words = ("inject", teleop, "-w", folder, "--by", "anna", "--note", "new gripper")
+            said.append(pacloop(*words, cwd=folder.parent))
 
     async def read():
         async with get_client() as client:
@@ -127,9 +126,7 @@ def test_the_round_after_an_injection_learned_from_it(ended):
     facts = policy_facts(space, space.store, after)
     assert facts["sources"]["demonstration"] == 9
     assert facts["rows"] == space.outcome(2, "learn")["rows"] == space.outcome(2, "append")["rows"]
-    shown = subprocess.run(
-        [PACLOOP, "policies", "show", after, "-w", space.folder], capture_output=True, text=True, check=True
-    )
+    shown = pacloop("policies", "show", after, "-w", space.folder, cwd=space.folder)
     assert f"{batch.id}: demonstration from teleop by anna, 3 episodes, success 100%" in shown.stdout
 
 
@@ -151,3 +148,24 @@ def test_the_workspace_says_how_it_ended(ended):
     assert not done.good, "24 gradient steps cannot stack cubes"
     assert "NOT reached" in done.text
     assert (done.space.folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_rounds_own_report_has_its_verdict_training_and_films_or_why_not(ended):
+    (found,) = [a for a in ended[3] if a.key == "round-report"]
+    text = found.data
+    verdict = ended[0].space.outcome(1, "gate")
+    assert text.startswith(f"# Round 1: {verdict['decision']}")
+    for part in ("## Stages", "![training curves](data:image/png", f"`{verdict['candidate']}`"):
+        assert part in text
+    assert "(data:image/jpeg;base64," in text or "Pictures are missing: " in text
+    start = next(run.id for run in ended[1] if run.name.startswith("start"))
+    assert f"(/runs/flow-run/{start})" in text, "the policy it went on from links to the run that made it"
+    assert len(text) < 300_000
+
+
+def test_stages_told_their_progress_while_they_ran(ended):
+    keys = {a.key for a in ended[3]}
+    assert {"progress-collect", "progress-learn", "progress-gate"} <= keys
+    number = next(run.id for run in ended[1] if run.name.startswith("round 1"))
+    (gate,) = [a for a in ended[3] if a.key == "progress-gate" and a.flow_run_id == number]
+    assert gate.type == "progress" and gate.data > 0

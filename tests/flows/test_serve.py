@@ -61,7 +61,7 @@ def serving(space, port, home):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
     assert process.stdout
-    found = {"printed": [process.stdout.readline() for _ in range(7)], "home": home}
+    found = {"printed": [process.stdout.readline() for _ in range(8)], "home": home}
     try:
         found["deployments"] = {d["name"]: d for d in ask(port, "/deployments/filter")}
         yield found
@@ -114,7 +114,8 @@ def _ended(port, run):
 
 def test_the_address_and_what_is_there_are_printed(served, port):
     text = "".join(served["printed"])
-    assert f"http://127.0.0.1:{port}/deployments" in text
+    assert f"http://127.0.0.1:{port}/v2/deployments" in text
+    assert f"http://127.0.0.1:{port}/v2/artifacts/key/success-per-round" in text
     assert "improve runs every 6:00:00, at most 3 rounds each time, until 50%" in text
 
 

@@ -15,7 +15,7 @@ def pacloop(*words, cwd, **environment):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=280,
         env=os.environ | environment,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pacloop.loop.alarm import batch_scores, champion_record, drop, fresh_scores
-from pacloop.loop.arms import collected_scores
+from pacloop.loop.arms import collected
 from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 
@@ -86,14 +86,17 @@ def test_what_was_selected_is_not_fresh(played):
     assert champion_record(space) is None
     add("old", "race-n4", "evaluation", 1, 20, 20)
     add("old", "gate", "evaluation", 1, 50, 50)
+    add("old", "compare0000", "evaluation", 0, 30, 30)
     add("demonstrator", "demonstrate", "demonstration", 0, 5, 5)
     add("old", "collect", "collection", 2, 20, 25)
     add("old", "collect", "collection", 2, 10, 25)
     add("old", "gate-champion", "evaluation", 2, 7, 10)
-    assert [(len(scores), scores.sum()) for scores in fresh_scores(space, "old")] == [(50, 30), (10, 7)]
+    add("old", "compare0001-against", "evaluation", 1, 4, 10)
+    found = [(len(scores), scores.sum()) for scores in fresh_scores(space, "old")]
+    assert found == [(50, 30), (10, 7), (10, 4)]
     record = champion_record(space)
-    assert (record.episodes, record.rate, record.alarm) == (60, 37 / 60, None)
-    assert record.interval[0] < 37 / 60 < record.interval[1]
+    assert (record.episodes, record.rate, record.alarm) == (70, 41 / 70, None)
+    assert record.interval[0] < 41 / 70 < record.interval[1]
 
 
 def test_scores_are_read_from_a_real_dataset(space):
@@ -107,7 +110,7 @@ def test_scores_are_read_from_a_real_dataset(space):
     assert batch_scores(space, batch).tolist() == [0.25, 1.0, 0.5]
     assert batch_scores(space, demonstrated).tolist() == [1.0, 1.0, 1.0]
     assert [scores.tolist() for scores in fresh_scores(space, "a")] == [[0.25, 1.0, 0.5]]
-    assert collected_scores(space, 1, "a").tolist() == [0.25, 1.0, 0.5]
+    assert collected(space, 1, "a") == [batch] and collected(space, 1, "b") == []
 
 
 def test_the_alarm_names_the_way_back(played):

@@ -120,6 +120,13 @@ def test_scores_between_0_and_1_are_compared_by_their_means(judged, champion):
     assert space.registry.champion() == "newer"
 
 
+def test_scores_between_0_and_1_may_be_paired(judged):
+    _, verdict, played = judged({"champion": "paired"}, binary=False)
+    assert (verdict["test"], verdict["champion_arm"]) == ("scores", "paired")
+    assert {purpose for _, _, purpose in played.asked[1:]} == {"gate"}
+    assert verdict["pairing"]["correlation"] is not None
+
+
 def test_giving_up_by_evidence_says_so(judged):
     _, verdict, _ = judged({"futility": 0.1, "level": 0.3}, old=0.6, new=0.45)
     assert verdict["decision"] == "rejected"

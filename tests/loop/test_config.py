@@ -21,7 +21,12 @@ CHANGED = {
         "task_mixture": {'say "stäck"': 1},
     },
     "act": {"mode": "sample", "floor": 0.0, "trial_actions": []},
-    "gate": {"level": 0.01, "cap": 1000},
+    "gate": {
+        "level": 0.01,
+        "cap": 1000,
+        "others": {'a "quoted"/task': 0.05},
+        "guards": {"contact_force": 0.25},
+    },
     "improve": {"until": 1.0},
 }
 
@@ -79,6 +84,12 @@ def test_every_setting_is_explained():
         ("[learn]\ntask_mixture = {a = 1.0, b = 0.1}", "but its shares add up to 1.1, more than 1"),
         ("[act]\nmode = 'wild'", "act.mode is 'wild', but input should be 'q_guided', 'sample' or 'mode'"),
         ("seed = 65536", "seed is 65536, but input should be less than 65536"),
+        ("[gate.guards]\nspeed = 0.1", "gate.guards.speed is no setting of pacloop"),
+        (
+            "[gate.guards]\ntime_to_success = 1",
+            "gate.guards.time_to_success is 1, but input should be less than 1",
+        ),
+        ('[gate.others]\n"a/b" = 0', "gate.others.a/b is 0, but input should be greater than 0"),
         ("gate = 3", "gate is 3, but input should be"),
         (f"version = {VERSION + 1}", "has version 2, but this pacloop reads version 1: update pacloop"),
         ("[gate\ncap = 1", "is not valid TOML: "),

@@ -1,6 +1,8 @@
 """The gate: how the error budget is spent over rounds, and what is decided on which figures."""
 
 import json
+from itertools import product
+from math import comb
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 
 from pacloop.loop.config import Gate
 from pacloop.loop.gate import decide, make_test, round_level
+from pacloop.loop.guards import Guarded
+from pacloop.loop.sequential import calibrate, crossing_probability
 from pacloop.loop.statistics import wilson
 
 TOTAL = 0.05
@@ -147,9 +151,77 @@ def test_equal_rates_at_the_cap_promote_nobody(test):
     assert verdict_of(test, 50, 50, 100).decision == "undecided"
 
 
-@pytest.mark.parametrize("successes", [0, 100])
-def test_degenerate_comparisons_promote_nobody(test, successes):
+@pytest.mark.parametrize(
+    ("successes", "says"),
+    [
+        (0, "neither policy ever succeeded, so there was nothing to compare"),
+        (100, "both policies always succeeded, so there was nothing to compare"),
+    ],
+)
+def test_degenerate_comparisons_promote_nobody(test, successes, says):
     verdict = verdict_of(test, successes, successes, 100)
     assert verdict.decision == "undecided" and verdict.evidence == 0.0
-    who = "neither policy ever" if successes == 0 else "both policies always"
-    assert verdict.reason.endswith(f"{who} succeeded, so there was nothing to compare")
+    assert verdict.reason.endswith(says)
+
+
+def guarded(state, candidate=3.0):
+    return Guarded("time_to_success", "s", 2.5, candidate, 40, 20, 2.75, 1.0, 3.0, state)
+
+
+def verdict_with(test, state, n=25, candidate=3.0):
+    found = [guarded("kept", 2.6), guarded(state, candidate)]
+    return decide(test, names=("old", "new"), champion=40, candidate=n * 22 // 25, n=n, guards=found)
+
+
+def test_a_winner_waits_for_its_guards(test):
+    assert verdict_with(test, "open") is None
+    promoted = verdict_with(test, "kept", candidate=2.6)
+    assert promoted.decision == "promoted" and len(promoted.guards) == 2
+    assert promoted.reason.count("no worse: time_to_success 2.6 s against 2.5 s, 2.75 s allowed") == 2
+
+
+def test_what_a_guard_refuses_names_it(test):
+    broken = verdict_with(test, "broken")
+    assert broken.decision == "rejected"
+    assert "worse than a guard allows: time_to_success 3 s against 2.5 s, 2.75 s allowed" in broken.reason
+    worse, unclear = (verdict_with(test, "open", n=100, candidate=seconds) for seconds in (3.0, 2.7))
+    assert (worse.decision, unclear.decision) == ("rejected", "undecided")
+    assert "exceeds" in unclear.reason and "not shown to be no worse: time_to_success" in unclear.reason
+
+
+def test_no_worse_by_a_margin():
+    """A candidate of the champion's rate is shown to be no worse by 30 points, and not by 5."""
+    far, near = (
+        make_test(Gate(cap=100, block=25).model_copy(update={"margin": -m}), 100, TOTAL) for m in (0.3, 0.05)
+    )
+    assert verdict_of(far, 60, 45, 75).decision == "promoted"
+    assert verdict_of(near, 60, 30, 50) is None
+    assert verdict_of(near, 60, 57, 100).decision == "undecided", "worse, but by less than it may be"
+    assert verdict_of(near, 60, 40, 100).decision == "rejected"
+    assert "it may be worse by 0.05" in verdict_of(near, 60, 57, 100).reason
+
+
+@pytest.mark.parametrize("margin", [-0.1, -0.3])
+def test_the_level_of_no_worse_by_enumeration(margin):
+    """Every pair of counts, at rates that differ by just the margin; 12 + 12 episodes, three looks."""
+    test = calibrate(0, 12, 4, 0.2, margin=margin)
+    for champion in (0.35, 0.6, 0.9, 0.97):
+        exact = walk(test, champion, champion + margin)
+        assert exact <= 0.2
+        found = crossing_probability(test, np.array([champion]), np.array([champion + margin]))[0]
+        assert exact == pytest.approx(found, abs=1e-9)
+
+
+def walk(test, old, new):
+    """Chance to cross, by following every pair of counts from look to look."""
+    alive, crossed = {(0, 0): 1.0}, 0.0
+    for look in (4, 8, 12):
+        later = {}
+        for (s0, s1), chance in alive.items():
+            for a, b in product(range(5), repeat=2):
+                more = comb(4, a) * comb(4, b) * old**a * (1 - old) ** (4 - a) * new**b * (1 - new) ** (4 - b)
+                later[s0 + a, s1 + b] = later.get((s0 + a, s1 + b), 0.0) + chance * more
+        over = {s for s in later if test.evidence(*s, look) > test.boundary(look)}
+        crossed += sum(later[s] for s in over)
+        alive = {s: chance for s, chance in later.items() if s not in over}
+    return crossed

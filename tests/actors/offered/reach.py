@@ -6,6 +6,8 @@ away, writes its number into the pipe `hung` there, and never steps again.
 
 import os
 import threading
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import dm_env
@@ -20,8 +22,8 @@ STUCK_SEED = 13
 
 
 class Reach(dm_env.Environment):
-    def __init__(self):
-        self._seed = 0
+    def __init__(self, reach=1.0):
+        self._seed, self._reach = 0, reach
 
     def seed(self, seed):
         self._seed = seed
@@ -29,7 +31,7 @@ class Reach(dm_env.Environment):
     def reset(self):
         if self._seed == STUCK_SEED:
             raise RuntimeError("the arm is stuck")
-        self._place, self._goal = np.random.default_rng(self._seed).uniform(-1, 1, (2, 2))
+        self._place, self._goal = np.random.default_rng(self._seed).uniform(-self._reach, self._reach, (2, 2))
         self._clock = 0
         return dm_env.restart(self._observe())
 
@@ -51,6 +53,10 @@ class Reach(dm_env.Environment):
 
     def action_spec(self):
         return specs.BoundedArray((2,), np.float32, -1.0, 1.0, "action")
+
+    def contact_force(self):
+        """Nothing is touched: what it tells is the step."""
+        return self._clock
 
     def _observe(self):
         arm = np.concatenate([self._place, self._goal]).astype(np.float32)
@@ -80,3 +86,14 @@ def task():
         horizon=HORIZON,
     )
     return Task(schema, Reach, score=lambda rewards: float(rewards.sum()), time_limit_is_terminal=True)
+
+
+def near():
+    """The goal is never far, and the task tells a contact force."""
+    far = task()
+    return replace(
+        far,
+        schema=replace(far.schema, task="test/reach-near"),
+        make=partial(Reach, 0.5),
+        contact_force_limit=10.0,
+    )
