@@ -6,6 +6,9 @@ import signal
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Room for shared weights and episodes on their way; a private cluster needs no more."""
+ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Where it is 0, Ray takes 127.0.0.1 for this node's address and listens there; else it takes the network's,
+whatever `ray.init` is told, and listens to everybody. Ray reads it when it is imported."""
 STARTS = 4
 """Ray gives up on its own start after 30 s, too soon for a busy machine; so often it is tried."""
 
@@ -19,6 +22,8 @@ def connect(*, cpus: int) -> bool:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not os.environ.get("RAY_ADDRESS"):
+        os.environ.setdefault(ON_LOOPBACK, "0")
     import ray
 
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # tokens are on by default: good

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -126,6 +127,28 @@ def hang(pool, signals):
         if thread.is_alive():  # nothing hung, so nobody will say so
             (signals / "hung").write_text("0")
         thread.join()
+
+
+def test_all_that_ray_starts_listens_on_loopback_only(pool):
+    ports = {(port, address) for pid in family(os.getpid()) for port, address in listening(pid)}
+    assert len(ports) >= 4, "the node, its store and the actors"
+    assert {address for _, address in ports} <= {"0100007F", "0000000000000000FFFF00000100007F"}
+
+
+def family(pid):
+    """A process, its children, and theirs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def listening(pid):
+    """Port and address, in the kernel's hexadecimal, of each TCP socket on which a process listens."""
+    own = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and f"socket:[{words[9]}]" in own:
+                yield tuple(reversed(words[1].split(":")))
 
 
 def test_ray_leaves_the_signal_handlers_as_they_were(started):

@@ -164,12 +164,18 @@ class Ui:
         self.main.get_by_role("button", name="Open menu").first.click()
         self.page.get_by_role("menuitem", name=item, exact=True).click()
 
+    def artifact(self, key):
+        """Open the newest artifact of a key, by way of the key's history."""
+        self.open(f"artifacts/key/{key}")
+        self.main.locator("a[href*='/artifacts/artifact/']").first.click()
+
     def run(self, id):
         """What the server knows of a run."""
         return self.page.request.get(f"{self.site}/api/flow_runs/{id}").json()
 
     def ended(self, id):
-        """Wait until a run has ended; returns it."""
+        """Wait until a run has ended, with its page closed, whose timeline costs a core; returns it."""
+        self.page.goto("about:blank")
         for _ in range(RUN_SEC):
             run = self.run(id)
             if run["state"]["type"] in ENDED:

@@ -29,7 +29,7 @@ def test_a_form_starts_a_run_and_its_rounds_show_their_success(ui, arm):
     expect(ui.page.get_by_role("link", name=re.compile(r"^improve - success \d+% - target"))).to_be_visible()
     ui.picture("runs")
 
-    ui.open("artifacts/key/success-per-round")
+    ui.artifact("success-per-round")
     expect(row(ui.page, "round 1").nth(4)).to_have_text(verdict)
     curve = ui.page.get_by_role("img", name="success per round")
     expect(curve).to_be_visible()
@@ -44,8 +44,9 @@ def test_a_form_injects_and_the_page_has_the_validators_table(ui, arm, pacloop):
     ui.picture("form-inject")
     run = ui.ended(ui.submit())
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
+    ui.open(f"runs/flow-run/{run['id']}")
     expect(ui.main.get_by_text("inject afternoon - 5 added, 0 known, 0 bad")).to_be_visible()
-    ui.open("artifacts/key/injection")
+    ui.artifact("injection")
     expect(ui.page.get_by_role("heading", name="afternoon: 5 episodes added")).to_be_visible()
     expect(row(ui.page, "accepted").nth(1)).to_have_text("5")
     ui.picture("injection")
@@ -55,7 +56,7 @@ def test_the_next_round_counts_the_injected_batch(ui, arm):
     ui.form("improve-arm")
     run = ui.ended(ui.submit())
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
-    ui.open("artifacts/key/success-per-round")
+    ui.artifact("success-per-round")
     expect(row(ui.page, "injected afternoon").nth(3)).to_have_text("5")
     expect(ui.page.get_by_text("by anna")).to_contain_text("learned from since round 2; first afternoon")
     expect(row(ui.page, "round 2").nth(4)).to_have_text(arm.outcome(2, "gate")["decision"])
@@ -71,7 +72,10 @@ def test_a_schedule_shows_its_next_runs(ui):
     dialog.get_by_role("button", name="Save").click()
     expect(ui.main.get_by_text("Every 6 hours")).to_be_visible()
     ui.page.get_by_role("tab", name="Upcoming").click()
-    expect(ui.page.get_by_role("tabpanel").get_by_text("Scheduled").first).to_be_visible()
+    while (runs := ui.main.locator("a[href*='/runs/flow-run/']")).count() == 0:  # put there once a minute
+        ui.page.wait_for_timeout(5000)
+        ui.page.reload()
+    expect(runs.first).to_be_visible()
     ui.picture("scheduled")
 
 
@@ -90,6 +94,7 @@ def test_a_cancelled_run_is_cancelled_and_its_workspace_intact(ui, arm, pacloop)
     ui.menu("Cancel")
     ui.page.get_by_role("alertdialog").get_by_role("button", name="Cancel Flow Run").click()
     assert ui.ended(id)["state"]["type"] == "CANCELLED"
+    ui.open(f"runs/flow-run/{id}")
     expect(ui.main.get_by_text("Cancelled", exact=True).first).to_be_visible()
     ui.picture("cancelled")
     assert json.loads(pacloop("status", "-w", long, "--json"))["at_work"] is None

@@ -67,7 +67,8 @@ def server(postgres, tmp_path):
     running = []
 
     def start():
-        told = {"PREFECT_HOME": home, "PREFECT_API_DATABASE_CONNECTION_URL": postgres, "DO_NOT_TRACK": "1"}
+        told = {"PREFECT_HOME": home, "PREFECT_API_DATABASE_CONNECTION_URL": postgres}
+        told["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
         words = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
         log = (tmp_path / "server.log").open("a")
         running.append(subprocess.Popen(words, env=os.environ | told, stdout=log, stderr=log))
