@@ -105,13 +105,14 @@ def write_rlds_writer(path: Path, episodes: Sequence[Episode], schema: Schema) -
     import tensorflow as tf
     from rlds.tfds import episode_writer, generate_config_from_spec
 
-    kinds = {"reward": np.float32, "discount": np.float32}
+    kinds: dict[str, Any] = {"reward": np.float32, "discount": np.float32}
     kinds |= dict.fromkeys(("is_first", "is_last", "is_terminal"), np.bool_)
-    step = {name: tf.TensorSpec((), kind) for name, kind in kinds.items()}
-    step["action"] = tf.TensorSpec(schema.action.shape, schema.action.dtype)
-    step["observation"] = nested({n: tf.TensorSpec(f.shape, f.dtype) for n, f in schema.observation.items()})
-    step["language_instruction"] = tf.TensorSpec((), tf.string)
-    spec = {"steps": tf.data.DatasetSpec(step), "seed": tf.TensorSpec((), np.int64)}
+    kinds |= {"language_instruction": tf.string}
+    array: Any = tf.TensorSpec
+    step = {name: array((), kind) for name, kind in kinds.items()}
+    step["action"] = array(schema.action.shape, schema.action.dtype)
+    step["observation"] = nested({n: array(f.shape, f.dtype) for n, f in schema.observation.items()})
+    spec: Any = {"steps": tf.data.DatasetSpec(step), "seed": array((), np.int64)}
     path.mkdir(parents=True)
     writer = episode_writer.EpisodeWriter(str(path), generate_config_from_spec(spec, "recorded"))
     for episode in episodes:

@@ -30,11 +30,14 @@ class Acting:
       floor: bins less likely than this share of the likeliest bin of their dimension are not drawn.
         A network never gives a bin exactly no chance; over a hundred steps, what is left to the
         thousandth bin opens the hand at the wrong moment.
+      temperature: how freely `q_guided` picks: an action with the chance that softmax(Q / temperature)
+        gives it, in units of the return; 0 picks the best, errors of the critic included.
     """
 
     mode: Mode = "q_guided"
     actions: int = 4
     floor: float = 0.05
+    temperature: float = 0.0
 
     @property
     def draws(self) -> int:
@@ -43,7 +46,9 @@ class Acting:
 
     def __str__(self) -> str:
         """As tables and verdicts name it."""
-        return f"{self.mode} of {self.actions}" if self.mode == "q_guided" else self.mode
+        if self.mode != "q_guided":
+            return self.mode
+        return f"q_guided of {self.actions}" + (f" at {self.temperature:g}" if self.temperature else "")
 
 
 class Policy:
@@ -59,8 +64,11 @@ class Policy:
 
     @property
     def noise_shape(self) -> tuple[int, int]:
-        """Shape `(N, A)` of the uniform noise that one environment needs at each step."""
-        return self.acting.draws, self.schema.action.size
+        """Shape `(N, A)` of the uniform noise that one environment needs at each step.
+
+        Where the critic's pick is drawn, too, its noise is one row more.
+        """
+        return self.acting.draws + bool(self.acting.temperature), self.schema.action.size
 
     @torch.inference_mode()
     def act(self, observation: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
@@ -76,8 +84,14 @@ class Policy:
         else:
             likely = logits.amax(-1, keepdim=True) + math.log(max(self.acting.floor, 1e-12))
             logits = logits.masked_fill(logits < likely, -torch.inf)
-            drawn = network.action_values[sample_bins(logits, torch.from_numpy(noise))]
-            action = drawn[:, 0] if self.acting.mode == "sample" else _favourite(network, latents, drawn)
+            uniform, draws = torch.from_numpy(noise), self.acting.draws
+            action = network.action_values[sample_bins(logits, uniform[:, :draws])]
+            if self.acting.mode == "q_guided":
+                q = network.q_values(latents, action)
+                picked = pick(q, uniform[:, -1, 0], self.acting.temperature)
+                action = action[torch.arange(len(action)), picked]
+            else:
+                action = action[:, 0]
         return self._low + (action.numpy()[:rows] + 1) * 0.5 * (self._high - self._low)
 
     @torch.inference_mode()
@@ -98,6 +112,18 @@ def _padded(rows: np.ndarray) -> np.ndarray:
     return np.concatenate([rows, np.repeat(rows[-1:], FEWEST_ROWS - len(rows), axis=0)])
 
 
-def _favourite(network: Pac, latents: Tensor, actions: Tensor) -> Tensor:
-    best = network.q_values(latents, actions).argmax(-1)
-    return actions[torch.arange(len(actions)), best]
+def pick(q: Tensor, uniform: Tensor, temperature: float) -> Tensor:
+    """Which of N actions to take: the best, or one drawn from softmax(Q / temperature).
+
+    Args:
+      q: `[B, N]`.
+      uniform: in [0, 1), `[B]`; the draw is a function of it alone, and it is not looked at where
+        `temperature` is 0.
+      temperature: in units of `q`.
+
+    Returns:
+      int64 `[B]`.
+    """
+    if not temperature:
+        return q.argmax(-1)
+    return sample_bins(q[:, None] / temperature, uniform[:, None, None])[:, 0, 0]

@@ -100,7 +100,11 @@ class Act(_Section):
         default=0.05, ge=0, lt=1, description="bins less likely than this share are not drawn"
     )
     trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = Field(
-        default=[2, 4, 8, 16], description="numbers of actions that a q_guided candidate is tried with"
+        default=[2, 4, 8, 16],
+        description="numbers of actions that a q_guided candidate is tried with; 1 is sample",
+    )
+    trial_temperatures: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        default=[], max_length=2, description="temperatures of the pick that are tried besides 0"
     )
     trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
 

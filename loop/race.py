@@ -1,10 +1,11 @@
 """How a candidate acts is chosen by evidence: a race on few episodes, before the gate.
 
 The critic of a young policy errs, and picking the best of many actions picks its errors; a grown one
-is worth asking about many. So every number of actions in `[act] trial_actions` is tried on a few fresh
-episodes, the better half goes on to twice as many, and so forth (successive halving; Karnin, Koren and
-Somekh, 2013). The winner is what the gate then judges, on seeds of its own: the race's episodes were
-selected, so they prove nothing there. They are data like any others.
+is worth asking about many. So every number of actions in `[act] trial_actions` is tried at every
+temperature in `trial_temperatures` on a few fresh episodes, the better half goes on to twice as many, and
+so forth (successive halving; Karnin, Koren and Somekh, 2013). The winner is what the gate then judges, on
+seeds of its own: the race's episodes were selected, so they prove nothing there. They are data like any
+others.
 """
 
 from dataclasses import replace
@@ -20,6 +21,8 @@ from .workspace import Workspace
 
 SEEDS = 2**16
 """Seeds that each way of acting has for itself."""
+MOST_ACTIONS = 64
+"""More are not tried."""
 
 
 def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[str, Any]:
@@ -35,27 +38,25 @@ def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[
         raise LoopError(f"round {number} has no learn yet; run: pacloop learn")
     watch, record = Stopwatch(), read_record(space.policy_folder(learned["policy"]))
     left, asked = entrants(space, number, record.acting)
-    names = {way.actions: str(way) for way in left}
-    tallies, wanted = {}, space.config.act.trial_episodes
+    tallies: dict[Acting, tuple[float, int]] = {}
+    wanted = space.config.act.trial_episodes
     while len(left) > 1:
         for way in left:
-            tallies[way.actions] = _tally(space, number, pool, progress, learned["policy"], way, wanted)
+            tallies[way] = _tally(space, number, pool, progress, learned["policy"], way, wanted)
         # Among equals what a trusted screen expects most of, then the fewest actions: they are the cheapest.
-        ranked = sorted(
-            left, key=lambda way: (-_rate(tallies[way.actions]), -asked.get(str(way), 0.0), way.actions)
-        )
+        ranked = sorted(left, key=lambda way: (-_rate(tallies[way]), -asked.get(str(way), 0.0), *_place(way)))
         left, wanted = ranked[: len(ranked) // 2], 2 * wanted
     policy = learned["policy"]
     if left and left[0] != record.acting:
-        policy = f"{policy}-n{left[0].actions}"
+        policy = f"{policy}-{_short(left[0])}"
         write_policy(
             space.policy_folder(policy),
             replace(record, id=policy, acting=left[0]),
             read_weights(space.policy_folder(learned["policy"])),
         )
     tried = [
-        {"actions": n, "way": names[n], "successes": won, "episodes": played}
-        for n, (won, played) in sorted(tallies.items())
+        {"actions": way.actions, "way": str(way), "successes": tallies[way][0], "episodes": tallies[way][1]}
+        for way in sorted(tallies, key=_place)
     ]
     episodes = sum(played for _, played in tallies.values())
     outcome = {"policy": policy, "tried": tried, "episodes": episodes, "seconds": watch.sec}
@@ -66,8 +67,15 @@ def ways(space: Workspace, acting: Acting) -> list[Acting]:
     """The ways to try, the policy's own among them; none where there is nothing to choose."""
     if acting.mode != "q_guided" or not space.config.act.trial_actions:
         return []
-    counts = sorted({acting.actions, *space.config.act.trial_actions})
-    return [replace(acting, actions=count) for count in counts]
+    settings = space.config.act
+    found = {
+        replace(acting, actions=count, temperature=temperature)
+        if count > 1
+        else Acting("sample", 1, acting.floor)
+        for count in settings.trial_actions
+        for temperature in {0.0, *settings.trial_temperatures}
+    }
+    return sorted(found | {acting}, key=_place)
 
 
 def entrants(space: Workspace, number: int, acting: Acting) -> tuple[list[Acting], dict[str, float]]:
@@ -96,7 +104,7 @@ def _tally(
     A way in which the policy fails has no episodes.
     """
     wanted = Play(
-        name=f"race-n{way.actions}",
+        name=f"race-{_short(way)}",
         policy=policy,
         purpose="race",
         source="evaluation",
@@ -104,13 +112,30 @@ def _tally(
         episodes=episodes,
         block=space.config.act.trial_episodes,
         acting=way,
-        first=way.actions * SEEDS,
+        first=_slot(space, way) * SEEDS,
     )
     try:
         batches = list(play(space, pool, wanted, progress))
     except PolicyError:
         return 0.0, 0
     return sum(b.score_sum for b in batches), sum(b.episodes for b in batches)
+
+
+def _place(way: Acting) -> tuple[int, float]:
+    return way.actions, way.temperature
+
+
+def _short(way: Acting) -> str:
+    """As part of a name: `sample`, `n4`, `n4-t0.01`."""
+    if way.mode == "sample":
+        return way.mode
+    return f"n{way.actions}" + (f"-t{way.temperature:g}" if way.temperature else "")
+
+
+def _slot(space: Workspace, way: Acting) -> int:
+    """Where the seeds of a way lie: among the counts of its temperature."""
+    temperatures = sorted({0.0, way.temperature, *space.config.act.trial_temperatures})
+    return MOST_ACTIONS * temperatures.index(way.temperature) + way.actions
 
 
 def _rate(tally: tuple[float, int]) -> float:

@@ -33,9 +33,10 @@ def test_each_image_is_encoded_by_itself_as_documented(store, build):
         column = found.column(f"observation/{name}")
         assert column.type == pa.large_binary()
         raw = column[1].as_py()
-        assert struct.unpack_from("<4s3I", raw) == (b"rowd", *shape)
+        assert struct.unpack_from("<4s3I", raw) == (b"rows", *shape)
         rows = pa.decompress(raw[16:], decompressed_size=math.prod(shape), codec="zstd", asbytes=True)
-        decoded = np.frombuffer(rows, np.uint8).reshape(shape).cumsum(axis=0, dtype=np.uint8)
+        words = np.frombuffer(rows, "<u4" if name == "front" else "<u8").reshape(shape[0], -1)
+        decoded = words.cumsum(axis=0, dtype=words.dtype).view(np.uint8).reshape(shape)
         assert np.array_equal(decoded, build.episode(5, 0, schema=store.schema).observation[name][1])
     assert found.column("observation/tiny").type == pa.list_(pa.uint8(), 48)
     (episode, _) = store.episodes("b0")
@@ -120,7 +121,18 @@ def test_images_kept_as_files_are_still_read(kind):
         images.EncodedImages(pa.array([files[0].as_py()[:-9]], pa.large_binary()), Field((20, 24, 3)), "x")[:]
 
 
-@pytest.mark.parametrize("whole", [b"", b"rowd", b"rowd" + bytes(12), b"nothing"])
+@pytest.mark.parametrize("shape", [(40, 33, 1), (40, 17, 3), (1, 1025, 1), (1025, 1, 1), (7, 50, 3)])
+def test_rows_of_any_length_come_back(shape):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, *shape), np.uint8)
+    column = images.EncodedImages(images.encode(pictures), Field(shape, "uint8"), "x")
+    assert np.array_equal(column[:], pictures)
+    assert np.array_equal(
+        images.EncodedImages(images.encode(pictures[:, ::-1]), Field(shape, "uint8"), "x")[:],
+        pictures[:, ::-1],
+    )
+
+
+@pytest.mark.parametrize("whole", [b"", b"rows", b"rows" + bytes(12), b"nothing"])
 def test_what_is_cut_short_is_no_image(whole):
     column = images.EncodedImages(pa.array([whole], pa.large_binary()), Field((24, 20, 3), "uint8"), "x")
     with pytest.raises(DatasetError, match="x, row 0, is "):
@@ -130,7 +142,7 @@ def test_what_is_cut_short_is_no_image(whole):
 def test_a_broken_image_is_named(store):
     path = store.path("b0") / "steps.arrow"
     data = path.read_bytes()
-    path.write_bytes(data.replace(b"rowd", b"rawd", 1))
+    path.write_bytes(data.replace(b"rows", b"raws", 1))
     columns = read_steps(path, store.schema)
     with pytest.raises(
         DatasetError, match=r"steps.arrow, column observation/front, row 0, is no whole image"

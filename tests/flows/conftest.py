@@ -26,11 +26,14 @@ def prefect_api():
 
 @pytest.fixture
 def waiting(tmp_path):
-    """Makes workspaces whose round 1 has a promotion that waits for a person, and nothing left to play."""
-    return lambda **gate: waiting_space(tmp_path / "arm", **gate)
+    """Makes workspaces whose round 1 has a promotion that waits for a person, and nothing left to play.
+
+    With `more`, the 40 episodes that somebody may ask for are played already, too.
+    """
+    return lambda **settings: waiting_space(tmp_path / "arm", **settings)
 
 
-def waiting_space(folder, **gate):
+def waiting_space(folder, *, more=False, **gate):
     space = Workspace.create(folder, parse_config({"gate": {"approve": True, **gate}}, "test"))
     for policy in ("r000-pac", "r001-pac"):
         path = space.policy_folder(policy) / "policy.json"
@@ -38,7 +41,7 @@ def waiting_space(folder, **gate):
         path.write_text("{}")
     space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
     space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 0, "seconds": 1.0})
-    for stage, outcome in OUTCOMES.items():
+    for stage, outcome in (OUTCOMES | (MORE if more else {})).items():
         space.write_outcome(1, stage, {"seconds": 1.0, **outcome})
     return space
 
@@ -67,10 +70,10 @@ OUTCOMES = {
         "candidate_interval": wilson(61, 100),
         "level": 0.005,
     },
-    "approval-1": tally(27, 40),
     "final-r001-pac": {"policy": "r001-pac", **tally(60, 100)},
 }
 """Round 1 up to its waiting verdict; what is played after it is there already."""
+MORE = {"approval-1": tally(27, 40)}
 
 
 def measured(successes, n, **more):

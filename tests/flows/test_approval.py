@@ -79,7 +79,7 @@ def played(prefect_api):
 
 
 def test_the_form_shows_the_figures_takes_an_answer_and_more_episodes(client, waiting, played, paused, runs):
-    space = waiting()
+    space = waiting(more=True)
     thread = played(space)
     run = paused(space)
     assert run.name == "round 1 - success 61% - waits for approval"

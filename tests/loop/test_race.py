@@ -15,7 +15,7 @@ from pacloop.loop.progress import silent
 from pacloop.loop.race import race, ways
 
 SETTINGS = {"act": {"trial_actions": [2, 8, 16], "trial_episodes": 4}}
-CHANCE = {2: 0.3, 4: 0.5, 8: 1.0, 16: 0.2}
+CHANCE = {1: 0.1, 2: 0.3, 4: 0.5, 8: 1.0, 16: 0.2}
 """How often each number of actions is made to succeed."""
 
 
@@ -94,6 +94,21 @@ def test_a_way_in_which_the_policy_fails_loses(raced, failing):
     lost = [way for way in outcome["tried"] if way["actions"] in failing]
     assert {(way["successes"], way["episodes"]) for way in lost} == {(0.0, 0)}
     assert read_record(space.policy_folder(outcome["policy"])).acting.actions == (2 if 8 in failing else 8)
+
+
+def test_sampling_and_temperatures_are_ways_with_seeds_of_their_own(raced):
+    space, collectors = raced
+    act = {"trial_actions": [1, 2], "trial_temperatures": [0.01], "trial_episodes": 4}
+    space = replace(space, config=parse_config({"act": act}, "test"))
+    names = [str(way) for way in ways(space, Acting("q_guided", 4))]
+    assert names == ["sample", "q_guided of 2", "q_guided of 2 at 0.01", "q_guided of 4"]
+    outcome = race(space, 1, lambda: collectors, silent)
+    assert [way["way"] for way in outcome["tried"]] == names
+    seeds = [seed for _, seed in collectors.played]
+    assert len(seeds) == len(set(seeds)) == outcome["episodes"]
+    acting = read_record(space.policy_folder(outcome["policy"])).acting
+    short = {"sample": "-sample", "q_guided of 2": "-n2", "q_guided of 2 at 0.01": "-n2-t0.01"}
+    assert outcome["policy"] == f"r001-pac{short.get(str(acting), '')}"
 
 
 def test_there_is_no_race_without_a_candidate(space):
