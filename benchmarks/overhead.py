@@ -1,4 +1,4 @@
-"""Seconds of a round outside its four stages: Prefect, Ray, records.
+"""Seconds of a round outside its stages: Prefect, Ray, records, the RLDS mirror, the pages and their films.
 
     OMP_NUM_THREADS=1 python benchmarks/overhead.py [--rounds 2]
 
@@ -34,7 +34,7 @@ cap = 100
 baseline_episodes = 50
 evaluation_episodes = 50
 """
-STAGES = ("collect", "append", "learn", "gate")
+STAGES = ("collect", "append", "learn", "screen", "race", "gate")
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def curve(found: Sequence[Row], *, target: float, title: str) -> "Figure":
         if any(row.verdict == verdict for row in found):
             axes.plot([], [], marker, color=color, label=verdict)
     if any(row.verdict in MARKS for row in found):
-        axes.legend(loc="lower right", fontsize=9, frameon=False)
+        axes.legend(loc="best", fontsize=9, frameon=False)
     plain_axes(axes)
     return figure
 
