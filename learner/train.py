@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,6 +86,16 @@ def learn(
     return Learned({k: v.clone() for k, v in run.target.state_dict().items()}, run.figures)
 
 
+def result_of(future: Future[Any]) -> Any:
+    """What a future ends with; an interrupt that comes while its lock changes hands is an interrupt still."""
+    try:
+        return future.result()
+    except RuntimeError as error:  # "cannot release un-acquired lock", from the interrupted wait itself
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+
+
 class _Run:
     """The moving parts of one learner run, and their place on disk."""
 
@@ -126,11 +137,11 @@ class _Run:
 
         Steps and saves take turns in a thread, where no interrupt can tear them.
         """
-        return self._turns.submit(self._advance, replay).result()
+        return result_of(self._turns.submit(self._advance, replay))
 
     def save(self) -> None:
         """Write the whole state, so that another process can go on from it."""
-        self._turns.submit(self._save).result()
+        result_of(self._turns.submit(self._save))
 
     def _advance(self, replay: Replay) -> bool:
         figures = self._train_step(replay)

@@ -10,7 +10,7 @@ import torch
 
 from pacloop.learner import train
 from pacloop.learner.config import LearnConfig, PacConfig
-from pacloop.learner.train import learn, learning_rate
+from pacloop.learner.train import learn, learning_rate, result_of
 
 EVERY = 10  # steps between two reports
 NETWORK = PacConfig(width=8, latents=2, action_bins=5, value_bins=5)
@@ -168,3 +168,23 @@ def test_the_learning_rate_rises_then_falls():
     assert rates[:11] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0])
     assert rates[60] == pytest.approx(0.6) and rates[110] == pytest.approx(0.2)
     assert learning_rate(replace(config, warmup_steps=0), 0) == 1.0
+
+
+class Torn:
+    """A future as an interrupt leaves it that comes while its lock changes hands."""
+
+    def __init__(self, cause):
+        self.cause = cause
+
+    def result(self):
+        try:
+            raise self.cause
+        except BaseException:
+            raise RuntimeError("cannot release un-acquired lock")  # noqa: B904
+
+
+def test_an_interrupt_of_a_lock_is_an_interrupt():
+    with pytest.raises(KeyboardInterrupt):
+        result_of(Torn(KeyboardInterrupt()))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(RuntimeError):
+        result_of(Torn(ValueError()))  # pyright: ignore[reportArgumentType]
