@@ -78,3 +78,8 @@ def s3():
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(make).close()
         yield server
     server.stop()
+
+
+def pytest_collection_modifyitems(items):
+    """The longest file first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_kill.py")
