@@ -74,7 +74,7 @@ def test_a_form_filled_in_wrongly_is_refused_by_the_server(client, registered):
 
 
 def test_a_pool_that_is_not_there_is_one_sentence(tmp_path, prefect_api):
-    space = Workspace.create(tmp_path / "arm", parse_config({}, "test")).folder
+    space = Workspace.create(tmp_path / "poolless", parse_config({}, "test")).folder
     nobody = refused("deploy", "-w", space, "--pool", "robots", "--port", 9, cwd=tmp_path)
     assert "no Prefect server answers at http://127.0.0.1:9/api" in nobody
     words = ["deploy", "-w", space, "--pool", "missing"]
