@@ -59,6 +59,11 @@ class Batch:
         """Mean score of the episodes; the success rate where the task is binary."""
         return self.score_sum / self.episodes
 
+    @property
+    def binary(self) -> bool:
+        """Whether every score is 0 or 1."""
+        return abs(self.score_sum - self.successes) < 1e-9
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` gives an equal batch back."""
         return dataclasses.asdict(self)
@@ -94,6 +99,14 @@ def read_batch(folder: Path) -> Batch:
 def batch_of(episode_id: str) -> str:
     """The id of the batch that holds an episode, `<batch>/<number>`; "" where it names no episode."""
     return episode_id.rpartition("/")[0]
+
+
+def by_batch(episode_ids: Iterable[str]) -> dict[str, list[str]]:
+    """The ids by the batches that hold them, in their order."""
+    found: dict[str, list[str]] = {}
+    for episode in episode_ids:
+        found.setdefault(batch_of(episode), []).append(episode)
+    return found
 
 
 def check_source(source: str) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
-from .files import named_errors, replacing
+from .files import replacing
 
 JUST_USED_SEC = 10.0
 """A file that another process asked for so recently may not be mapped yet."""
@@ -40,9 +40,7 @@ class Cache:
         """
         path = self._folder / batch_id / name
         if not self._touch(path):
-            with named_errors(path, "written"):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as aside:
+            with replacing(path, parents=True) as aside:
                 fetch(aside)
             self.added(path)
         return path

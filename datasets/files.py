@@ -111,13 +111,16 @@ def named_errors(path: Path | str, verb: str) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, parents: bool = False) -> Iterator[Path]:
     """A name to write to; what is written takes the place of `path`, synced, when all went well.
 
-    Raises DatasetError, and leaves `path` as it was, where the disk is full or access is denied.
+    With `parents` its folder is made where there is none. Raises DatasetError, and leaves `path` as it was,
+    where the disk is full or access is denied.
     """
     with temporary_beside(path) as aside, named_errors(path, "written"):
         try:
+            if parents:
+                path.parent.mkdir(parents=True, exist_ok=True)
             yield aside
             sync(aside)
             aside.replace(path)

@@ -9,7 +9,7 @@ told is in its episode's instruction, and no network reads strings.
 B is the batch of transitions, H the history, A the action's dimensions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,7 +108,7 @@ class Replay:
         if mixture is not None:
             groupings.append(Grouping("source", SOURCES, self._table["source"], mixture))
         if task_mixture is not None:
-            groupings.append(_by_task(store, batches, snapshot, task_mixture))
+            groupings.append(_by_task(store, snapshot, task_mixture))
         self._mixture = Mixture(groupings) if groupings else None
         self._history = np.arange(history - 1, -1, -1)
         self._gather = Gather(steps, batch_starts(batches), ram_limit)
@@ -158,12 +158,9 @@ def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
     return columns
 
 
-def _by_task(
-    store: EpisodeStore, batches: Sequence[Batch], snapshot: Snapshot, shares: Mapping[str, float]
-) -> Grouping:
-    gone, task = frozenset(snapshot.excluded), store.schema.task
-    rows = [row for row in store.iter_rows(batches) if row.id not in gone]
-    names = sorted({row.instruction or task for row in rows})
+def _by_task(store: EpisodeStore, snapshot: Snapshot, shares: Mapping[str, float]) -> Grouping:
+    told = [(store.task_of(row), row.length) for row in store.counted_rows(snapshot)]
+    names = sorted({task for task, _ in told})
     place = {name: index for index, name in enumerate(names)}
-    group = np.repeat([place[row.instruction or task] for row in rows], [row.length for row in rows])
+    group = np.repeat([place[task] for task, _ in told], [length for _, length in told])
     return Grouping("task", names, group, shares)

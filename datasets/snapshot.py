@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .batch import Batch, batch_of, check_source
+from .batch import Batch, batch_of, by_batch, check_source
 from .errors import DatasetError
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ def take_snapshot(
         check_source(source)
     names = [batch.id if isinstance(batch, Batch) else batch for batch in batches or ()]
     wanted = None if batches is None else {store.batch(name).id for name in names}
-    gone: dict[str, list[str]] = {}
-    for episode in store.excluded():
-        gone.setdefault(batch_of(episode), []).append(episode)
+    gone = by_batch(store.excluded())
     chosen = [
         batch
         for batch in store.batches()

@@ -186,6 +186,15 @@ class EpisodeStore:
         """The batches of a snapshot with their counts as they are without the episodes it leaves out."""
         return counted_batches(self, snapshot)
 
+    def counted_rows(self, snapshot: Snapshot) -> Iterator[EpisodeRow]:
+        """What is known of each episode that a snapshot does not leave out, in its order."""
+        gone = frozenset(snapshot.excluded)
+        return (row for row in self.iter_rows(snapshot.batch_ids) if row.id not in gone)
+
+    def task_of(self, row: EpisodeRow) -> str:
+        """What an episode was about: its instruction, or the schema's task where it has none."""
+        return row.instruction or self._schema.task
+
     def exclude(self, target: str, *, reason: str, by: str) -> int:
         """Leave an episode, or all of a batch, out of every later snapshot; how many that leaves out more.
 

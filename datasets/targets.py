@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .batch import SOURCES, Batch, batch_of
+from .batch import SOURCES, Batch, by_batch
 from .store import EpisodeStore
 from .tables import EPISODES, read_extents
 
@@ -53,17 +53,21 @@ def batch_starts(batches: Sequence[Batch]) -> np.ndarray:
 
 def read_places(store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str]) -> Places:
     """Where the episodes of `batches` are, without those of the ids `excluded`, in order."""
-    gone: dict[str, list[int]] = {}
-    for episode in excluded:
-        gone.setdefault(batch_of(episode), []).append(int(episode.rpartition("/")[2]))
+    gone = by_batch(excluded)
     first, length, source = [], [], []
     for batch, start in zip(batches, batch_starts(batches)):
         extents = np.stack(read_extents(store.file(batch, EPISODES)))
-        offsets, lengths = np.delete(extents, gone.get(batch.id, []), axis=1)
+        places = [int(episode.rpartition("/")[2]) for episode in gone.get(batch.id, ())]
+        offsets, lengths = np.delete(extents, places, axis=1)
         first.append(offsets + start)
         length.append(lengths)
         source.append(np.full(len(lengths), SOURCES.index(batch.source), np.int8))
     return Places(np.concatenate(first), np.concatenate(length), np.concatenate(source))
+
+
+def step_numbers(length: np.ndarray) -> np.ndarray:
+    """t of each transition of episodes of these lengths, one after the other, `[transitions]`."""
+    return np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
 
 
 def make_table(
@@ -86,7 +90,7 @@ def make_table(
       cut_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
     """
     length = places.length
-    step = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)  # t of each transition
+    step = step_numbers(length)
     left = np.repeat(length, length) - step
     table = np.zeros(len(step), TABLE)
     table["first"] = np.repeat(places.first, length)

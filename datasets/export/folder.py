@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import named_errors, remove_dead, replacing
+from ..files import named_errors, remove_dead
 
 
 @contextmanager
@@ -35,15 +35,6 @@ def clean(folder: Path) -> None:
     """Remove what killed exports of this host left half-written in an export's folder."""
     with named_errors(folder, "listed"):
         remove_dead(folder.rglob(".*.tmp"))
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """As `files.replacing`, in a folder that is made where there is none."""
-    with named_errors(path, "written"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as aside:
-        yield aside
 
 
 def _lock(handle: int, folder: Path) -> None:

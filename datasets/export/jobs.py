@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from ..batch import Batch, batch_of
+from ..batch import Batch, by_batch
 from ..errors import DatasetError
 from ..store import EpisodeStore
 from .ledger import Ledger, Shard
@@ -72,7 +72,7 @@ def jobs(folder: Path, ledger: Ledger, store: EpisodeStore, excluded: Collection
             raise DatasetError(
                 f"{folder} holds a batch {shard.batch} that is not {store.place}'s; name another folder"
             )
-    left_out = _by_batch(excluded)
+    left_out = by_batch(set(excluded))
     wanted = [Job(batch, _of(batch, left_out.get(batch.id, ()))) for batch in batches]
     current = {shard.batch: shard for shard in ledger.shards}
     return [job for job in wanted if not _is_current(folder, current.get(job.batch.id), job)]
@@ -82,13 +82,6 @@ def ticker(told: Told, wanted: Sequence[Job]) -> Tick:
     """A function to call after each episode of all jobs; it tells how many are done."""
     done, whole = count(1), sum(job.episodes for job in wanted)
     return lambda: told(next(done), whole)
-
-
-def _by_batch(excluded: Collection[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for episode in set(excluded):
-        found.setdefault(batch_of(episode), []).append(episode)
-    return found
 
 
 def _of(batch: Batch, excluded: Collection[str]) -> tuple[str, ...]:

@@ -14,10 +14,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import named_errors, read_json, write_json_atomically
+from ..files import named_errors, read_json, replacing, write_json_atomically
 from ..schema import Field
 from ..store import EpisodeStore
-from .folder import held, whole_file
+from .folder import held
 from .jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
 from .ledger import Ledger, begin, read_ledger, write_ledger
 from .lerobot_frames import batch_tables, frame_fields
@@ -109,7 +109,7 @@ def _counted_total(folder: Path, ledger: Ledger) -> Total:
 
 def _tell_readers(folder: Path, control_hz: float, total: Total, fields: Mapping[str, Field]) -> None:
     """Replace what LeRobot reads first. Last of all `info.json`, which counts the episodes."""
-    with whole_file(folder / "meta" / "tasks.parquet") as aside:
+    with replacing(folder / "meta" / "tasks.parquet", parents=True) as aside:
         write_table(aside, tasks_table(total.tasks))
     write_json_atomically(folder / "meta" / "stats.json", total.statistics)
     write_json_atomically(folder / "meta" / "info.json", info_json(control_hz, total, fields))
@@ -124,7 +124,7 @@ def _export(
         return ledger.added(job.done("", 0, 0)), total
     path = folder / _path(DATA_PATH, number)
     for target, table in ((path, frames), (folder / _path(EPISODES_PATH, number), rows)):
-        with whole_file(target) as aside:
+        with replacing(target, parents=True) as aside:
             write_table(aside, table)
     return ledger.added(job.done(_path(DATA_PATH, number), rows.num_rows, path.stat().st_size)), after
 

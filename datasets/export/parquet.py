@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files import replacing
 from ..schema import Field
 from ..store import EpisodeStore
-from .folder import held, whole_file
+from .folder import held
 from .jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
 from .ledger import begin, read_ledger, write_ledger
 from .steps import facts, included, pngs, rlds_steps
@@ -47,7 +48,7 @@ def export_parquet(
             path = folder / "data" / f"{job.batch.id}.parquet"
             shard = job.done("", 0, 0)
             if job.episodes:
-                with whole_file(path) as aside:
+                with replacing(path, parents=True) as aside:
                     write_table(aside, _table(store, job, tick))
                 shard = job.done(f"data/{path.name}", job.episodes, path.stat().st_size)
             else:

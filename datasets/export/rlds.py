@@ -17,10 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import named_errors, write_bytes_atomically, write_json_atomically
+from ..files import named_errors, replacing, write_bytes_atomically, write_json_atomically
 from ..schema import Schema
 from ..store import EpisodeStore
-from .folder import held, whole_file
+from .folder import held
 from .jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
 from .ledger import Ledger, begin, read_ledger, write_ledger
 from .steps import facts, included
@@ -99,7 +99,7 @@ def _write_shard(store: EpisodeStore, path: Path, job: Job, tick: Tick) -> int:
     from .features import encoder
 
     encode = encoder(store.schema)
-    with whole_file(path) as aside, aside.open("xb") as file:
+    with replacing(path, parents=True) as aside, aside.open("xb") as file:
         records = (encode(episode, facts(row, job)) for row, episode in included(store, job, tick))
         return write_records(file, records)
 
