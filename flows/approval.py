@@ -21,8 +21,7 @@ from ..datasets.errors import PacloopError
 from ..loop.approval import Answer, Look, Question
 from ..loop.errors import Withdrawn
 from ..loop.film import film
-from ..loop.plot import curve_png
-from ..loop.status import rows
+from ..loop.plot import success_png
 from ..loop.workspace import Workspace
 from .dataset_commands import user
 from .markdown import fitted, picture
@@ -112,8 +111,7 @@ class _Form:
 
 def approval_page(space: Workspace, asked: Question) -> str:
     """The figures, the curve, a filmstrip, and both ways to answer, as markdown."""
-    judged, found = asked.judged, rows(space)
-    png = curve_png(found, target=space.config.improve.until, title=f"{space.config.task}: success per round")
+    judged = asked.judged
     measured = [
         _line(name, judged[f"{arm}_successes"], judged[f"{arm}_n"], judged[f"{arm}_interval"])
         for arm, name in (
@@ -131,7 +129,7 @@ def approval_page(space: Workspace, asked: Question) -> str:
         "\n".join(["| | success | 95 % interval | n |", "|---|---|---|---|", *measured]),
         f"If it were no better, the test would have said so with at least {1 - judged['level']:.1%} chance.",
         f"ALARM: {judged['alarm']}" if judged.get("alarm") else "",
-        picture(png, "success per round"),
+        picture(success_png(space), "success per round"),
         *strips(film(space, episodes_to_show(space, asked.round))),
         f"Unanswered for {space.config.gate.approve_hours:g} hours, the champion stays. In a terminal: "
         f"`pacloop approve` or `pacloop reject`, with `--workspace {space.folder.resolve()} --reason ...`",

@@ -18,7 +18,7 @@ from prefect.states import Completed, Failed
 from ..datasets.errors import PacloopError
 from ..loop.config import Gate, Improve
 from ..loop.errors import InUse
-from ..loop.fetch import fetched, without_secrets
+from ..loop.fetch import fetched, recorded_url
 from ..loop.inject import Request, inject
 from ..loop.measuring import measure
 from ..loop.round import next_round
@@ -70,7 +70,7 @@ def inject_flow(
 
     def work() -> tuple[str, str]:
         space = Workspace.open(Path(workspace))
-        url = without_secrets(path) if "://" in path else ""
+        url = recorded_url(path)
         with fetched(path) as here, progress_bars() as progress:
             request = Request(here, format, note=note, by=who or user(), strict=strict, url=url)
             outcome = inject(space, request, progress)

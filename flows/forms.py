@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from pydantic_core import PydanticUndefined
 
-from ..datasets.formats.detect import FORMATS
+from ..datasets.formats import FORMATS
 from ..loop.config import Improve
 
 

@@ -37,14 +37,14 @@ def inject(
     Exits 0 where something was added, or everything is there already; 1 where every episode is bad, or
     --strict found a bad one; 2 where the path cannot be read at all. Nothing is added in the last two.
     """
-    from ..loop.fetch import fetched, without_secrets
+    from ..loop.fetch import fetched, recorded_url
     from ..loop.inject import Request
     from ..loop.inject import inject as run
     from ..loop.progress import silent
     from ..loop.workspace import Workspace
     from .display import progress_bars
 
-    space, url = Workspace.open(workspace), without_secrets(path) if "://" in path else ""
+    space, url = Workspace.open(workspace), recorded_url(path)
     with fetched(path) as here:
         request = Request(here, format, map, score, source, note, by or user(), strict, dry_run, url)
         if as_json:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..loop.alarm import champion_record
-from ..loop.plot import curve_png
+from ..loop.plot import success_png, success_title
 from ..loop.sources import sources_table
 from ..loop.status import committed, rows, table
 from .markdown import fitted, picture
@@ -52,16 +52,14 @@ def injection_page(outcome: "Injected", request: "Request") -> str:
 def success_page(space: "Workspace") -> str:
     """The story so far: the curve, the table, the gate's latest reasons, the data."""
     found = rows(space)
-    title = f"{space.config.task}: success per round"
-    curve = curve_png(found, target=space.config.improve.until, title=title)
     reasons = [f"* **{_cell(row.name)}**: {_cell(row.reason)}" for row in found if row.reason]
     if len(reasons) > REASONS:
         reasons = [f"(the latest {REASONS} of {len(reasons)})", "", *reasons[-REASONS:]]
     return fitted(
         [
-            f"# {title}",
+            f"# {success_title(space)}",
             *alarm_note(space),
-            picture(curve, "success per round"),
+            picture(success_png(space), "success per round"),
             table(found),
             "\n".join(reasons),
             "## Data",

@@ -201,17 +201,19 @@ def _none(what: str) -> Html:
 
 
 def _policies(space: "Workspace") -> list[list[str | Html]]:
+    from ..learner.policy import Acting
+
     rows: list[list[str | Html]] = []
     for name in policy_ids(space):
         facts = policy_facts(space, space.store, name)
-        said, acting = facts["verdict"], facts["acting"]
+        said = facts["verdict"]
         decision = said["decision"] if said else ""
         rows.append(
             [
                 element("code", name),
                 str(facts["round"]),
                 element("code", facts["parent"]) if facts["parent"] else "",
-                f"{acting['mode']}, {acting['actions']}" if acting["actions"] > 1 else acting["mode"],
+                str(Acting(**facts["acting"])),
                 element("code", (facts["snapshot"] or "")[:12]),
                 f"{len(facts['batches']):,}",
                 f"{facts['episodes']:,}",

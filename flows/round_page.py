@@ -7,7 +7,7 @@ from ..loop.film import STRIP_FRAMES, Films, choose
 from ..loop.lineage import policy_lineage
 from ..loop.panels import training
 from ..loop.plot import png
-from ..loop.status import committed
+from ..loop.status import committed, of_stage
 from ..loop.training import read_training
 from .markdown import fitted, picture
 
@@ -23,8 +23,7 @@ def episodes_to_show(space: "Workspace", number: int) -> list[str]:
     """Two successes and two failures: of the candidate before the gate, else of what was collected."""
     batches = committed(space)
     for stage in ("gate", "collect"):
-        own = [b for b in batches if b.round == number and b.origin.get("stage") == stage]
-        if own:
+        if own := of_stage(batches, number, stage):
             return choose(space.store, own, 2, 2)
     return []
 
@@ -89,7 +88,7 @@ def _stages(space: "Workspace", number: int, links: Links) -> str:
 
 def _tried(outcome: "Outcome") -> str:
     rates = [f"{t['successes'] / t['episodes']:.0%}" if t["episodes"] else "failed" for t in outcome["tried"]]
-    tried = [f"{t['actions']} actions {rate}" for t, rate in zip(outcome["tried"], rates)]
+    tried = [f"{t['way']} {rate}" for t, rate in zip(outcome["tried"], rates)]
     return ", ".join(tried) or "nothing to try"
 
 

@@ -76,12 +76,10 @@ def improve_with_prefect(
 def write_curve(space: Workspace) -> Path:
     """Write the curve as `curve.png` into the workspace."""
     from ..datasets.files import write_bytes_atomically
-    from ..loop.plot import curve_png
-    from ..loop.status import rows
+    from ..loop.plot import success_png
 
     path = space.folder / "curve.png"
-    title = f"{space.config.task}: success per round"
-    write_bytes_atomically(path, curve_png(rows(space), target=space.config.improve.until, title=title))
+    write_bytes_atomically(path, success_png(space))
     return path
 
 

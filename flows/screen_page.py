@@ -1,10 +1,10 @@
 """What a round's page in Prefect shows of the Q screen, as markdown."""
 
-import base64
 from typing import Any
 
 from ..loop.screen import sentence
 from ..loop.screen_plot import screen_png
+from .markdown import picture
 
 
 def screen_page(screened: dict[str, Any]) -> str:
@@ -14,9 +14,8 @@ def screen_page(screened: dict[str, Any]) -> str:
     """
     parts = ["## What the critics think", f"{sentence(screened).capitalize()}."]
     if screened["ways"]:
-        picture = base64.b64encode(screen_png(screened)).decode()
         parts += [
-            f"![the Q screen](data:image/png;base64,{picture})",
+            picture(screen_png(screened), "the Q screen"),
             "\n".join(
                 [
                     "| way of acting | Q, champion's critic | Q, its own critic |",

@@ -3,6 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+METRICS, IDENTITY = "metrics.jsonl", "state.json"
+"""Files of a learner's run: its figures, a line every few dozen steps; and what it is, to know it again."""
+
+SHOWN = ("loss", "q", "steps_per_sec")
+"""Those of its figures that a line of progress has room for."""
+
 
 @dataclass(frozen=True)
 class PacConfig:

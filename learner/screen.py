@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets import EpisodeStore, Replay, Snapshot
+from ..datasets.targets import step_numbers
 from .policy import Policy
 
 STRIDE = 5
@@ -57,8 +58,7 @@ class Visited:
 
 def visit(store: EpisodeStore, snapshot: Snapshot, *, discount: float, history: int) -> Visited:
     """Every `STRIDE`th step of the episodes of a snapshot. Raises DatasetError where it has none."""
-    gone = frozenset(snapshot.excluded)
-    rows = [row for row in store.iter_rows(snapshot.batch_ids) if row.id not in gone]
+    rows = list(store.counted_rows(snapshot))
     lengths = np.array([row.length for row in rows])
     replay = Replay(
         store,
@@ -68,7 +68,7 @@ def visit(store: EpisodeStore, snapshot: Snapshot, *, discount: float, history: 
         time_limit_is_terminal=True,
         history=history,
     )
-    step = np.arange(replay.rows) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    step = step_numbers(lengths)
     seen = np.flatnonzero(step % STRIDE == 0)
     found = replay.at(seen)
     episode = np.repeat(np.arange(len(rows)), lengths)[seen]

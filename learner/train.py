@@ -25,7 +25,7 @@ from ..datasets import Schema
 from ..datasets.files import read_json, write_bytes_atomically, write_json_atomically
 from ..datasets.replay import Replay, Transitions
 from .checkpoint import write_tensors
-from .config import LearnConfig, PacConfig, to_json
+from .config import IDENTITY, METRICS, LearnConfig, PacConfig, to_json
 from .objective import Batch, Targets, loss, make_targets
 from .pac import Pac
 from .policy import normalise
@@ -34,7 +34,6 @@ Progress = Callable[[int, Mapping[str, float]], None]
 """Called with the steps done and the run's latest figures."""
 
 REPORT_EVERY_STEPS = 50
-METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ class _Run:
 
     def _restore(self) -> None:
         """Go on from a saved state of the same run; a state of another run is thrown away."""
-        state, identity = self.folder / "state.safetensors", self.folder / "state.json"
+        state, identity = self.folder / "state.safetensors", self.folder / IDENTITY
         if not identity.is_file() or read_json(identity) != json.loads(json.dumps(self.identity)):
             state.unlink(missing_ok=True)
             (self.folder / METRICS).unlink(missing_ok=True)

@@ -121,7 +121,7 @@ def fresh_scores(space: Workspace, policy: str) -> list[np.ndarray]:
 
 def batch_scores(space: Workspace, batch: Batch) -> np.ndarray:
     """`[episodes]`: its scores; ones first where all are 0 or 1, else in the order of its episodes."""
-    if abs(batch.score_sum - batch.successes) < 1e-9:
+    if batch.binary:
         return (np.arange(batch.episodes) < batch.successes).astype(float)
     return np.array([row.score for row in space.store.iter_rows([batch.id])])
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..datasets import Batch, Episode
+from .status import of_stage
 from .workspace import Outcome, Workspace
 
 LOOKED_AT = 2
@@ -23,8 +24,9 @@ def with_remarks(
     `stages` names those of champion and candidate; the gate's by default.
     """
     before, after = stages or ("gate-champion", "gate")
-    old = _batches(space, number, before) or _batches(space, number, "collect")
-    new = _batches(space, number, after)
+    batches = space.store.batches()
+    old = of_stage(batches, number, before) or of_stage(batches, number, "collect")
+    new = of_stage(batches, number, after)
     found = [*_copies(space, verdict["candidate"], new), *_copies(space, verdict["champion"], old)]
     starts = [episode for arm in (old, new) for episode in _episodes(space, arm[:LOOKED_AT])]
     if same_start(starts):
@@ -77,11 +79,3 @@ def _alike(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bo
 
 def _episodes(space: Workspace, batches: Sequence[Batch]) -> list[Episode]:
     return [episode for batch in batches for episode in space.store.episodes(batch)]
-
-
-def _batches(space: Workspace, number: int, stage: str) -> list[Batch]:
-    return [
-        batch
-        for batch in space.store.batches()
-        if batch.round == number and batch.origin.get("stage") == stage
-    ]

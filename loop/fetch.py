@@ -36,6 +36,11 @@ def fetched(where: str) -> Iterator[Path]:
         yield target
 
 
+def recorded_url(where: str) -> str:
+    """What the record says of `where`: the URL without its secrets, or nothing where it is a path."""
+    return without_secrets(where) if "://" in where else ""
+
+
 def without_secrets(url: str) -> str:
     """A URL without what may be a password or a signature: who injected keeps it, the record does not."""
     parts = urlsplit(url)

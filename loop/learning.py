@@ -2,7 +2,6 @@
 
 import socket
 from pathlib import Path
-from typing import Any
 
 from ..datasets import Snapshot
 from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
@@ -11,6 +10,7 @@ from ..learner.policy import Acting
 from .machine import code
 from .mixing import mixtures
 from .progress import Progress, Stopwatch
+from .training import in_short
 from .workspace import Outcome, Workspace
 
 
@@ -55,7 +55,7 @@ def run_learner(
         seed=seed,
         folder=folder,
         start=None if start is None else read_weights(space.policy_folder(start)),
-        progress=lambda step, figures: progress(stage, step, config.steps, _figures(figures)),
+        progress=lambda step, figures: progress(stage, step, config.steps, in_short(figures)),
     )
     lineage = {
         "round": number,
@@ -130,8 +130,3 @@ def fresh_rows(space: Workspace, pinned: Outcome, start: str) -> int:
 def _forget_state(folder: Path) -> None:
     """The run's saved state serves no more once its policy is written; its metrics stay."""
     (folder / "state.safetensors").unlink(missing_ok=True)
-
-
-def _figures(figures: Any) -> str:
-    shown = [f"{name} {figures[name]:.3g}" for name in ("loss", "q", "steps_per_sec") if name in figures]
-    return ", ".join(shown)

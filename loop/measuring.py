@@ -70,7 +70,7 @@ def compare(
     asked = settings.model_copy(
         update={"champion": "paired" if paired else "fresh", "cap": cap, "block": min(settings.block, cap)}
     )
-    binary = all(abs(batch.score_sum - batch.successes) < 1e-9 for batch in space.store.batches())
+    binary = all(batch.binary for batch in space.store.batches())
     test = make_test(asked, 0, settings.level, binary=binary)
     new = Play(f"compare{number:04d}", who, "manual", "evaluation", number, cap, asked.block)
     old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)

@@ -25,10 +25,9 @@ def mixtures(space: Workspace, snapshot: Snapshot) -> Mixtures:
             steps[batch.source] += batch.steps
         found["mixture"] = _shares("mixture", settings.mixture, steps)
     if settings.task_mixture:
-        gone, steps = frozenset(snapshot.excluded), Counter()
-        for row in space.store.iter_rows(snapshot.batch_ids):
-            if row.id not in gone:
-                steps[row.instruction or space.store.schema.task] += row.length
+        steps = Counter()
+        for row in space.store.counted_rows(snapshot):
+            steps[space.store.task_of(row)] += row.length
         if strangers := sorted(set(settings.task_mixture) - set(steps)):
             raise LoopError(
                 f"[learn] task_mixture names {strangers[0]!r}, which is no task of the snapshot; "

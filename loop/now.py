@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .samples import samples
-from .training import read_training
+from .training import in_short, read_training
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 FIRST = ("append", "clone", "baseline", "learn", "race")
 LATER = ("collect", "append", "learn", "screen", "race", "gate")
-FIGURES = ("loss", "q", "steps_per_sec")
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,7 @@ def _learning(space: Workspace, number: int, stage: str) -> Now:
     run = read_training(space, number, stage)
     if run is None or not run.lines:
         return Now(number, stage, 0, run.wanted if run else None)
-    last = run.lines[-1]
-    note = ", ".join(f"{name.replace('_', ' ')} {last[name]:.3g}" for name in FIGURES if name in last)
-    return Now(number, stage, run.step, run.wanted, note)
+    return Now(number, stage, run.step, run.wanted, in_short(run.lines[-1]))
 
 
 def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch]") -> Now:

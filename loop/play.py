@@ -89,7 +89,7 @@ def tally(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Out
         "successes": successes,
         "rate": score_sum / n,
         "interval": wilson(score_sum, n),
-        "binary": abs(score_sum - successes) < 1e-9,
+        "binary": all(batch.binary for batch in batches),
         "steps": sum(b.steps for b in batches),
     }
 

@@ -5,7 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .status import Row
+from .status import Row, rows
+from .workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,16 @@ WIDEST_INCHES = 14.0
 COLORS = 64
 NAMED, FIGURED = 14, 24
 """Most rows of which each has its name below it, and its rate beside it; of more, only some have."""
+
+
+def success_png(space: Workspace) -> bytes:
+    """Success per round of a workspace so far, as a PNG."""
+    return curve_png(rows(space), target=space.config.improve.until, title=success_title(space))
+
+
+def success_title(space: Workspace) -> str:
+    """What that picture and its page are called."""
+    return f"{space.config.task}: success per round"
 
 
 def curve_png(found: Sequence[Row], *, target: float, title: str) -> bytes:

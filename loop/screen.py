@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets import Batch, Snapshot
-from ..learner.checkpoint import build_policy, read_policy, read_record
+from ..learner.checkpoint import read_policy
 from ..learner.policy import Acting, Policy
 from ..learner.screen import Visited, calibration, choose, discrimination, mean_interval, visit
 from .betting import log_wealth
@@ -33,6 +33,7 @@ from .errors import LoopError
 from .play import Pool
 from .progress import Progress, Stopwatch
 from .race import ways
+from .status import of_stage
 from .workspace import Outcome, Workspace
 
 MOST_BATCHES = 4
@@ -97,12 +98,11 @@ def ask(space: Workspace, candidate: str, champion: str, kept: Snapshot) -> Outc
     import torch
 
     torch.set_num_threads(space.config.learn.threads)
-    old, record = read_policy(space.policy_folder(champion)), read_record(space.policy_folder(candidate))
-    weights = (space.policy_folder(candidate) / "weights.safetensors").read_bytes()
-    visited = visit(space.store, kept, discount=space.config.learn.discount, history=record.network.history)
-    new = build_policy(record, weights)
+    old, new = (read_policy(space.policy_folder(policy)) for policy in (champion, candidate))
+    history = new.network.config.history
+    visited = visit(space.store, kept, discount=space.config.learn.discount, history=history)
     q = new.q(visited.observation, visited.action)
-    asked = consult(old, new, visited, ways(space, record.acting) or [record.acting])
+    asked = consult(old, new, visited, ways(space, new.acting) or [new.acting])
     way, by_old, by_new = max(asked, key=lambda each: each[1].mean())
     before = choose(old, visited, seed=0)
     gains = by_old - old.q(visited.observation, before), by_new - new.q(visited.observation, before)
@@ -139,11 +139,7 @@ def with_screen(space: Workspace, number: int, verdict: Outcome) -> Outcome:
     screened = space.outcome(number, "screen")
     if screened is None:
         return verdict
-    own = [
-        batch
-        for batch in space.store.batches()
-        if batch.round == number and batch.origin.get("stage") == "gate"
-    ]
+    own = of_stage(space.store.batches(), number, "gate")
     figures = {key: value for key, value in screened.items() if key not in ("batches", "seconds")}
     if own:
         candidate = read_policy(space.policy_folder(verdict["candidate"]))

@@ -1,18 +1,15 @@
 """The Q screen as a picture: who the critic tells apart, how far it is off, what it expects of each way."""
 
-import io
 from typing import Any
 
-BLUE, GREY, GRID = "#0550ae", "#57606a", "#d0d7de"
+from .plot import new_figure, plain_axes, png
+
+BLUE, GREY = "#0550ae", "#57606a"
 
 
 def screen_png(screened: dict[str, Any]) -> bytes:
     """The figures of `screen` or of a verdict's `screen` as a PNG, some 40 kB; there must be episodes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11.0, 3.4), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11.0, 3.4)
     left, middle, right = figure.subplots(1, 3)
     worths = {"kept out of learning": (screened, BLUE)}
     if "own_episodes" in screened:
@@ -35,9 +32,6 @@ def screen_png(screened: dict[str, Any]) -> bytes:
         right.plot(names, values, mark, color=color, label=label)
     right.set(xlabel="way of acting (actions drawn)", ylabel="Q above that of the first way")
     for axes in (left, middle, right):
-        axes.grid(color=GRID, linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain_axes(axes)
         axes.legend(fontsize=8, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return png(figure)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .chances import Plan
 from .errors import LoopError
-from .sequential import RATES, SequentialTest, calibrate, crossing_probability, expected
+from .sequential import RATES, SequentialTest, calibrate, expected, level_of
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,6 @@ def simulate(
     wrong, _, _ = play_trials(test, champion, min(champion + margin, 1.0), trials, rng)
     exact = expected(test, np.array([champion]), np.array([candidate]))
     power = float(exact.promoted[0])
-    null = RATES[RATES + margin < 1]
     return Simulated(
         champion=champion,
         candidate=candidate,
@@ -106,7 +105,7 @@ def simulate(
         wrong_promotions=float(wrong.mean()),
         promoted_exact=round(power, 6),
         candidate_episodes_exact=round(float(exact.episodes[0]), 3),
-        wrong_promotions_worst=round(float(crossing_probability(test, null, null + margin).max()), 6),
+        wrong_promotions_worst=round(level_of(test, RATES), 6),
         fixed_n_per_arm=fixed_n_per_arm(champion, candidate, alpha, power, margin),
     )
 
@@ -159,10 +158,7 @@ def fixed_n_per_arm(
 
 def power_png(found: Simulated) -> bytes:
     """Chance to promote and mean candidate episodes over the candidate's rate, as a PNG."""
-    import io
-
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from .plot import new_figure, plain_axes, png
 
     test = calibrate(
         found.collected,
@@ -174,8 +170,7 @@ def power_png(found: Simulated) -> bytes:
     )
     rates = np.linspace(max(0.005, found.champion - 0.15), min(0.995, found.champion + 0.3), 46)
     curve = expected(test, np.full(len(rates), found.champion), rates)
-    figure = Figure(figsize=(8.0, 3.6), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8.0, 3.6)
     drawn = ((curve.promoted, "chance to promote"), (curve.episodes, "candidate episodes, mean"))
     for axes, (values, label) in zip(figure.subplots(1, 2), drawn):
         axes.plot(rates, values, color="#0550ae")
@@ -184,8 +179,5 @@ def power_png(found: Simulated) -> bytes:
         axes.set_xlabel("candidate's rate (dashed: no better)")
         axes.set_ylabel(label)
         axes.set_ylim(0, None)
-        axes.grid(color="#d0d7de", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+        plain_axes(axes)
+    return png(figure)

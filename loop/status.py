@@ -1,11 +1,12 @@
 """The rounds so far, as rows: what `status`, the Prefect artifact and the plot all show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .now import LATER
 from .samples import Sample, samples
 from .statistics import wilson
 from .workspace import Workspace
@@ -90,6 +91,11 @@ def committed(space: Workspace) -> "list[Batch]":
     return space.store.batches() if space.has_store() else []
 
 
+def of_stage(batches: "Iterable[Batch]", number: int, stage: str) -> "list[Batch]":
+    """Those that a stage of a round played, in their order."""
+    return [batch for batch in batches if batch.round == number and batch.origin.get("stage") == stage]
+
+
 def first_learned(space: Workspace) -> dict[str, int]:
     """The first round that learned from a batch, by the batch's id."""
     found: dict[str, int] = {}
@@ -149,7 +155,7 @@ def _round(
         verdict=verdict["decision"],
         reason=verdict["reason"],
         episodes=total,
-        seconds=_seconds(space, number, ["collect", "append", "learn", "screen", "race", "gate"]),
+        seconds=_seconds(space, number, LATER),
         screen=verdict.get("screen"),
     )
 

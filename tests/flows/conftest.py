@@ -148,7 +148,7 @@ def two_rounds(tmp_path_factory):
     learned = {"policy": "r001-pac", "parent": "r000-pac", "steps": 500, "seconds": 4.0}
     raced = {
         "policy": "r001-pac",
-        "tried": [{"actions": 4, "successes": 3, "episodes": 6}],
+        "tried": [{"actions": 4, "way": "q_guided of 4", "successes": 3, "episodes": 6}],
         "episodes": 6,
         "seconds": 1.0,
     }

@@ -20,7 +20,7 @@ def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
     for part in (
         "| candidate | `r001-pac` | 80.0% |",
         "Evidence 3.50, needed 2.50",
-        "| race | 1 | 4 actions 50%; the candidate is `r001-pac` |",
+        "| race | 1 | q_guided of 4 50%; the candidate is `r001-pac` |",
         "`r001-pac` from [r000-pac](/runs/flow-run/zero): 500 gradient steps",
         "`r001-gate-00000/1`: success, 60 steps (3.0 s)",
         "(/artifacts/key/success-per-round)",
