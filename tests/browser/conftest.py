@@ -10,18 +10,16 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from typed import PACLOOP, SMALL, free_port
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.workspace import Workspace
 
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDTH, HEIGHT = 1360, 900
@@ -29,14 +27,6 @@ PAGE_MS = 120_000
 """Deadline for what a page should show. Far above what it takes: a busy machine is no failure."""
 RUN_SEC = 1800
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
-
-SMALL = {
-    "collect": {"episodes": 8, "environments": 4, "actors": 1},
-    "learn": {"clone_steps": 20, "improve_steps": 20, "minimum_steps": 20, "maximum_steps": 20},
-    "act": {"trial_actions": [2], "trial_episodes": 4},
-    "gate": {"cap": 8, "block": 4},
-    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
-}
 
 
 def pytest_collection_modifyitems(items):
@@ -84,9 +74,7 @@ def waiting_space():
 @pytest.fixture(scope="session")
 def site(arm):
     """The address that `pacloop serve` printed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     log = arm.folder.with_name("serve.log")
     told = os.environ | {"PREFECT_HOME": str(arm.folder.with_name("prefect"))}
     with log.open("w") as out:

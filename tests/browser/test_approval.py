@@ -2,14 +2,12 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from typed import PACLOOP
 
 RUN_SEC = 900
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,18 @@ import os
 import pty
 import select
 import signal
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from typed import PACLOOP
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.workspace import Workspace
 
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
 DEADLINE_SEC = 180
 
 

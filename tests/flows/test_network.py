@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from typed import PACLOOP, SMALL, free_port
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.workspace import Workspace
@@ -21,14 +21,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing: apt-get install strace"),
 ]
 
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
-SMALL = {
-    "collect": {"episodes": 8, "environments": 4},
-    "learn": {"clone_steps": 20, "improve_steps": 20, "minimum_steps": 20, "maximum_steps": 20},
-    "act": {"trial_actions": [2], "trial_episodes": 4},
-    "gate": {"cap": 8, "block": 4},
-    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
-}
 LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")
 ADDRESS = re.compile(r'sin6?_port=htons\((\d+)\).*?inet_(?:addr\(|pton\(AF_INET6, )"([^"]+)"')
 CLOUD = re.compile(r"169\.254\.169\.254|htons\(53\)")
@@ -91,9 +83,7 @@ def test_a_round_stays_on_this_machine(arm, traced):
 
 
 def test_the_ui_stays_on_this_machine(arm, traced):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     serving = traced("serve", "-w", arm, "--port", port)
     while "ready in" not in traced.out.read_text():
         assert serving.poll() is None, traced.out.read_text()

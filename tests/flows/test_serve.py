@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from typed import PACLOOP, refused
+from typed import PACLOOP, free_port, refused
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
@@ -31,9 +31,7 @@ def space(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return free_port()
 
 
 def ask(port, path, **data):

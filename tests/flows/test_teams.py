@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from typed import PACLOOP, SMALL, free_port
 
 from pacloop.flows.server import answers
 from pacloop.loop.config import parse_config
@@ -23,21 +23,7 @@ pytestmark = [
     pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is missing: apt-get install postgresql"),
 ]
 
-PACLOOP = str(Path(sys.executable).with_name("pacloop"))
 AWAY_SEC = 70
-SMALL = {
-    "collect": {"episodes": 8, "environments": 4, "actors": 1},
-    "learn": {"clone_steps": 20, "improve_steps": 20, "minimum_steps": 20, "maximum_steps": 20},
-    "act": {"trial_actions": [2], "trial_episodes": 4},
-    "gate": {"cap": 8, "block": 4},
-    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 2},
-}
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture
@@ -94,7 +80,8 @@ def ask(url, path, **data):
 
 
 def test_two_loops_outlive_an_absence_of_their_server_and_the_ui_catches_up(server, tmp_path):
-    spaces = [Workspace.create(tmp_path / name, parse_config(SMALL, "test")) for name in ("left", "right")]
+    settings = parse_config(SMALL | {"improve": SMALL["improve"] | {"rounds": 2}}, "test")
+    spaces = [Workspace.create(tmp_path / name, settings) for name in ("left", "right")]
     for space in spaces:
         subprocess.run([PACLOOP, "demonstrate", "-w", space.folder, "--episodes", "6"], check=True)
     server()

@@ -1,11 +1,26 @@
-"""The command line as a user types it, for tests."""
+"""The command line as a user types it, for tests; and settings with which a round takes seconds."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 PACLOOP = str(Path(sys.executable).with_name("pacloop"))
+SMALL = {
+    "collect": {"episodes": 8, "environments": 4, "actors": 1},
+    "learn": {"clone_steps": 20, "improve_steps": 20, "minimum_steps": 20, "maximum_steps": 20},
+    "act": {"trial_actions": [2], "trial_episodes": 4},
+    "gate": {"cap": 8, "block": 4},
+    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
+}
+
+
+def free_port():
+    """One that nobody listened on a moment ago."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def pacloop(*words, cwd, **environment):

@@ -1,8 +1,13 @@
 """A small workspace, and outcomes of stages as the stages write them."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from pacloop.loop.config import parse_config
+from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.progress import silent
 from pacloop.loop.statistics import wilson
 from pacloop.loop.workspace import Workspace
 
@@ -66,3 +71,20 @@ def put_policy(space):
         write_policy(space.policy_folder(name), record, {"w": torch.zeros(1)})
 
     return put_policy
+
+
+@pytest.fixture
+def cut(space):
+    """A clean demonstration, cut after 7 steps; and the same, with an observation nobody made in step 1."""
+    batch = add_demonstrations(
+        space.folder, task="pacloop/stack", episodes=1, seed=0, clean=True, bare=False, progress=silent
+    )
+    whole = space.store.episode(f"{batch.id}/0")
+    short = replace(
+        whole,
+        observation={name: column[:8] for name, column in whole.observation.items()},
+        **{name: getattr(whole, name)[:7] for name in ("action", "reward", "discount")},
+    )
+    hand = short.observation["hand"].copy()
+    hand[1] += np.float32(0.25)
+    return short, replace(short, observation={**short.observation, "hand": hand})

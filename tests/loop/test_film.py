@@ -3,31 +3,18 @@
 import io
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from pacloop.datasets import Episode
-from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.film import STRIP_FRAMES, choose, film
-from pacloop.loop.progress import silent
 
 
 @pytest.fixture
-def space(space):
+def space(space, cut):
     """Four short episodes: two successes, two failures."""
-    batch = add_demonstrations(
-        space.folder, task="pacloop/stack", episodes=1, seed=0, clean=True, bare=False, progress=silent
-    )
-    whole = space.store.episode(f"{batch.id}/0")
-    short = replace(
-        whole,
-        observation={name: column[:8] for name, column in whole.observation.items()},
-        **{name: getattr(whole, name)[:7] for name in ("action", "reward", "discount")},
-    )
+    short, forged = cut
     made: list[Episode] = [replace(short, score=score) for score in (0.0, 1.0, 1.0, 0.0, 1.0)]
-    hand = short.observation["hand"].copy()
-    hand[1] += np.float32(0.25)
-    made[3] = replace(made[3], observation={**short.observation, "hand": hand})
+    made[3] = replace(forged, score=0.0)
     space.store.append(made, batch_id="cut", source="intervention")
     return space
 
