@@ -24,6 +24,7 @@ SMALL = {
     },
     "act": {"trial_actions": [2], "trial_episodes": 4},
     "gate": {"cap": 12, "block": 6},
+    "dataset": {"rlds": "off"},  # the copy for TFDS is killed in tests of its own
     "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
 }
 
