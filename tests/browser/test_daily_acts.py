@@ -97,5 +97,10 @@ def test_a_cancelled_run_is_cancelled_and_its_workspace_intact(ui, arm, pacloop)
     ui.open(f"runs/flow-run/{id}")
     expect(ui.main.get_by_text("Cancelled", exact=True).first).to_be_visible()
     ui.picture("cancelled")
+    ui.open("runs")
+    while ui.main.get_by_text("Running", exact=True).count():  # what it had begun
+        time.sleep(1)
+        ui.page.reload()
+        expect(ui.main.get_by_text("Cancelled", exact=True).first).to_be_visible()
     assert json.loads(pacloop("status", "-w", long, "--json"))["at_work"] is None
     pacloop("dataset", "verify", "-w", long)
