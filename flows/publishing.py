@@ -1,7 +1,7 @@
 """The artifacts that a round leaves in Prefect: its own report, and the curve of all rounds."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,10 +12,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.sorting import FlowRunSort
 
-from ..loop.film import Films
+from ..loop.film import filming
 from ..loop.workspace import Outcome, Workspace
 from .pages import success_page
-from .round_page import Links, round_page
+from .round_page import Links, episodes_to_show, round_page
 from .server import ui_address
 
 KEY = "success-per-round"
@@ -38,9 +38,9 @@ def key_of(folder: Path) -> str:
     return f"{KEY}-{name}" if name else KEY
 
 
-def publish_round(space: Workspace, number: int, verdict: Outcome, films: Callable[[], Films]) -> None:
+def publish_round(space: Workspace, number: int, verdict: Outcome) -> None:
     """Leave the artifact `round-report`; each round's is in the key's history, under its run's name."""
-    with _shown_only():
+    with _shown_only(), filming(space, episodes_to_show(space, number)) as films:
         page = round_page(space, number, verdict, films(), _links(space))
         create_markdown_artifact(page, key="round-report", description=f"Round {number}")
 

@@ -8,8 +8,10 @@ opens one of its own, as a deployment's run does.
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -24,7 +26,6 @@ from prefect.states import Cancelled, Crashed
 from ..loop.approval import Look, Question
 from ..loop.config import with_approval, with_target
 from ..loop.errors import Withdrawn
-from ..loop.film import filming
 from ..loop.lease import lease
 from ..loop.play import Pool
 from ..loop.progress import Progress, silent
@@ -34,7 +35,6 @@ from .approval import form
 from .events import tell_question, tell_verdict
 from .live import Live
 from .publishing import publish, publish_round
-from .round_page import episodes_to_show
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,13 @@ class Session:
       space: the workspace, whose lease this process holds.
       pool: gives the collectors.
       progress: told what goes on.
+      pages: those of rounds that have ended and are still being made.
     """
 
     space: Workspace
     pool: Pool
     progress: Progress
+    pages: list[Thread] = field(default_factory=list)
 
 
 LEASELESS = ("inject", "rollback")
@@ -95,6 +97,8 @@ def session(
         _session = Session(space, pool, live)
         try:
             yield _session
+            for page in _session.pages:
+                page.join()
         finally:
             _session = None
             live.close()
@@ -122,10 +126,13 @@ def round_flow(workspace: str, number: int) -> Outcome | State:
             return Cancelled(message=str(error))
         rename(round_name(number, verdict))
         get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
-        with filming(ours.space, episodes_to_show(ours.space, number)) as films:
-            publish(ours.space)
-            publish_round(ours.space, number, verdict, films)
+        publish(ours.space)
         tell_verdict(ours.space, number, verdict)
+        # Its films take seconds, in which the next round may begin.
+        told = (publish_round, ours.space, number, verdict)
+        page = Thread(target=copy_context().run, args=told, daemon=True)
+        page.start()
+        ours.pages.append(page)
         return verdict
 
 
