@@ -43,11 +43,10 @@ def improve_flow(
     """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
 
     def work() -> tuple[str, str]:
-        folder = Path(workspace)
-        total = next_round(Workspace.open(folder)) - 1 + rounds
+        total = next_round(Workspace.open(workspace)) - 1 + rounds
         with progress_bars() as progress:
             ended = improve_with_prefect(
-                folder, progress, rounds=total, until=until, minutes=minutes, approve=approve
+                workspace, progress, rounds=total, until=until, minutes=minutes, approve=approve
             )
         reached = "reached" if ended.good else "not reached"
         return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
@@ -69,7 +68,7 @@ def inject_flow(
     """Check episodes from outside and add the good ones; the next round learns from them."""
 
     def work() -> tuple[str, str]:
-        space = Workspace.open(Path(workspace))
+        space = Workspace.open(workspace)
         url = recorded_url(path)
         with fetched(path) as here, progress_bars() as progress:
             request = Request(here, format, note=note, by=who or user(), strict=strict, url=url)
@@ -95,7 +94,7 @@ def evaluate_flow(
     """Measure a policy on fresh episodes; they are appended to the dataset."""
 
     def work() -> tuple[str, str]:
-        with progress_bars() as progress, session(Path(workspace), progress) as ours:
+        with progress_bars() as progress, session(workspace, progress) as ours:
             outcome = measure(ours.space, ours.pool, progress, policy=policy or None, episodes=episodes)
             _leave("evaluation", evaluation_page(ours.space, outcome))
         result = f"success {outcome['rate']:.0%} of {outcome['episodes']}"
@@ -113,7 +112,7 @@ def rollback_flow(
     """Put the champion before this one in force again."""
 
     def work() -> tuple[str, str]:
-        space = Workspace.open(Path(workspace))
+        space = Workspace.open(workspace)
         by = who or user()
         before, after = space.registry.rollback(reason=reason, by=by)
         publish(space)

@@ -32,7 +32,7 @@ def publish_round(space: Workspace, number: int, verdict: Outcome, films: Callab
 
 def _links(space: Workspace) -> dict[int, str]:
     """Where Prefect's UI shows the latest run of each round, by their numbers."""
-    mine, found = str(space.folder.resolve()), {}
+    mine, found = space.address, {}
     rounds = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
     with suppress(Exception), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_filter=rounds, sort=FlowRunSort.START_TIME_DESC, limit=200):

@@ -53,7 +53,8 @@ def _run(told: Wanted, url: str, begun: float) -> None:
     for deployment in made:
         runner.add_deployment(deployment)
     print(
-        f"{told.folder} is served at {url.removesuffix('/api')}, ready in {time.monotonic() - begun:.0f} s:"
+        f"{told.workspace} is served at {url.removesuffix('/api')}, "
+        f"ready in {time.monotonic() - begun:.0f} s:"
     )
     print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
     print(told.sentence())

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 from ..datasets import Snapshot
-from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
+from ..learner.checkpoint import PolicyRecord, read_record, read_weights
 from ..learner.config import SIZES, LearnConfig, to_json
 from ..learner.policy import Acting
 from .machine import code
@@ -72,7 +72,8 @@ def run_learner(
     act = space.config.act
     acting = Acting("sample", 1, act.floor) if config.alpha == 1 else Acting(act.mode, act.actions, act.floor)
     record = PolicyRecord(policy, task.schema, size, acting, lineage, learned.figures)
-    write_policy(space.policy_folder(policy), record, learned.weights)
+    space.write_policy(record, learned.weights)
+    space.share_runs()
     outcome = space.write_outcome(
         number,
         stage,

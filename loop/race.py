@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..actors.rollout import PolicyError
-from ..learner.checkpoint import read_record, read_weights, write_policy
+from ..learner.checkpoint import read_record, read_weights
 from ..learner.policy import Acting
 from .errors import LoopError
 from .play import Play, Pool, play
@@ -49,8 +49,7 @@ def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[
     policy = learned["policy"]
     if left and left[0] != record.acting:
         policy = f"{policy}-{_short(left[0])}"
-        write_policy(
-            space.policy_folder(policy),
+        space.write_policy(
             replace(record, id=policy, acting=left[0]),
             read_weights(space.policy_folder(learned["policy"])),
         )
