@@ -220,11 +220,11 @@ def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> 
 
 
 @app.command()
-def doctor(as_json: JsonOption = False) -> None:
-    """Say what this machine has, what is wrong, and what to do about it."""
+def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """Say what this machine has, what is wrong, and what to do about it; and whether a bucket is in reach."""
     from .doctor import checks
 
-    found = checks()
+    found = checks(workspace)
     if as_json:
         _print_json([vars(check) for check in found])
     else:
