@@ -28,7 +28,7 @@ demo: setup
 	$(BIN)/pacloop demo
 
 test: setup
-	$(BIN)/pytest -m "not slow and not browser" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow and not browser" -n 3 --dist loadfile --no-loadscope-reorder
 
 browser: setup
 	$(BIN)/pytest -m browser tests/browser

@@ -11,6 +11,7 @@ could disagree with them, and an append costs the same however much is there alr
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from .tables import (
     EpisodeRow,
     check_storable,
     content_digest,
+    episode_digest,
     episode_rows,
     read_episodes,
     read_steps,
@@ -112,7 +114,7 @@ class EpisodeStore:
         if round is not None and not isinstance(round, int):
             raise DatasetError(f"batch {batch_id}: round is {round!r}, but must be a whole number or None")
         rows, columns = self._tables(batch_id, list(episodes), round)
-        digest = content_digest(self._header(source, round), rows, columns)
+        digest = content_digest(self._header(source, round), rows, columns["discount"])
         if self._committed(batch_id) is None:
             draft = draft_batch(batch_id, source, round, rows, digest, self._fingerprint, origin or {})
             self._commit(draft, rows, columns)
@@ -253,9 +255,12 @@ class EpisodeStore:
 
     def content_digest(self, batch: Batch) -> str:
         """The digest of what the files of `batch` say now: `batch.digest`, unless they were changed."""
-        rows = read_episodes(self.file(batch, EPISODES))
         columns = read_steps(self.file(batch, STEPS), self._schema)
-        return content_digest(self._header(batch.source, batch.round), rows, columns)
+        rows = [
+            replace(row, digest=episode_digest(to_episode(row, columns)))
+            for row in read_episodes(self.file(batch, EPISODES))
+        ]
+        return content_digest(self._header(batch.source, batch.round), rows, np.asarray(columns["discount"]))
 
     def _tables(
         self, batch_id: str, episodes: Sequence[Episode], round: int | None

@@ -6,20 +6,22 @@ mistake ends as `Failed`, a workspace that another run holds as `Skipped`; neith
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import CancelledRun, FailedRun
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from ..datasets.errors import PacloopError
 from ..loop.config import Gate, Improve
 from ..loop.errors import InUse
 from ..loop.fetch import fetched, recorded_url
 from ..loop.inject import Request, inject
+from ..loop.lease import hold
 from ..loop.measuring import measure
 from ..loop.round import next_round
 from ..loop.workspace import Workspace
@@ -28,11 +30,21 @@ from .display import progress_bars
 from .events import tell_change, tell_injection
 from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, asked, told
 from .pages import evaluation_page, injection_page
-from .rounds import publish, rename, session
+from .rounds import close_dead_runs, publish, rename, session
 from .run import improve_with_prefect
 
 
-@flow(name="improve", flow_run_name="improve", log_prints=True)
+def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
+    """Prefect cancels the run that somebody cancelled, and not those it began: they would show `Running`.
+
+    Where another run holds the workspace already, that one has seen to them.
+    """
+    place = flow_run.parameters["workspace"]
+    with suppress(PacloopError), hold(Workspace.open(place)):
+        close_dead_runs(place, Cancelled(message="the run that began it was cancelled"))
+
+
+@flow(name="improve", flow_run_name="improve", log_prints=True, on_cancellation=[close_children])
 def improve_flow(
     workspace: Text = told(WORKSPACE),
     rounds: Rounds = asked(Improve, "rounds", "Most rounds that this run adds."),

@@ -1,7 +1,9 @@
 """The artifacts that a round leaves in Prefect: its own report, and the curve of all rounds."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -12,15 +14,27 @@ from prefect.client.schemas.sorting import FlowRunSort
 from ..loop.film import Films
 from ..loop.workspace import Outcome, Workspace
 from .pages import success_page
-from .round_page import round_page
+from .round_page import Links, round_page
+from .server import ui_address
+
+KEY = "success-per-round"
 
 
 def publish(space: Workspace) -> None:
-    """Rewrite the artifact `success-per-round`: the curve, the table and the data, as of now."""
+    """Rewrite the artifact `success-per-round`: the curve, the table and the data, as of now.
+
+    Several workspaces may share a server, so each has a second one to itself.
+    """
     with _shown_only():
-        create_markdown_artifact(
-            success_page(space), key="success-per-round", description="The curve of every run"
-        )
+        page = success_page(space)
+        for key in dict.fromkeys((KEY, key_of(space))):
+            create_markdown_artifact(page, key=key, description=space.address)
+
+
+def key_of(space: Workspace) -> str:
+    """The key of a workspace's own `success-per-round`."""
+    name = re.sub("[^a-z0-9]+", "-", space.name.lower()).strip("-")
+    return f"{KEY}-{name}" if name else KEY
 
 
 def publish_round(space: Workspace, number: int, verdict: Outcome, films: Callable[[], Films]) -> None:
@@ -30,15 +44,16 @@ def publish_round(space: Workspace, number: int, verdict: Outcome, films: Callab
         create_markdown_artifact(page, key="round-report", description=f"Round {number}")
 
 
-def _links(space: Workspace) -> dict[int, str]:
-    """Where Prefect's UI shows the latest run of each round, by their numbers."""
-    mine, found = space.address, {}
+def _links(space: Workspace) -> Links:
+    """Where Prefect's UI shows the latest run of each round, and all of them."""
+    mine, found, pages = space.address, {}, ""
     rounds = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
     with suppress(Exception), get_client(sync_client=True) as client:
+        pages = urlsplit(ui_address(str(client.api_url).rstrip("/"))).path
         for run in client.read_flow_runs(flow_filter=rounds, sort=FlowRunSort.START_TIME_DESC, limit=200):
             if run.parameters.get("workspace") == mine:
-                found.setdefault(run.parameters.get("number", 0), f"/runs/flow-run/{run.id}")
-    return found
+                found.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
+    return Links(found, f"{pages}/artifacts/key/{key_of(space)}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a round's run shows in Prefect: its verdict, stages, training and a filmstrip, as markdown."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..loop.film import STRIP_FRAMES, Films, choose
@@ -15,7 +16,20 @@ if TYPE_CHECKING:
     from ..datasets import Batch
     from ..loop.workspace import Outcome, Workspace
 
-Links = Mapping[int, str]
+
+@dataclass(frozen=True)
+class Links:
+    """Pages of Prefect's UI.
+
+    Attributes:
+      rounds: the latest run of each round, by their numbers.
+      story: the artifact `success-per-round` of the workspace.
+    """
+
+    rounds: Mapping[int, str]
+    story: str
+
+
 """Address of each round's run, as far as Prefect knows it."""
 
 
@@ -43,7 +57,7 @@ def round_page(space: "Workspace", number: int, verdict: "Outcome", films: Films
         *strips(films),
         "## Data",
         _data(space, number, links),
-        f"All rounds: [success-per-round](/artifacts/key/success-per-round). `pacloop policies show` and "
+        f"All rounds: [success-per-round]({links.story}). `pacloop policies show` and "
         f"`pacloop dataset show` tell the rest. Workspace: `{space.address}`.",
     ]
     return fitted(parts)
@@ -140,5 +154,5 @@ def _policy(space: "Workspace", policy: str | None, links: Links) -> str:
         return "fresh weights"
     if not space.policy_json(policy).is_file():
         return policy  # a demonstrator
-    link = links.get(policy_lineage(space, policy).get("round", -1))
+    link = links.rounds.get(policy_lineage(space, policy).get("round", -1))
     return f"[{policy}]({link})" if link else f"`{policy}`"  # Prefect's UI shows no code in links

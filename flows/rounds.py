@@ -146,8 +146,8 @@ def final_flow(workspace: str, number: int, policy: str) -> Outcome:
         return outcome
 
 
-def close_dead_runs(place: Place) -> None:
-    """Mark runs of this workspace that a kill left `Running` as crashed.
+def close_dead_runs(place: Place, state: State[Any] | None = None) -> None:
+    """Mark runs of this workspace that a kill left `Running` as crashed, or as `state` says.
 
     Call it only under the workspace's lease: then whoever ran them is gone. The run that calls, and runs
     that need no lease, are left alone. It is the first to ask Prefect anything, so Prefect's embedded
@@ -156,7 +156,7 @@ def close_dead_runs(place: Place) -> None:
     ours = flow_run.get_id()
     alive = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
     unfinished = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=alive)))
-    state = Crashed(message="its process died; the workspace went on from its last finished work")
+    state = state or Crashed(message="its process died; the workspace went on from its last finished work")
     with suppress(Exception), deaf_children(), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=unfinished):
             holds = run.name.partition(" ")[0] not in LEASELESS and str(run.id) != ours

@@ -46,6 +46,7 @@ def _run(told: Wanted, url: str, begun: float) -> None:
     from prefect.runner import Runner
 
     from .deployments import deployments
+    from .publishing import key_of
     from .server import ui_address
 
     runner = Runner(name=f"pacloop-{told.name}", pause_on_shutdown=True)
@@ -59,7 +60,7 @@ def _run(told: Wanted, url: str, begun: float) -> None:
     print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
     print(told.sentence())
     ui = ui_address(url)
-    print(f"success per round: {ui}/artifacts/key/success-per-round")
+    print(f"success per round: {ui}/artifacts/key/{key_of(told.space)}")
     print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
     paused = asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)

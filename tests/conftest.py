@@ -81,6 +81,9 @@ def s3():
     server.stop()
 
 
+LONGEST = ["test_kill.py", "test_rounds.py", "test_interrupt.py", "test_cli.py", "test_collector.py"]
+"""They come first, so that no worker is left alone with one at the end."""
+
+
 def pytest_collection_modifyitems(items):
-    """The longest file first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_kill.py")
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

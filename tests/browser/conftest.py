@@ -157,6 +157,18 @@ class Ui:
         self.open(f"artifacts/key/{key}")
         self.main.locator("a[href*='/artifacts/artifact/']").first.click()
 
+    def shown_in_time(self, wanted):
+        """Look at the page again and again until it shows `wanted`."""
+        from playwright.sync_api import expect
+
+        for _ in range(30):
+            try:
+                expect(wanted).to_be_visible(timeout=10_000)
+                return
+            except AssertionError:
+                self.page.reload()
+        raise AssertionError(f"the page never shows {wanted}")
+
     def run(self, id):
         """What the server knows of a run."""
         return self.page.request.get(f"{self.site}/api/flow_runs/{id}").json()

@@ -72,10 +72,7 @@ def test_a_schedule_shows_its_next_runs(ui):
     dialog.get_by_role("button", name="Save").click()
     expect(ui.main.get_by_text("Every 6 hours")).to_be_visible()
     ui.page.get_by_role("tab", name="Upcoming").click()
-    while (runs := ui.main.locator("a[href*='/runs/flow-run/']")).count() == 0:  # put there once a minute
-        ui.page.wait_for_timeout(5000)
-        ui.page.reload()
-    expect(runs.first).to_be_visible()
+    ui.shown_in_time(ui.main.locator("a[href*='/runs/flow-run/']").first)  # put there once a minute
     ui.picture("scheduled")
 
 
@@ -97,5 +94,7 @@ def test_a_cancelled_run_is_cancelled_and_its_workspace_intact(ui, arm, pacloop)
     ui.open(f"runs/flow-run/{id}")
     expect(ui.main.get_by_text("Cancelled", exact=True).first).to_be_visible()
     ui.picture("cancelled")
+    ui.open("runs")
+    ui.shown_in_time(ui.main.get_by_text("Cancelled", exact=True).nth(1))  # what it had begun is, too
     assert json.loads(pacloop("status", "-w", long, "--json"))["at_work"] is None
     pacloop("dataset", "verify", "-w", long)

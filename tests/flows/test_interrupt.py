@@ -64,7 +64,7 @@ def test_an_interrupt_ends_a_run_in_one_sentence_and_leaves_nothing_running(spac
     if child == 0:
         os.execv(PACLOOP, [PACLOOP, "improve", "--workspace", str(space)])
     try:
-        read_until(terminal, b"steps_per_sec", time.monotonic() + DEADLINE_SEC)
+        read_until(terminal, b"steps per sec", time.monotonic() + DEADLINE_SEC)
         os.write(terminal, b"\x03")
         shown = read_until(terminal, None, time.monotonic() + DEADLINE_SEC)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -29,6 +29,7 @@ def published(tmp_path, monkeypatch):
                 episodes=200,
                 successes=won,
                 score_sum=float(won),
+                binary=True,
             )
             for number, won in enumerate(successes, start=1)
         ]

@@ -4,7 +4,7 @@ import re
 
 from pacloop.flows.markdown import LARGEST, fitted, picture
 from pacloop.flows.pages import success_page
-from pacloop.flows.round_page import episodes_to_show, round_page
+from pacloop.flows.round_page import Links, episodes_to_show, round_page
 from pacloop.loop.film import STRIP_WIDTH, Film, Films
 from pacloop.loop.plot import curve_png
 from pacloop.loop.statistics import wilson
@@ -14,7 +14,7 @@ FILMS = Films([Film(f"r001-gate-00000/{k}", k % 2, 60, 3.0, "", bytes(20_000)) f
 
 
 def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
-    links = {0: "/runs/flow-run/zero", 1: "/runs/flow-run/one"}
+    links = Links({0: "/runs/flow-run/zero", 1: "/runs/flow-run/one"}, "/artifacts/key/story")
     page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), FILMS, links)
     assert page.startswith("# Round 1: promoted")
     for part in (
@@ -23,7 +23,7 @@ def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
         "| race | 1 | q_guided of 4 50%; the candidate is `r001-pac` |",
         "`r001-pac` from [r000-pac](/runs/flow-run/zero): 500 gradient steps",
         "`r001-gate-00000/1`: success, 60 steps (3.0 s)",
-        "(/artifacts/key/success-per-round)",
+        "(/artifacts/key/story)",
     ):
         assert part in page
     assert len(re.findall(r"!\[[^]]*\]\(data:image/png;base64,", page)) == 1, "the training curve"
@@ -33,7 +33,7 @@ def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
 
 def test_without_pictures_a_page_says_why(two_rounds):
     verdict = {"decision": "reached", "reason": "r001-pac is good enough"}
-    page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), {})
+    page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), Links({}, ""))
     assert "# Round 2: reached" in page
     assert "Pictures are missing: no EGL" in page
     assert "data:image" not in page
@@ -45,7 +45,7 @@ def test_a_round_without_episodes_shows_none(two_rounds):
 
 def test_large_films_never_make_a_large_page(two_rounds):
     large = Films([Film(f"x/{k}", 1.0, 60, 3.0, "", bytes(60_000)) for k in range(4)])
-    page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), large, {})
+    page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), large, Links({}, ""))
     assert len(page) < 300_000
     assert "a picture is left out" in page
     assert "x/3" in page and "Evidence 3.50" in page

@@ -106,8 +106,12 @@ def test_a_round_is_four_tasks(ended):
 
 
 def test_the_artifact_holds_table_and_curve(ended):
+    from pacloop.flows.publishing import key_of
+
     found = [a for a in ended[3] if a.key == "success-per-round"]
     text = max(found, key=lambda a: a.created).data
+    own = [a for a in ended[3] if a.key == key_of(ended[0].space)]
+    assert max(own, key=lambda a: a.created).data == text, "the workspace's own has the same"
     for name in ("demonstrations", "BC", "PAC on the demonstrations", "round 1", "final"):
         assert f"| {name} |" in text
     png = base64.b64decode(text.split("base64,")[1].split(")")[0])
@@ -160,7 +164,7 @@ def test_the_rounds_own_report_has_its_verdict_training_and_films_or_why_not(end
         assert part in text
     assert "(data:image/jpeg;base64," in text or "Pictures are missing: " in text
     start = next(run.id for run in ended[1] if run.name.startswith("start"))
-    assert f"(/runs/flow-run/{start})" in text, "the policy it went on from links to the run that made it"
+    assert f"/runs/flow-run/{start})" in text, "the policy it went on from links to the run that made it"
     assert len(text) < 300_000
 
 

@@ -69,6 +69,7 @@ def played(space, monkeypatch):
                 episodes=n,
                 successes=successes,
                 score_sum=float(successes),
+                binary=True,
             )
         )
 

@@ -43,6 +43,7 @@ class Played:
             episodes=len(scores),
             successes=int((scores >= 1).sum()),
             score_sum=float(scores.sum()),
+            binary=self.binary,
             scores=scores,
         )
         self.batches.append(batch)

@@ -1,4 +1,4 @@
-"""`pacloop improve` with its dataset in a bucket: interrupted, killed, and gone on with by the same command."""
+"""`pacloop improve` with its dataset in a bucket: interrupted, killed, and gone on with by one command."""
 
 import os
 import signal

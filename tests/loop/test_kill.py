@@ -24,6 +24,7 @@ SMALL = {
     },
     "act": {"trial_actions": [2], "trial_episodes": 4},
     "gate": {"cap": 12, "block": 6},
+    "dataset": {"rlds": "off"},  # the copy for TFDS is killed in tests of its own
     "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
 }
 
@@ -36,20 +37,24 @@ def make(folder: Path) -> Workspace:
     return Workspace.open(folder)
 
 
-def run(folder: Path, stage: str, done: int) -> int:
+def start(folder: Path, stage: str, done: int) -> "subprocess.Popen[bytes]":
     command = [sys.executable, str(SCRIPT), str(folder), stage, "1", str(done)]
-    return subprocess.run(command, start_new_session=True, timeout=240, check=False).returncode
+    return subprocess.Popen(command, start_new_session=True)
+
+
+def run(folder: Path, stage: str, done: int) -> int:
+    return start(folder, stage, done).wait(timeout=240)
 
 
 @pytest.mark.timeout(600)
 def test_a_run_killed_in_each_of_its_four_stages_ends_like_one_that_was_not(tmp_path):
     whole, killed = make(tmp_path / "whole"), make(tmp_path / "killed")
-    assert run(whole.folder, "never", 0) == 0
-
-    for stage, done in (("collect", 9), ("append", 0), ("learn", 100), ("race-n4", 3), ("gate", 4)):
-        assert run(killed.folder, stage, done) == -signal.SIGKILL
-        assert killed.outcome(1, stage) is None, f"{stage} must not have ended"
-    assert run(killed.folder, "never", 0) == 0
+    with start(whole.folder, "never", 0) as undisturbed:  # meanwhile
+        for stage, done in (("collect", 9), ("append", 0), ("learn", 100), ("race-n4", 3), ("gate", 4)):
+            assert run(killed.folder, stage, done) == -signal.SIGKILL
+            assert killed.outcome(1, stage) is None, f"{stage} must not have ended"
+        assert run(killed.folder, "never", 0) == 0
+        assert undisturbed.wait(timeout=240) == 0
 
     assert [(b.id, b.digest) for b in sorted(killed.store.batches(), key=lambda b: b.id)] == [
         (b.id, b.digest) for b in sorted(whole.store.batches(), key=lambda b: b.id)
@@ -62,10 +67,11 @@ def test_a_run_killed_in_each_of_its_four_stages_ends_like_one_that_was_not(tmp_
     assert weights[0].read_bytes() == weights[1].read_bytes()
     assert killed.registry.champion() == whole.registry.champion()
 
+    before = written(whole.folder)
+    assert run(whole.folder, "never", 0) == 0
+    assert before == written(whole.folder), "a finished run finds its work and adds nothing"
 
-def test_a_finished_run_finds_its_work_and_adds_nothing(tmp_path):
-    space = make(tmp_path / "space")
-    assert run(space.folder, "never", 0) == 0
-    before = {p: p.stat().st_mtime_ns for p in space.folder.rglob("*.json") if p.name != "lease.json"}
-    assert run(space.folder, "never", 0) == 0
-    assert before == {p: p.stat().st_mtime_ns for p in space.folder.rglob("*.json") if p.name != "lease.json"}
+
+def written(folder: Path) -> dict[Path, int]:
+    """When each record was written."""
+    return {p: p.stat().st_mtime_ns for p in folder.rglob("*.json") if p.name != "lease.json"}

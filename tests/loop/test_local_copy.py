@@ -1,4 +1,4 @@
-"""A workspace in a bucket: what one machine does the other sees, and nobody overwrites what he has not seen."""
+"""A workspace in a bucket: what one machine does the other sees, and nobody overwrites what is new to him."""
 
 import json
 from pathlib import Path
