@@ -27,10 +27,11 @@ def run_learner(
     from ..datasets import Replay
     from ..learner.train import learn as train
 
+    folder = space.round_folder(number) / f"{stage}-run"
     if done := space.outcome(number, stage):
+        _forget_state(folder)  # another machine may have finished what this one began
         return done
     watch, pinned, task = Stopwatch(), space.require(number, "append"), space.task
-    folder = space.round_folder(number) / f"{stage}-run"
     size = (
         SIZES[space.config.learn.size] if start is None else read_record(space.policy_folder(start)).network
     )
