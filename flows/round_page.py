@@ -102,7 +102,7 @@ def _stages(space: "Workspace", number: int, links: Links) -> str:
 
 def _tried(outcome: "Outcome") -> str:
     rates = [f"{t['successes'] / t['episodes']:.0%}" if t["episodes"] else "failed" for t in outcome["tried"]]
-    tried = [f"{t['way']} {rate}" for t, rate in zip(outcome["tried"], rates)]
+    tried = [f"{t.get('way', t['actions'])} {rate}" for t, rate in zip(outcome["tried"], rates)]
     return ", ".join(tried) or "nothing to try"
 
 
