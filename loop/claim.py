@@ -114,9 +114,9 @@ class _Claim:
             self._version = made
 
     def keep(self, done: Event) -> None:
-        """Renew until `done` or taken over; a bucket that does not answer is asked again."""
+        """Renew until `done` or taken over; a bucket that does not answer, or a disk, is asked again."""
         while not done.wait(BEAT_SEC):
-            with suppress(DatasetError):
+            with suppress(DatasetError, OSError):
                 try:
                     self._copy.share_runs()
                     self.renew()

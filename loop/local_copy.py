@@ -17,7 +17,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -69,6 +69,8 @@ class LocalCopy:
             tags = {key: tag for room in ROOMS for key, tag in self.bucket.tags(room).items()}
             tags = {key: tag for key, tag in tags.items() if ".." not in key.split("/")}
             self._forget(set(tags))
+            for key in set(data["versions"]) - set(tags) - set(first):
+                del data["versions"][key]
             stale = [key for key, tag in tags.items() if not self._is(key, tag, data["versions"])]
             for key in [key for key in stale if key.endswith(WEIGHTS)]:
                 self._keep(key, None, data["versions"])
@@ -106,11 +108,12 @@ class LocalCopy:
     def share_runs(self) -> None:
         """Let others see the figures of the last round's learner runs, as far as they have come."""
         last = max(self.folder.glob("rounds/[0-9]*"), default=self.folder)
-        for path in sorted(last.glob("*-run/*.json*")):
-            key, when = path.relative_to(self.folder).as_posix(), path.stat().st_mtime_ns
-            if self._shared.get(key) != when:
-                self._replace(key, path.read_bytes(), keep=False)
-                self._shared[key] = when
+        for path in sorted(last.glob("*-run/[!.]*.json*")):
+            key = path.relative_to(self.folder).as_posix()
+            with suppress(FileNotFoundError):  # a run that begins anew removes its figures
+                if self._shared.get(key) != (when := path.stat().st_mtime_ns):
+                    self._replace(key, path.read_bytes(), keep=False)
+                    self._shared[key] = when
 
     def check_conditions(self) -> None:
         """Raise DatasetError where the store overwrites what has changed since it was seen."""

@@ -174,6 +174,8 @@ def test_only_what_the_bucket_has_is_believed(one):
     assert again.rounds() == [1]
     assert [again.outcome(1, stage) for stage in ("append", "learn", "begin")] == [None, None, {}]
     assert saved.exists(), "a learner's state is of this machine alone"
+    again.write_outcome(1, "append", {"rows": 1})
+    assert Workspace.open(one.place).outcome(1, "append") == {"rows": 1}
 
 
 def test_figures_of_a_run_are_shared_as_far_as_they_have_come(one, on):
@@ -181,6 +183,7 @@ def test_figures_of_a_run_are_shared_as_far_as_they_have_come(one, on):
     path = one.round_folder(0) / "clone-run" / "metrics.jsonl"
     path.parent.mkdir()
     two = on("two")
+    path.with_name(".metrics.jsonl.here.1-00000000.tmp").touch()
     for lines in ('{"step": 1}\n', '{"step": 1}\n{"step": 2}\n'):
         path.write_text(lines)
         one.share_runs()
@@ -188,6 +191,7 @@ def test_figures_of_a_run_are_shared_as_far_as_they_have_come(one, on):
         assert (two.folder / "rounds/000/clone-run/metrics.jsonl").read_text() == lines
         one.pull()
         assert path.read_text() == lines
+    assert [name for name in files(two) if "clone-run" in name] == ["rounds/000/clone-run/metrics.jsonl"]
 
 
 def test_a_store_without_conditions_is_refused(s3, url, tmp_path, monkeypatch):
