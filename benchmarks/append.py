@@ -6,7 +6,8 @@ pacloop syncs, reads back and renames every batch. Minari does none of these: he
 after each update, to compare equal durability. All writers take turns, and medians of an update are
 compared, so that a slow moment of the disk or the machine hits all alike. CPU is what the process worked:
 what is between it and the time that passed is the disk. `grows` is an episode's time in the last third of
-the updates against the first: an append that looks at what is there already gets slower.
+the updates against the first: an append that looks at what is there already gets slower. The last row is
+the arithmetic limit.
 
 The second table appends the same batches, in turns, to stores that hold more and more episodes already (short
 ones: an append never looks at them); the third opens the largest.
@@ -67,6 +68,7 @@ def against_minari(root: Path, turns: int) -> None:
             "pacloop": append_each(root / f"pacloop{size}", batches),
             "Minari HDF5": minari_each(root / f"hdf5{size}", batches, "hdf5"),
             "Minari Arrow": minari_each(root / f"arrow{size}", batches, "arrow"),
+            "the same bytes, raw": raw_each(root / f"raw{size}", batches),
         }
         times = in_turns(list(writers.values()), len(batches))
         base = median(times[0])[0]
@@ -145,6 +147,23 @@ def append_each(folder: Path, batches: list[list[Episode]]) -> Iterator[None]:
     store = EpisodeStore.create(folder, schema())
     for number, batch in enumerate(batches):
         store.append(batch, batch_id=f"b{number}", source="collection")
+        yield
+
+
+def raw_each(folder: Path, batches: list[list[Episode]]) -> Iterator[None]:
+    """What no writer as durable can beat: a new file of the arrays' bytes, it and its folder synced."""
+    folder.mkdir()
+    for number, batch in enumerate(batches):
+        with (folder / str(number)).open("xb") as file:
+            for episode in batch:
+                for array in (
+                    *episode.observation.values(),
+                    episode.action,
+                    episode.reward,
+                    episode.discount,
+                ):
+                    file.write(array.data)
+        sync_each([folder / str(number), folder])
         yield
 
 

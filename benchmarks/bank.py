@@ -21,6 +21,7 @@ from pacloop.actors.rollout import rollout  # pyright: ignore[reportMissingImpor
 from pacloop.datasets.files import write_json_atomically  # pyright: ignore[reportMissingImports]
 from pacloop.learner.checkpoint import build_policy, read_record  # pyright: ignore[reportMissingImports]
 from pacloop.learner.policy import Acting  # pyright: ignore[reportMissingImports]
+from pacloop.loop.entrants import ways  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
 BANK = Path(__file__).parent / "results" / "bank.json"
@@ -63,15 +64,15 @@ def collections(space: Workspace) -> dict[str, np.ndarray]:
 
 
 def candidates(space: Workspace) -> list[tuple[str, Acting]]:
-    """What each round learned, with each way of acting of its race and with draws that ask no critic."""
+    """What each round's learner kept, in each way of acting of its race and with draws that ask no critic."""
     found = []
     for number in space.rounds():
         learned = space.outcome(number, "learn") if number else None
         if learned:
             own = read_record(space.policy_folder(learned["policy"])).acting
-            counts = sorted({own.actions, *space.config.act.trial_actions})
-            ways = [replace(own, mode="sample", actions=1), *(replace(own, actions=n) for n in counts)]
-            found += [(learned["policy"], way) for way in ways]
+            tried = dict.fromkeys([replace(own, mode="sample", actions=1), *ways(space, own)])
+            kept = [learned["policy"], *(each["policy"] for each in learned.get("checkpoints", ()))]
+            found += [(policy, way) for policy in kept for way in tried]
     return found
 
 

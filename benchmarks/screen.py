@@ -1,4 +1,4 @@
-"""Does the Q screen order a round's ways of acting as episodes of each do?
+"""Does the Q screen order a round's ways of acting, and its checkpoints, as episodes of each do?
 
     OMP_NUM_THREADS=1 python benchmarks/screen.py WORKSPACE > benchmarks/results/screen.md
 
@@ -29,11 +29,13 @@ from pacloop.learner.screen import (  # pyright: ignore[reportMissingImports]
     mean_interval,
     visit,
 )
-from pacloop.loop.race import ways  # pyright: ignore[reportMissingImports]
+from pacloop.loop.entrants import label, ways  # pyright: ignore[reportMissingImports]
 from pacloop.loop.screen import consult  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
 BLOCKS, DRAWS = 4, 100_000
+MOST_PERMUTED, ORDERS = 6, 2000
+"""Of more candidates so many random orders stand for all; checkpoints multiply them."""
 
 
 def main() -> None:
@@ -54,26 +56,28 @@ def asked(space: Workspace, number: int, bank: dict[str, str]) -> dict[str, Any]
     assert learned and begun and race
     new, old = (read_policy(space.policy_folder(name)) for name in (learned["policy"], begun["champion"]))
     visited = visit(space.store, unread(space, number), discount=space.config.learn.discount, history=1)
-    tried = [replace(new.acting, mode="sample", actions=1), *ways(space, new.acting)]
+    tried = list(dict.fromkeys([replace(new.acting, mode="sample", actions=1), *ways(space, new.acting)]))
     q, before = new.q(visited.observation, visited.action), choose(old, visited, seed=0)
-    found = consult(old, new, visited, tried)
-    way, by_old, by_new = max(found, key=lambda each: each[1].mean())
-    gain = by_old - old.q(visited.observation, before) + by_new - new.q(visited.observation, before)
+    found, recorded, gains = [], {}, {}
+    for kept in ({"policy": learned["policy"]}, *learned.get("checkpoints", ())):
+        own = read_policy(space.policy_folder(kept["policy"]))
+        level = old.q(visited.observation, before) + own.q(visited.observation, before)
+        for way, by_old, by_own in consult(old, own, visited, tried):
+            name = label({**kept, "way": way})
+            found.append((name, by_old, by_own))
+            gains[name] = by_old + by_own - level
+            if packed := bank.get(f"{kept['policy']}/{way}"):
+                recorded[name] = unpack(packed)
+    favourite, _, _ = max(found, key=lambda each: each[1].mean())
     return {
         "round": number,
         "episodes": visited.episodes,
         "champion": {name: float(judged.mean()) for name, judged, _ in found},
         "candidate": {name: float(own.mean()) for name, _, own in found},
-        "bank": {
-            name: unpack(packed)
-            for name, _, _ in found
-            if (packed := bank.get(f"{learned['policy']}/{name}"))
-        },
-        "race": {
-            f"q_guided of {each['actions']}": each["successes"] / each["episodes"] for each in race["tried"]
-        },
-        "way": way,
-        "gain": mean_interval(gain / 2, visited.episode),
+        "bank": recorded,
+        "race": {label(each): each["successes"] / each["episodes"] for each in race["tried"]},
+        "way": favourite,
+        "gain": mean_interval(gains[favourite] / 2, visited.episode),
         "gate": space.outcome(number, "gate"),
         "critic": (discrimination(q, visited.step, visited.won), calibration(q, visited.returned)),
     }
@@ -83,15 +87,15 @@ def unread(space: Workspace, number: int) -> Snapshot:
     """Blocks of the next round's collection, or, after the last round, of its gate."""
     after = [f"r{number + 1:03d}-collect-{k:05d}" for k in range(BLOCKS)]
     own = [f"r{number:03d}-gate-{k:05d}" for k in range(BLOCKS)]
-    return space.store.snapshot(batches=after if space.store.holds(after[0]) else own)
+    blocks = after if space.store.holds(after[0]) else own
+    return space.store.snapshot(batches=[name for name in blocks if space.store.holds(name)])
 
 
 def orders(found: list[dict[str, Any]]) -> str:
     """Rates and values of each round's ways."""
-    names = list(found[0]["champion"])
     rows = []
     for each in found:
-        for name in names:
+        for name in each["champion"]:
             won, race = each["bank"].get(name), each["race"].get(name)
             rows.append(
                 (
@@ -133,7 +137,7 @@ def agreement(found: list[dict[str, Any]]) -> str:
 
 
 def paired(each: dict[str, Any], truth: str, critic: str, sample: bool) -> tuple[np.ndarray, ...] | None:
-    names = [n for n in each[critic] if n in each[truth] and (sample or n != "sample")]
+    names = [n for n in each[critic] if n in each[truth] and (sample or not n.startswith("sample"))]
     if len(names) < 2:
         return None
     rates = np.array([float(np.mean(each[truth][n])) for n in names])
@@ -150,7 +154,9 @@ def chance(pairs: list[tuple[np.ndarray, ...]]) -> float:
     rng = np.random.default_rng(0)
     mean, total = np.mean([tau(*pair) for pair in pairs]), np.zeros(DRAWS)
     for values, rates in pairs:
-        taus = [tau(np.array(order), rates) for order in permutations(values)]
+        few = len(values) <= MOST_PERMUTED
+        orders = permutations(values) if few else (rng.permutation(values) for _ in range(ORDERS))
+        taus = [tau(np.array(order), rates) for order in orders]
         total += rng.choice(taus, DRAWS)
     return float((total / len(pairs) >= mean - 1e-9).mean())
 

@@ -22,14 +22,14 @@ from ..loop.errors import InUse
 from ..loop.fetch import fetched, recorded_url
 from ..loop.inject import Request, inject
 from ..loop.lease import hold
-from ..loop.measuring import measure
+from ..loop.measuring import compare, compared, measure
 from ..loop.round import next_round
 from ..loop.workspace import Workspace
 from .dataset_commands import user
 from .display import progress_bars
 from .events import tell_change, tell_injection
 from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, asked, told
-from .pages import evaluation_page, injection_page
+from .pages import comparison_page, evaluation_page, injection_page
 from .rounds import close_dead_runs, publish, rename, session
 from .run import improve_with_prefect
 
@@ -101,12 +101,31 @@ def inject_flow(
 def evaluate_flow(
     workspace: Text = told(WORKSPACE),
     policy: str = told("Id of a policy, e.g. r001-pac; empty for the champion.", ""),
-    episodes: Episodes = asked(Improve, "evaluation_episodes", "Fresh episodes to play."),
+    episodes: Episodes = asked(
+        Improve, "evaluation_episodes", "Fresh episodes to play; of each at most, where two are compared."
+    ),
+    against: str = told("Id of a policy to compare it with, as the gate does; empty for none.", ""),
+    paired: bool = told("Compare the two on the same start states.", False),
 ) -> State[Any]:
-    """Measure a policy on fresh episodes; they are appended to the dataset."""
+    """Measure a policy on fresh episodes, or compare two; all are appended to the dataset."""
 
     def work() -> tuple[str, str]:
+        if paired and not against:
+            raise PacloopError("paired needs the other policy: fill in against")
         with progress_bars() as progress, session(workspace, progress) as ours:
+            if against:
+                outcome = compare(
+                    ours.space,
+                    ours.pool,
+                    progress,
+                    policy=policy or None,
+                    against=against,
+                    episodes=episodes,
+                    paired=paired,
+                )
+                _leave("evaluation", comparison_page(ours.space, outcome))
+                said = f"{outcome['policy']} against {against} - {outcome['decision']}"
+                return f"evaluate {said}", compared(outcome)
             outcome = measure(ours.space, ours.pool, progress, policy=policy or None, episodes=episodes)
             _leave("evaluation", evaluation_page(ours.space, outcome))
         result = f"success {outcome['rate']:.0%} of {outcome['episodes']}"

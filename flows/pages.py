@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..loop.alarm import champion_record
+from ..loop.measuring import compared
 from ..loop.plot import success_png, success_title
 from ..loop.sources import sources_table
 from ..loop.status import committed, rows, table
@@ -82,6 +83,28 @@ def evaluation_page(space: "Workspace", outcome: "Outcome") -> str:
             table(rows(space)),
         ]
     )
+
+
+def comparison_page(space: "Workspace", outcome: "Outcome") -> str:
+    """What a comparison by hand found, both arms, and the rounds so far."""
+    parts = [
+        f"# {outcome['policy']} against {outcome['against']}: {outcome['decision']}",
+        *(_cell(line) for line in compared(outcome).splitlines()),
+        arms_table(outcome, ("against", "policy")),
+        "## The rounds so far",
+        table(rows(space)),
+    ]
+    return "\n\n".join(parts)
+
+
+def arms_table(verdict: "Outcome", names: tuple[str, str] = ("champion", "candidate")) -> str:
+    """Both arms of a comparison under these names: policy, success, interval, episodes."""
+    lines = ["| | policy | success | 95 % interval | episodes |", "|---|---|---|---|---|"]
+    for arm, name in zip(("champion", "candidate"), names):
+        n, (low, high) = verdict[f"{arm}_n"], verdict[f"{arm}_interval"]
+        rate = verdict[f"{arm}_successes"] / max(n, 1)
+        lines.append(f"| {name} | `{verdict[arm]}` | {rate:.1%} | {low:.0%} to {high:.0%} | {n} |")
+    return "\n".join(lines)
 
 
 def alarm_note(space: "Workspace") -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..loop.entrants import label
 from ..loop.film import STRIP_FRAMES, Films, choose
 from ..loop.lineage import policy_lineage
 from ..loop.panels import training
@@ -11,6 +12,7 @@ from ..loop.plot import png
 from ..loop.status import committed, of_stage
 from ..loop.training import read_training
 from .markdown import fitted, picture
+from .pages import arms_table
 
 if TYPE_CHECKING:
     from ..datasets import Batch
@@ -66,16 +68,11 @@ def round_page(space: "Workspace", number: int, verdict: "Outcome", films: Films
 def _arms(verdict: "Outcome") -> str:
     if "candidate_n" not in verdict:
         return ""
-    lines = ["| | policy | success | 95 % interval | episodes |", "|---|---|---|---|---|"]
-    for arm in ("champion", "candidate"):
-        n, (low, high) = verdict[f"{arm}_n"], verdict[f"{arm}_interval"]
-        rate = verdict[f"{arm}_successes"] / max(n, 1)
-        lines.append(f"| {arm} | `{verdict[arm]}` | {rate:.1%} | {low:.0%} to {high:.0%} | {n} |")
     said = (
         f"Evidence {verdict['evidence']:.2f}, needed {verdict['boundary']:.2f}; chance of a wrong promotion "
         f"in this round at most {verdict['level']:.2%}; {verdict['episodes_saved']} episodes saved."
     )
-    return "\n".join(lines) + "\n\n" + said
+    return arms_table(verdict) + "\n\n" + said
 
 
 def _stages(space: "Workspace", number: int, links: Links) -> str:
@@ -90,6 +87,7 @@ def _stages(space: "Workspace", number: int, links: Links) -> str:
         ),
         "learn": lambda o: (
             f"`{o['policy']}` from {_policy(space, o['parent'], links)}: {o['steps']} gradient steps"
+            f"{_kept(o)}"
         ),
         "race": lambda o: f"{_tried(o)}; the candidate is `{o['policy']}`",
         "gate": lambda o: f"{o['candidate_n']} episodes of `{o['candidate']}`: {o['decision']}",
@@ -100,9 +98,14 @@ def _stages(space: "Workspace", number: int, links: Links) -> str:
     return "\n".join(lines)
 
 
+def _kept(outcome: "Outcome") -> str:
+    steps = [str(kept["step"]) for kept in outcome.get("checkpoints", ())]
+    return f"; kept besides: step {', '.join(steps)}" if steps else ""
+
+
 def _tried(outcome: "Outcome") -> str:
     rates = [f"{t['successes'] / t['episodes']:.0%}" if t["episodes"] else "failed" for t in outcome["tried"]]
-    tried = [f"{t.get('way', t['actions'])} {rate}" for t, rate in zip(outcome["tried"], rates)]
+    tried = [f"{label(t)} {rate}" for t, rate in zip(outcome["tried"], rates)]
     return ", ".join(tried) or "nothing to try"
 
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from ..loop.entrants import label
 from ..loop.screen import sentence
 from ..loop.screen_plot import screen_png
 from .markdown import picture
 
 
 def screen_page(screened: dict[str, Any]) -> str:
-    """A heading, the screen in one sentence, what it was trusted with, the picture and the ways of acting.
+    """A heading, the screen in one sentence, what it was trusted with, the picture and all it was asked of.
 
     `screened` is the `screen` of a round's verdict, or the outcome of its stage `screen`.
     """
@@ -20,7 +21,7 @@ def screen_page(screened: dict[str, Any]) -> str:
                 [
                     "| way of acting | Q, champion's critic | Q, its own critic |",
                     "|---|---|---|",
-                    *(f"| {way['way']} | {way['q']:.4f} | {way['own_q']:.4f} |" for way in screened["ways"]),
+                    *(f"| {label(way)} | {way['q']:.4f} | {way['own_q']:.4f} |" for way in screened["ways"]),
                 ]
             ),
         ]

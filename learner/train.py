@@ -3,16 +3,19 @@
 A run is a function of (replay, configuration, starting weights, seed). It saves itself into its
 folder as it goes; called again with the same arguments after a kill, it goes on from there and ends
 in the same weights, because every step draws from generators made of (seed, step).
+
+It may keep the weights of earlier steps besides, each in a file that is written before any state beyond its
+step is saved: a run that goes on from a saved state finds all that this state had passed.
 """
 
 import copy
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +41,18 @@ REPORT_EVERY_STEPS = 50
 
 @dataclass(frozen=True)
 class Learned:
-    """What a run ends with: the weights that act, and the last figures."""
+    """What a run ends with.
+
+    Attributes:
+      weights: those that act.
+      figures: the last ones.
+      kept: the weights that would have acted, had the run ended there, by the step after which they were
+        kept, oldest first.
+    """
 
     weights: dict[str, Tensor]
     figures: dict[str, float]
+    kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)
 
 
 def learn(
@@ -53,6 +64,7 @@ def learn(
     seed: int,
     folder: Path,
     start: Mapping[str, Tensor] | None = None,
+    keep: Collection[int] = (),
     progress: Progress | None = None,
 ) -> Learned:
     """Train for `config.steps` steps, going on from what `folder` holds.
@@ -63,13 +75,14 @@ def learn(
       network: the size of the network.
       config: the run.
       seed: of the initial weights, the batches and the sampled actions.
-      folder: the run's own: `state.safetensors`, `state.json`, `metrics.jsonl`.
+      folder: the run's own: `state.safetensors`, `state.json`, `metrics.jsonl`, and what it keeps.
       start: weights to start from; fresh ones where None.
+      keep: steps before the last after which the weights are kept, too.
       progress: called every few dozen steps.
     """
     torch.set_num_threads(config.threads)
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(schema, network, config, seed, folder, start)
+    run = _Run(schema, network, config, seed, folder, start, keep)
     saved = time.monotonic()
     try:
         while run.step < config.steps:
@@ -81,8 +94,13 @@ def learn(
     except KeyboardInterrupt:
         run.save()
         raise
-    run.move_target()
-    return Learned({k: v.clone() for k, v in run.target.state_dict().items()}, run.figures)
+    kept = {step: load_file(kept_file(folder, step)) for step in sorted(keep)}
+    return Learned(run.acting_weights(), run.figures, kept)
+
+
+def kept_file(folder: Path, step: int) -> Path:
+    """Where a run in `folder` keeps the weights of a step."""
+    return folder / f"step-{step}.safetensors"
 
 
 def result_of(future: Future[Any]) -> Any:
@@ -106,8 +124,10 @@ class _Run:
         seed: int,
         folder: Path,
         start: Mapping[str, Tensor] | None,
+        keep: Collection[int],
     ) -> None:
         self.schema, self.config, self.seed, self.folder = schema, config, seed, folder
+        self.keep = sorted(keep)
         torch.manual_seed(seed)
         self.online = Pac(schema, network)
         if start is not None:
@@ -117,7 +137,7 @@ class _Run:
             "learn": to_json(config),
             "seed": seed,
             "start": _digest(self.online.state_dict()),
-        }
+        } | ({"keep": self.keep} if self.keep else {})
         self.target = copy.deepcopy(self.online).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.online.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -144,6 +164,8 @@ class _Run:
 
     def _advance(self, replay: Replay) -> bool:
         figures = self._train_step(replay)
+        if self.step in self.keep:
+            write_tensors(kept_file(self.folder, self.step), self.acting_weights())
         if self.step % REPORT_EVERY_STEPS and self.step != self.config.steps:
             return False
         rate = (self.step - self._first) / (time.monotonic() - self._begun)
@@ -179,6 +201,13 @@ class _Run:
         for old, new in zip(self.target.parameters(), self.online.parameters(), strict=True):
             old.lerp_(new.detach(), self.config.target_rate)
 
+    def acting_weights(self) -> dict[str, Tensor]:
+        """The weights that act if the run ends here: those of the target, once it has moved."""
+        weights = {name: tensor.clone() for name, tensor in self.target.state_dict().items()}
+        for name, new in self.online.named_parameters():
+            weights[name].lerp_(new.detach(), self.config.target_rate)
+        return weights
+
     def _prepare(self, replay: Replay, step: int) -> tuple[Batch, Targets]:
         transitions = replay.sample(self.config.batch_size, np.random.default_rng([self.seed, step]))
         batch = make_batch(transitions, self.schema)
@@ -197,7 +226,7 @@ class _Run:
         """Go on from a saved state of the same run; a state of another run is thrown away."""
         state, identity = self.folder / "state.safetensors", self.folder / IDENTITY
         if not identity.is_file() or read_json(identity) != json.loads(json.dumps(self.identity)):
-            state.unlink(missing_ok=True)
+            forget_state(self.folder)
             (self.folder / METRICS).unlink(missing_ok=True)
             write_json_atomically(identity, self.identity)
         if not state.is_file():
@@ -228,6 +257,13 @@ class _Run:
                     kept.append(line)
                     self.figures = figures
         write_bytes_atomically(path, "".join(kept).encode())
+
+
+def forget_state(folder: Path) -> None:
+    """Delete what a run would go on from, and what it has kept; its figures stay."""
+    (folder / "state.safetensors").unlink(missing_ok=True)
+    for kept in folder.glob("step-*.safetensors"):
+        kept.unlink()
 
 
 def _digest(weights: Mapping[str, Tensor]) -> str:

@@ -69,6 +69,13 @@ class Learn(_Section):
     )
     minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
     maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
+    checkpoints: int = Field(
+        default=1,
+        ge=1,
+        le=4,
+        description="weights that a round's learner keeps: the last, and earlier ones evenly spread from the "
+        "middle of the run on; 3: after 1/2, after 3/4 and the last",
+    )
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")

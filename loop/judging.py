@@ -13,6 +13,7 @@ from .degenerate import with_remarks
 from .errors import LoopError
 from .gate import Verdict, make_test, round_level
 from .guards import guards_of
+from .lineage import checkpoint, policy_lineage
 from .play import Play, Pool
 from .progress import Progress, Stopwatch
 from .refusal import unless_refused
@@ -56,6 +57,7 @@ def judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outc
     verdict = unless_refused(space, number, compare, test=test, names=names, champion=sample)
     record = champion_record(space)
     outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
+    outcome = _with_checkpoint(space, outcome)
     outcome = with_remarks(space, number, with_screen(space, number, outcome))
     outcome = unless_changed(space, number, outcome)
     waits = settings.approve and outcome["decision"] == "promoted"
@@ -77,6 +79,15 @@ def unless_changed(space: Workspace, number: int, verdict: Outcome) -> Outcome:
         return verdict
     reason = f"the champion was changed by hand during the round; {verdict['reason']}"
     return verdict | {"decision": "undecided", "reason": reason}
+
+
+def _with_checkpoint(space: Workspace, verdict: Outcome) -> Outcome:
+    """The verdict; where the candidate is not what its learner ended with, it says so."""
+    which = checkpoint(policy_lineage(space, verdict["candidate"]))
+    if which is None:
+        return verdict
+    reason = f"{verdict['reason']}; the candidate's weights are those of {which}"
+    return verdict | {"checkpoint": which, "reason": reason}
 
 
 def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:

@@ -1,7 +1,9 @@
 """The learner as a stage uses it: whose weights a run goes on from, what it reads, what it leaves."""
 
 import socket
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..datasets import Snapshot
 from ..learner.checkpoint import PolicyRecord, read_record, read_weights
@@ -10,8 +12,11 @@ from ..learner.policy import Acting
 from .machine import code
 from .mixing import mixtures
 from .progress import Progress, Stopwatch
-from .training import in_short
+from .training import in_short, read_training
 from .workspace import Outcome, Workspace
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def run_learner(
@@ -22,14 +27,19 @@ def run_learner(
     config: LearnConfig,
     start: str | None,
     progress: Progress,
+    checkpoints: int = 1,
 ) -> Outcome:
-    """One learner run on the round's snapshot, from the weights of `start` or fresh ones, to a policy."""
+    """One learner run on the round's snapshot, from the weights of `start` or fresh ones, to a policy.
+
+    Of several `checkpoints` all but the last become policies of their own, which the outcome names.
+    """
     from ..datasets import Replay
+    from ..learner.train import forget_state
     from ..learner.train import learn as train
 
     folder = space.round_folder(number) / f"{stage}-run"
     if done := space.outcome(number, stage):
-        _forget_state(folder)  # another machine may have finished what this one began
+        forget_state(folder)  # another machine may have finished what this one began
         return done
     watch, pinned, task = Stopwatch(), space.require(number, "append"), space.task
     size = (
@@ -56,6 +66,7 @@ def run_learner(
         seed=seed,
         folder=folder,
         start=None if start is None else read_weights(space.policy_folder(start)),
+        keep=kept_steps(config.steps, checkpoints),
         progress=lambda step, figures: progress(stage, step, config.steps, in_short(figures)),
     )
     lineage = {
@@ -73,6 +84,7 @@ def run_learner(
     act = space.config.act
     acting = Acting("sample", 1, act.floor) if config.alpha == 1 else Acting(act.mode, act.actions, act.floor)
     record = PolicyRecord(policy, task.schema, size, acting, lineage, learned.figures)
+    kept = {"checkpoints": _write_kept(space, record, learned.kept, stage)} if learned.kept else {}
     space.write_policy(record, learned.weights)
     space.share_runs()
     outcome = space.write_outcome(
@@ -85,11 +97,19 @@ def run_learner(
             "snapshot": pinned["snapshot_id"],
             "rows": replay.rows,
             "figures": learned.figures,
+            **kept,
             "seconds": watch.sec,
         },
     )
-    _forget_state(folder)
+    forget_state(folder)  # it serves no more once its policies are written
     return outcome
+
+
+def kept_steps(steps: int, checkpoints: int) -> list[int]:
+    """The steps before the last of a run after which its weights are kept, as `[learn] checkpoints` says."""
+    parts = 2 * (checkpoints - 1)
+    found = {steps * part // parts for part in range(checkpoints - 1, parts)}
+    return sorted(step for step in found if 0 < step < steps)
 
 
 def pac_run(space: Workspace, steps: int) -> LearnConfig:
@@ -129,6 +149,17 @@ def fresh_rows(space: Workspace, pinned: Outcome, start: str) -> int:
     return pinned["rows"] - sum(batch.steps for batch in space.store.counted(shared))
 
 
-def _forget_state(folder: Path) -> None:
-    """The run's saved state serves no more once its policy is written; its metrics stay."""
-    (folder / "state.safetensors").unlink(missing_ok=True)
+def _write_kept(
+    space: Workspace, last: PolicyRecord, kept: "Mapping[int, Mapping[str, Tensor]]", stage: str
+) -> list[Outcome]:
+    """Write the weights of earlier steps as policies; returns who they are, oldest first."""
+    number, found = last.lineage["round"], []
+    run = read_training(space, number, stage)
+    for step, weights in kept.items():
+        told = [line for line in run.lines if line["step"] <= step] if run else []
+        figures = {name: value for name, value in told[-1].items() if name != "step"} if told else {}
+        name, lineage = f"{last.id}-s{step}", {**last.lineage, "step": step}
+        record = replace(last, id=name, lineage=lineage, figures=figures)
+        space.write_policy(record, weights)
+        found.append({"policy": name, "step": step})
+    return found

@@ -57,9 +57,14 @@ def learned_by(space: Workspace, episode_id: str) -> list[str]:
 
 
 def policy_ids(space: Workspace) -> list[str]:
-    """The policies of a workspace, in the order of their rounds."""
+    """The policies of a workspace, in the order of their rounds and of the steps that they were kept at."""
     found = [path.parent.name for path in space.folder.glob("policies/[!.]*/policy.json")]
-    return sorted(found, key=lambda policy: (policy_lineage(space, policy).get("round") or 0, policy))
+
+    def order(policy: str) -> tuple[int, int, str]:
+        lineage = policy_lineage(space, policy)
+        return lineage.get("round") or 0, lineage.get("step") or 0, policy
+
+    return sorted(found, key=order)
 
 
 def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
@@ -75,6 +80,7 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "id": policy,
         "round": lineage.get("round"),
         "parent": lineage.get("parent"),
+        "checkpoint": checkpoint(lineage),
         "children": [name for name in known if policy_lineage(space, name).get("parent") == policy],
         "standing": standing(space, policy),
         "reigns": reigns,
@@ -117,6 +123,15 @@ def standing(space: Workspace, policy: str) -> str:
 def policy_lineage(space: Workspace, policy: str) -> Facts:
     """What a policy says of its making: round, parent, snapshot, seed, settings."""
     return read_json(space.policy_json(policy))["lineage"]
+
+
+def checkpoint(lineage: Facts) -> str | None:
+    """Of which step of its learner's run a policy's weights are, in words; None for the last.
+
+    Ids say it too, as in `r003-pac-s4000`.
+    """
+    step = lineage.get("step")
+    return None if step is None else f"step {step} of {lineage['learn']['steps']}"
 
 
 def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:

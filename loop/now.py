@@ -78,9 +78,8 @@ def _learning(space: Workspace, number: int, stage: str) -> Now:
 
 
 def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch]") -> Now:
-    own = [
-        b for b in batches if b.round == number and (_stage(b) == stage or _stage(b).startswith(f"{stage}-n"))
-    ]
+    parts = ("race-",) if stage == "race" else ()  # each entrant has a name of its own
+    own = [b for b in batches if b.round == number and (_stage(b) == stage or _stage(b).startswith(parts))]
     done, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
     config = space.config
     totals = {

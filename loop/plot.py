@@ -41,7 +41,9 @@ def png(figure: "Figure") -> bytes:
 
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png")
-    Image.open(drawn).convert("RGB").quantize(COLORS, Image.Quantize.MAXCOVERAGE).save(small, "PNG", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(COLORS, Image.Quantize.MAXCOVERAGE).save(
+        small, "PNG", optimize=True
+    )
     return small.getvalue()
 
 

@@ -1,8 +1,9 @@
-"""How a candidate acts is chosen by evidence: a race on few episodes, before the gate.
+"""Which candidate, and how it acts, is chosen by evidence: a race on few episodes, before the gate.
 
 The critic of a young policy errs, and picking the best of many actions picks its errors; a grown one
 is worth asking about many. So every number of actions in `[act] trial_actions` is tried at every
-temperature in `trial_temperatures` on a few fresh episodes, the better half goes on to twice as many, and
+temperature in `trial_temperatures` on a few fresh episodes, and so are earlier weights of the learner's run
+where it kept any (`entrants.py` says who is raced). The better half goes on to twice as many, and
 so forth (successive halving; Karnin, Koren and Somekh, 2013). The winner is what the gate then judges, on
 seeds of its own: the race's episodes were selected, so they prove nothing there. They are data like any
 others.
@@ -13,20 +14,23 @@ from typing import Any
 
 from ..actors.rollout import PolicyError
 from ..learner.checkpoint import read_record, read_weights
-from ..learner.policy import Acting
+from .entrants import Entrant, entrants, everyone, short
 from .errors import LoopError
 from .play import Play, Pool, play
 from .progress import Progress, Stopwatch
+from .seeds import Purpose
 from .workspace import Workspace
 
-SEEDS = 2**16
-"""Seeds that each way of acting has for itself."""
+SEEDS, EARLIER_SEEDS = 2**16, 2**14
+"""Seeds that each way of acting has for itself: with the last weights, and with earlier ones."""
 MOST_ACTIONS = 64
 """More are not tried."""
+SLOTS = 2**8
+"""Above the slot of any way of acting."""
 
 
 def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[str, Any]:
-    """Find out how the round's candidate acts best, and write that policy.
+    """Find out which of the round's entrants is best, and write that policy.
 
     Returns the record of the stage: `policy` is the candidate from here on, which is the learned one
     where its own way of acting won or no other is to be tried.
@@ -36,82 +40,63 @@ def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[
     learned = space.outcome(number, "learn")
     if learned is None:
         raise LoopError(f"round {number} has no learn yet; run: pacloop learn")
-    watch, record = Stopwatch(), read_record(space.policy_folder(learned["policy"]))
-    left, asked = entrants(space, number, record.acting)
-    tallies: dict[Acting, tuple[float, int]] = {}
+    watch = Stopwatch()
+    left, asked = entrants(space, number, everyone(space, learned))
+    tallies: dict[Entrant, tuple[float, int]] = {}
     wanted = space.config.act.trial_episodes
     while len(left) > 1:
-        for way in left:
-            tallies[way] = _tally(space, number, pool, progress, learned["policy"], way, wanted)
-        # Among equals what a trusted screen expects most of, then the fewest actions: they are the cheapest.
-        ranked = sorted(left, key=lambda way: (-_rate(tallies[way]), -asked.get(str(way), 0.0), *_place(way)))
-        left, wanted = ranked[: len(ranked) // 2], 2 * wanted
-    policy = learned["policy"]
-    if left and left[0] != record.acting:
-        policy = f"{policy}-{_short(left[0])}"
-        space.write_policy(
-            replace(record, id=policy, acting=left[0]),
-            read_weights(space.policy_folder(learned["policy"])),
-        )
+        for entrant in left:
+            tallies[entrant] = _tally(space, number, pool, progress, entrant, wanted)
+        # Among equals what a trusted screen expects most of, then the last weights and the fewest actions.
+        left.sort(key=lambda each: (-_rate(tallies[each]), -asked.get(str(each), 0.0), each.order))
+        left, wanted = left[: len(left) // 2], 2 * wanted
     tried = [
-        {"actions": way.actions, "way": str(way), "successes": tallies[way][0], "episodes": tallies[way][1]}
-        for way in sorted(tallies, key=_place)
+        {"actions": entrant.way.actions, **entrant.facts(), "successes": score, "episodes": episodes}
+        for entrant, (score, episodes) in sorted(tallies.items(), key=lambda item: item[0].order)
     ]
-    episodes = sum(played for _, played in tallies.values())
-    outcome = {"policy": policy, "tried": tried, "episodes": episodes, "seconds": watch.sec}
+    outcome = {
+        "policy": _write_winner(space, left[0]) if left else learned["policy"],
+        "tried": tried,
+        "episodes": sum(played for _, played in tallies.values()),
+        "seconds": watch.sec,
+    }
     return space.write_outcome(number, "race", outcome)
 
 
-def ways(space: Workspace, acting: Acting) -> list[Acting]:
-    """The ways to try, the policy's own among them; none where there is nothing to choose."""
-    if acting.mode != "q_guided" or not space.config.act.trial_actions:
-        return []
-    settings = space.config.act
-    found = {
-        replace(acting, actions=count, temperature=temperature)
-        if count > 1
-        else Acting("sample", 1, acting.floor)
-        for count in settings.trial_actions
-        for temperature in {0.0, *settings.trial_temperatures}
-    }
-    return sorted(found | {acting}, key=_place)
-
-
-def entrants(space: Workspace, number: int, acting: Acting) -> tuple[list[Acting], dict[str, float]]:
-    """The ways that are raced, and what a screen that has earned it expects of each, by name.
-
-    Such a screen drops the worse half before anything is played. One that rejects the candidate leaves
-    none to be played.
-    """
-    found, screened = ways(space, acting), space.outcome(number, "screen")
-    if screened is None or not screened["ways"]:
-        return found, {}
-    if screened["rejects"]:
-        return [], {}
-    if not screened["trust"]["order"]["earned"]:
-        return found, {}
-    asked = {each["way"]: each["q"] for each in screened["ways"]}
-    found.sort(key=lambda way: -asked.get(str(way), 0.0))
-    return found[: -(-len(found) // 2)], asked
+def _write_winner(space: Workspace, winner: Entrant) -> str:
+    """The id of the policy that acts as the winner did, written where there is none yet."""
+    folder = space.policy_folder(winner.policy)
+    record = read_record(folder)
+    if winner.way == record.acting:
+        return winner.policy
+    policy = f"{winner.policy}-{short(winner.way)}"
+    space.write_policy(replace(record, id=policy, acting=winner.way), read_weights(folder))
+    return policy
 
 
 def _tally(
-    space: Workspace, number: int, pool: Pool, progress: Progress, policy: str, way: Acting, episodes: int
+    space: Workspace, number: int, pool: Pool, progress: Progress, entrant: Entrant, episodes: int
 ) -> tuple[float, int]:
-    """Score and episodes of a way of acting; blocks of an earlier lap are found, not played again.
+    """Score and episodes of an entrant; blocks of an earlier lap are found, not played again.
 
-    A way in which the policy fails has no episodes.
+    One that fails to act has no episodes.
     """
+    purpose, first, room = _seeds(space, entrant)
+    if episodes > room:
+        raise LoopError(
+            f"[act] trial_episodes is {space.config.act.trial_episodes}, so round {number} would race "
+            f"{entrant} for {episodes} episodes, but only {room} have seeds of their own"
+        )
     wanted = Play(
-        name=f"race-{_short(way)}",
-        policy=policy,
-        purpose="race",
+        name=f"race-{entrant.short}",
+        policy=entrant.policy,
+        purpose=purpose,
         source="evaluation",
         round=number,
         episodes=episodes,
         block=space.config.act.trial_episodes,
-        acting=way,
-        first=_slot(space, way) * SEEDS,
+        acting=entrant.way,
+        first=first,
     )
     try:
         batches = list(play(space, pool, wanted, progress))
@@ -120,21 +105,18 @@ def _tally(
     return sum(b.score_sum for b in batches), sum(b.episodes for b in batches)
 
 
-def _place(way: Acting) -> tuple[int, float]:
-    return way.actions, way.temperature
+def _seeds(space: Workspace, entrant: Entrant) -> tuple[Purpose, int, int]:
+    """Whose seeds an entrant plays, from which position on, and how many; no two entrants share one.
 
-
-def _short(way: Acting) -> str:
-    """As part of a name: `sample`, `n4`, `n4-t0.01`."""
-    if way.mode == "sample":
-        return way.mode
-    return f"n{way.actions}" + (f"-t{way.temperature:g}" if way.temperature else "")
-
-
-def _slot(space: Workspace, way: Acting) -> int:
-    """Where the seeds of a way lie: among the counts of its temperature."""
-    temperatures = sorted({0.0, way.temperature, *space.config.act.trial_temperatures})
-    return MOST_ACTIONS * temperatures.index(way.temperature) + way.actions
+    They are a function of what it is, and not of who else is raced: a race goes on after a kill with the
+    seeds it had, whatever has been asked for besides since. Within a purpose a way has its own slot among
+    the numbers of actions of its temperature.
+    """
+    way, temperatures = entrant.way, {0.0, entrant.way.temperature, *space.config.act.trial_temperatures}
+    slot = MOST_ACTIONS * sorted(temperatures).index(way.temperature) + way.actions
+    if entrant.step is None:
+        return "race", slot * SEEDS, SEEDS
+    return "checkpoint", ((entrant.place - 1) * SLOTS + slot) * EARLIER_SEEDS, EARLIER_SEEDS
 
 
 def _rate(tally: tuple[float, int]) -> float:

@@ -1,9 +1,11 @@
 """The Q screen: what the critics think of a candidate, before anything is played.
 
 Some blocks of every collection are kept out of learning (`[screen] held_out`). At their states the
-candidate chooses in each of its ways of acting, and so does the champion; both critics judge. A critic
-that chose an action overrates it, so the ways are ordered by what the *champion's* critic expects, and
-the advantage over the champion is the mean of what both critics say, each of which favours its own.
+candidate chooses in each of its ways of acting, and so does the champion; both critics judge. Where the
+learner kept weights of earlier steps (`[learn] checkpoints`), each of them is a candidate with a critic of
+its own. A critic that chose an action overrates it, so all are ordered by what the *champion's* critic
+expects, one judge for all, and the advantage over the champion is the mean of what both critics say, each
+of which favours its own.
 
 The order and a "no" serve only where they have earned it in this workspace's past rounds (`trust`): until
 then the figures are on the verdict and nothing else changes.
@@ -11,8 +13,9 @@ then the figures are on the verdict and nothing else changes.
 * order: each past race gives Kendall's tau between the screen's order and the race's. Against "tau is
   zero or less on average" one bets on (tau + 1) / 2 (`betting.py`): a screen that knows nothing is ever
   trusted, in a run of any length, with at most `[screen] error` chance. A trusted one drops the worse
-  half of the ways before the race, and breaks its ties.
-* rejection: the screen says no where the whole interval of the advantage of its favourite way is below
+  half of all entrants before the race, and breaks its ties. What it showed on ways of acting alone says
+  nothing of checkpoints: only rounds count that had both, or had neither, as this one does.
+* rejection: the screen says no where the whole interval of the advantage of its favourite is below
   zero. Of the past rounds in which it said so, the gate found the candidate to do worse, or not. Against
   "it is right in half of them or less" the same bet is made. A trusted no rejects without a rollout.
 
@@ -20,6 +23,7 @@ Both bets need at least nine right answers at an error of .05.
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -29,10 +33,10 @@ from ..learner.checkpoint import read_policy
 from ..learner.policy import Acting, Policy
 from ..learner.screen import Visited, calibration, choose, discrimination, mean_interval, visit
 from .betting import log_wealth
+from .entrants import Entrant, everyone, label
 from .errors import LoopError
 from .play import Pool
 from .progress import Progress, Stopwatch
-from .race import ways
 from .status import of_stage
 from .workspace import Outcome, Workspace
 
@@ -80,7 +84,7 @@ def screen(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
     outcome: Outcome = {"policy": learned["policy"], "champion": begun["champion"], "episodes": 0, "ways": []}
     if kept.batches:
         progress("screen", 0, 1, f"{len(kept.batches)} blocks kept out of learning")
-        outcome |= ask(space, learned["policy"], begun["champion"], kept)
+        outcome |= ask(space, learned, begun["champion"], kept)
     trusted = trust(space, number)
     says_no = bool(outcome["ways"]) and (outcome["advantage"]["high"] or 0.0) < 0.0
     outcome |= {
@@ -93,31 +97,50 @@ def screen(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
     return space.write_outcome(number, "screen", outcome)
 
 
-def ask(space: Workspace, candidate: str, champion: str, kept: Snapshot) -> Outcome:
-    """The figures at the states of `kept`: of the candidate's critic, its ways of acting, its advantage."""
+def ask(space: Workspace, learned: Outcome, champion: str, kept: Snapshot) -> Outcome:
+    """The figures at the states of `kept`: of the candidate's critic, of all entrants, of the favourite.
+
+    The favourite is the entrant of which the champion's critic expects most; the advantage is its.
+    """
     import torch
 
     torch.set_num_threads(space.config.learn.threads)
-    old, new = (read_policy(space.policy_folder(policy)) for policy in (champion, candidate))
+    old, new = (read_policy(space.policy_folder(policy)) for policy in (champion, learned["policy"]))
     history = new.network.config.history
     visited = visit(space.store, kept, discount=space.config.learn.discount, history=history)
     q = new.q(visited.observation, visited.action)
-    asked = consult(old, new, visited, ways(space, new.acting) or [new.acting])
-    way, by_old, by_new = max(asked, key=lambda each: each[1].mean())
-    before = choose(old, visited, seed=0)
-    gains = by_old - old.q(visited.observation, before), by_new - new.q(visited.observation, before)
+    asked = _consult_all(space, learned, old, visited)
+    favourite, by_old, by_own = max(asked, key=lambda each: each[1].mean())
+    critic, before = read_policy(space.policy_folder(favourite.policy)), choose(old, visited, seed=0)
+    gains = by_old - old.q(visited.observation, before), by_own - critic.q(visited.observation, before)
     return {
         "episodes": visited.episodes,
         "steps": len(q),
         "batches": list(kept.batch_ids),
         "ways": [
-            {"way": name, "q": float(judged.mean()), "own_q": float(own.mean())}
-            for name, judged, own in asked
+            {**entrant.facts(), "q": float(judged.mean()), "own_q": float(own.mean())}
+            for entrant, judged, own in asked
         ],
         "advantage": mean_interval((gains[0] + gains[1]) / 2, visited.episode)
-        | {"way": way, "by_champion": float(gains[0].mean()), "by_candidate": float(gains[1].mean())},
+        | {
+            **favourite.facts(),
+            "by_champion": float(gains[0].mean()),
+            "by_candidate": float(gains[1].mean()),
+        },
         **_worth(q, visited),
     }
+
+
+def _consult_all(
+    space: Workspace, learned: Outcome, old: Policy, visited: Visited
+) -> list[tuple[Entrant, np.ndarray, np.ndarray]]:
+    """For each entrant, in their order, what the champion's critic expects of it and its own, `[M]` each."""
+    found = []
+    for policy, group in groupby(everyone(space, learned), key=lambda entrant: entrant.policy):
+        own, new = list(group), read_policy(space.policy_folder(policy))
+        said = consult(old, new, visited, [entrant.way for entrant in own])
+        found += [(entrant, by_old, by_new) for entrant, (_, by_old, by_new) in zip(own, said)]
+    return found
 
 
 def consult(
@@ -157,9 +180,10 @@ def with_screen(space: Workspace, number: int, verdict: Outcome) -> Outcome:
 def trust(space: Workspace, number: int) -> dict[str, Any]:
     """What the screen has earned in the rounds before this one: `order` and `rejection`."""
     agreed, right = [], []
+    several = "checkpoints" in (space.outcome(number, "learn") or {})
     for k in [k for k in space.rounds() if 0 < k < number]:
         screened, raced, verdict = (space.outcome(k, stage) for stage in ("screen", "race", "gate"))
-        if screened is None:
+        if screened is None or any("step" in each for each in screened["ways"]) is not several:
             continue
         if raced and (tau := agreement(screened["ways"], raced["tried"])) is not None:
             agreed.append((tau + 1) / 2)
@@ -173,8 +197,8 @@ def agreement(asked: Sequence[Outcome], tried: Sequence[Outcome]) -> float | Non
     """Kendall's tau-b of the screen's values and the race's rates; None where one tells nothing apart."""
     from scipy.stats import kendalltau
 
-    rates = {each["way"]: each["successes"] / each["episodes"] for each in tried if each["episodes"]}
-    pairs = [(each["q"], rates[each["way"]]) for each in asked if each["way"] in rates]
+    rates = {label(each): each["successes"] / each["episodes"] for each in tried if each["episodes"]}
+    pairs = [(each["q"], rates[label(each)]) for each in asked if label(each) in rates]
     if len(pairs) < 2 or any(len(set(values)) < 2 for values in zip(*pairs)):
         return None
     values, found = zip(*pairs)
@@ -190,7 +214,7 @@ def sentence(screened: Outcome) -> str:
     told = "it has both outcomes nowhere" if auc is None else f"it tells success at {auc:.2f}"
     between = "" if gain["low"] is None else f" ({gain['low']:+.3f} to {gain['high']:+.3f})"
     return (
-        f"on {screened['episodes']} episodes kept out: {gain['way']} {gain['mean']:+.3f}{between} over "
+        f"on {screened['episodes']} episodes kept out: {label(gain)} {gain['mean']:+.3f}{between} over "
         f"the champion; {told}, and is off by {screened['calibration']['error']:.3f}"
     )
 

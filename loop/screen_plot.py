@@ -5,6 +5,8 @@ from typing import Any
 from .plot import new_figure, plain_axes, png
 
 BLUE, GREY = "#0550ae", "#57606a"
+EARLIER = "^", "v", "s"
+"""Marks of earlier checkpoints, oldest first."""
 
 
 def screen_png(screened: dict[str, Any]) -> bytes:
@@ -26,12 +28,26 @@ def screen_png(screened: dict[str, Any]) -> bytes:
     top = max(max(middle.get_xlim()[1], middle.get_ylim()[1]), 1e-6)
     middle.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1)
     middle.set(xlabel="Q", ylabel="discounted return that followed")
-    names = [way["way"].replace("q_guided of ", "") for way in screened["ways"]]
-    for key, mark, color, label in (("q", "o", BLUE, "champion's critic"), ("own_q", "x", GREY, "its own")):
-        values = [way[key] - screened["ways"][0][key] for way in screened["ways"]]  # their levels differ
-        right.plot(names, values, mark, color=color, label=label)
-    right.set(xlabel="way of acting (actions drawn)", ylabel="Q above that of the first way")
+    _ways(right, screened["ways"])
     for axes in (left, middle, right):
         plain_axes(axes)
         axes.legend(fontsize=8, frameon=False)
     return png(figure)
+
+
+def _ways(axes: Any, ways: list[dict[str, Any]]) -> None:
+    """What the champion's critic expects of each way; of earlier checkpoints, too, on the same scale."""
+    last = [way for way in ways if "step" not in way]
+    for key, mark, color, label in (("q", "o", BLUE, "champion's critic"), ("own_q", "x", GREY, "its own")):
+        values = [way[key] - last[0][key] for way in last]  # their levels differ
+        axes.plot([_name(way) for way in last], values, mark, color=color, label=label)
+    steps = sorted({way["step"] for way in ways if "step" in way})
+    for step, mark in zip(steps, EARLIER):
+        own = [way for way in ways if way.get("step") == step]
+        names, values = [_name(way) for way in own], [way["q"] - last[0]["q"] for way in own]
+        axes.plot(names, values, mark, color=BLUE, fillstyle="none", label=f"champion's critic, step {step}")
+    axes.set(xlabel="way of acting (actions drawn)", ylabel="Q above that of the first way")
+
+
+def _name(way: dict[str, Any]) -> str:
+    return way["way"].replace("q_guided of ", "")

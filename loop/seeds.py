@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 Purpose = Literal[
-    "demonstration", "collection", "gate", "baseline", "final", "manual", "race", "reference", "approval"
+    "demonstration",
+    "collection",
+    "gate",
+    "baseline",
+    "final",
+    "manual",
+    "race",
+    "reference",
+    "approval",
+    "checkpoint",
 ]
 
 POSITIONS, ROUNDS, RUNS = 2**24, 2**16, 2**16

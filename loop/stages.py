@@ -82,7 +82,8 @@ def learn(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Out
     wanted = round(settings.samples_per_row * fresh / settings.batch_size)
     steps = min(max(wanted, settings.minimum_steps), settings.maximum_steps)
     config = pac_run(space, steps)
-    return run_learner(space, number, "learn", f"r{number:03d}-pac", config, start, progress)
+    name, checkpoints = f"r{number:03d}-pac", settings.checkpoints
+    return run_learner(space, number, "learn", name, config, start, progress, checkpoints)
 
 
 def gate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:

@@ -192,5 +192,9 @@ class Ui:
         if scroll_to is not None:
             scroll_to.scroll_into_view_if_needed()
         self.page.wait_for_timeout(2000)  # what slides in has arrived
-        seen = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE)
+        seen = (
+            Image.open(io.BytesIO(self.page.screenshot()))
+            .convert("RGB")
+            .quantize(128, Image.Quantize.MAXCOVERAGE)
+        )
         seen.save(Path(folder) / f"{name}.png", optimize=True)

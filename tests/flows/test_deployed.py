@@ -1,10 +1,12 @@
 """The forms ask what the settings mean; the flows end in a sentence. No server is needed here."""
 
+import json
 import logging
 
 import numpy as np
 import pytest
 
+from pacloop.datasets import Episode
 from pacloop.datasets.formats.detect import FORMATS
 from pacloop.flows.environment import prepare
 from pacloop.loop.config import Improve, parse_config
@@ -106,17 +108,59 @@ def test_a_users_mistake_is_a_failed_run_with_a_sentence(space, tmp_path):
         (deployed.rollback_flow.fn(str(space.folder), "why", "anna"), "no champion before this one"),
         (deployed.rollback_flow.fn(str(tmp_path / "nowhere"), "why", ""), "is no workspace"),
         (deployed.inject_flow.fn(str(space.folder), "/nowhere.npz", "auto", "", "", False), "does not exist"),
-        (deployed.evaluate_flow.fn(str(space.folder), "r009-pac", 4), "r009-pac"),
+        (deployed.evaluate_flow.fn(str(space.folder), "r009-pac", 4, "", False), "r009-pac"),
+        (deployed.evaluate_flow.fn(str(space.folder), "a", 4, "a", False), "cannot be compared with itself"),
+        (deployed.evaluate_flow.fn(str(space.folder), "a", 4, "", True), "fill in against"),
     ]:
         assert state.is_failed(), state
         assert says in state.message
+
+
+@pytest.mark.parametrize(
+    ("policy", "against", "words"), [("good", "bad", "better"), ("bad", "good", "rejected")]
+)
+def test_two_policies_are_compared_as_on_the_command_line(space, no_server, policy, against, words):
+    """All that is to be played is on the disk already, as after a kill."""
+    for name, score, stage in ((policy, policy == "good", ""), (against, against == "good", "-against")):
+        put_policy(space, name)
+        made = [episode(space, seed, float(score)) for seed in range(20)]
+        origin = {"policy": name, "stage": f"compare0000{stage}"}
+        batch = f"r000-compare0000{stage}-00000"
+        space.store.append(made, batch_id=batch, source="evaluation", round=0, origin=origin)
+    state = deployed.evaluate_flow.fn(str(space.folder), policy, 20, against, False)
+    assert state.is_completed(), state.message
+    assert no_server["name"] == f"evaluate {policy} against {against} - {words}"
+    record = json.loads((space.folder / "evaluations" / "0000.json").read_text())
+    assert (record["policy"], record["against"], record["decision"]) == (policy, against, words)
+    assert record["reason"] in state.message
+    page = no_server["evaluation"]
+    assert page.startswith(f"# {policy} against {against}: {words}")
+    assert f"| policy | `{policy}` |" in page and f"| against | `{against}` |" in page
+
+
+def put_policy(space, name):
+    import torch
+
+    from pacloop.learner.checkpoint import PolicyRecord, write_policy
+    from pacloop.learner.config import PacConfig
+    from pacloop.learner.policy import Acting
+
+    record = PolicyRecord(name, space.task.schema, PacConfig(), Acting("sample"), {"round": 0}, {})
+    write_policy(space.policy_folder(name), record, {"w": torch.zeros(1)})
+
+
+def episode(space, seed, score):
+    fields = space.task.schema.observation.items()
+    seen = {name: np.full((3, *field.shape), seed, np.float32) for name, field in fields}
+    flow = np.ones(2, np.float32)
+    return Episode(seen, np.zeros((2, 5), np.float32), 0 * flow, flow, score=score, seed=seed)
 
 
 def test_a_workspace_in_use_is_skipped(space):
     with lease(space.folder):
         for state in (
             deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0, False),
-            deployed.evaluate_flow.fn(str(space.folder), "", 4),
+            deployed.evaluate_flow.fn(str(space.folder), "", 4, "", False),
         ):
             assert (state.type.value, state.name) == ("CANCELLED", "Skipped")
             assert "is in use by process" in state.message

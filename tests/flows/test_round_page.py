@@ -31,6 +31,21 @@ def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
     assert len(page) < 300_000
 
 
+def test_a_rounds_page_names_checkpoints(two_rounds):
+    space = two_rounds
+    before = {stage: space.outcome(1, stage) for stage in ("learn", "race")}
+    kept = [{"policy": f"r001-pac-s{step}", "step": step} for step in (250, 375)]
+    earlier = {"actions": 2, "way": "q_guided of 2", "step": 375, "successes": 4, "episodes": 6}
+    raced = {"policy": "r001-pac-s375-n2", "tried": [*before["race"]["tried"], earlier]}
+    space.write_outcome(1, "learn", before["learn"] | {"checkpoints": kept})
+    space.write_outcome(1, "race", before["race"] | raced)
+    page = round_page(space, 1, space.outcome(1, "gate"), FILMS, Links({}, ""))
+    for stage, outcome in before.items():
+        space.write_outcome(1, stage, outcome)
+    assert "500 gradient steps; kept besides: step 250, 375 |" in page
+    assert "q_guided of 4 50%, q_guided of 2 (step 375) 67%; the candidate is `r001-pac-s375-n2` |" in page
+
+
 def test_without_pictures_a_page_says_why(two_rounds):
     verdict = {"decision": "reached", "reason": "r001-pac is good enough"}
     page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), Links({}, ""))

@@ -97,9 +97,10 @@ def put_policies():
     from pacloop.learner.config import PacConfig
     from pacloop.learner.policy import Acting
 
-    def put_policies(space, *names):
+    def put_policies(space, *names, lineage=None):
         for name in names:
-            record = PolicyRecord(name, space.task.schema, PacConfig(), Acting("sample"), {"round": 0}, {})
+            made = lineage or {"round": 0}
+            record = PolicyRecord(name, space.task.schema, PacConfig(), Acting("sample"), made, {})
             write_policy(space.policy_folder(name), record, {"w": torch.zeros(1)})
 
     return put_policies
@@ -107,6 +108,17 @@ def put_policies():
 
 def judge(space, collectors):
     return stages.gate(space, 1, lambda: collectors, silent)
+
+
+def test_a_verdict_says_of_which_step_earlier_weights_are(make, put_policies):
+    space = make(Collectors({"old": 0.5}))
+    put_policies(space, "new-s80", lineage={"round": 1, "step": 80, "learn": {"steps": 160}})
+    space.write_outcome(1, "race", {"policy": "new-s80"})
+    found = judge(space, Collectors({"old": 0.5, "new-s80": 0.9}))
+    assert (found["decision"], found["candidate"]) == ("promoted", "new-s80")
+    assert found["checkpoint"] == "step 80 of 160"
+    assert "; the candidate's weights are those of step 80 of 160" in found["reason"]
+    assert space.registry.history()[-1].reason == found["reason"]
 
 
 def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):

@@ -97,3 +97,12 @@ def test_a_policy_whose_round_is_not_on_record(run, put_policy):
     assert "stranger" not in learned_by(space, f"{demo}/0")
     with pytest.raises(LoopError, match="no policy 'x'; known: r000-pac, r001-pac, stranger"):
         policy_facts(space, space.store, "x")
+
+
+def test_weights_of_an_earlier_step_say_so(run, put_policy):
+    space, _ = run
+    for step in (120, 80):
+        put_policy(f"r001-pac-s{step}", 1, parent="r000-pac", learn={"steps": 160}, step=step)
+    assert policy_ids(space) == ["r000-pac", "r001-pac", "r001-pac-s80", "r001-pac-s120"]
+    found = [policy_facts(space, space.store, policy)["checkpoint"] for policy in policy_ids(space)]
+    assert found == [None, None, "step 80 of 160", "step 120 of 160"]

@@ -67,8 +67,9 @@ def test_a_race_has_no_known_end(space, batch, tally):
         space.write_outcome(1, stage, {"seconds": 1.0})
     assert now(space, []).stage == "screen"
     space.write_outcome(1, "screen", {"seconds": 1.0})
-    at = now(space, [played(batch, 1, "race-n2", 50, 40.0), played(batch, 1, "race-n16", 50, 10.0)])
-    assert (at.stage, at.done, at.total, at.note) == ("race", 100, None, "success 50%")
+    names = ("race-n2", "race-n16", "race-sample", "race-s80-n2")
+    at = now(space, [played(batch, 1, name, 50, score) for name, score in zip(names, (40, 10, 20, 30))])
+    assert (at.stage, at.done, at.total, at.note) == ("race", 200, None, "success 50%")
 
 
 def test_an_ended_round_is_at_nothing_until_it_is_measured(space, batch, tally, verdict):

@@ -14,8 +14,8 @@ from pacloop.learner.config import PacConfig
 from pacloop.learner.pac import Pac
 from pacloop.learner.policy import Acting
 from pacloop.loop.config import parse_config
+from pacloop.loop.entrants import Entrant, entrants, ways
 from pacloop.loop.progress import silent
-from pacloop.loop.race import entrants
 from pacloop.loop.screen import agreement, held_out, learnable, screen, trust, with_screen
 from pacloop.loop.screen_plot import screen_png
 from pacloop.loop.stages import append
@@ -114,6 +114,28 @@ def test_a_candidate_that_is_the_champion_has_no_advantage(played, tmp_path):
     space.round_folder(3).rmdir()
 
 
+def test_one_judge_is_asked_about_all_that_the_learner_kept(played):
+    """Weights are ordered as the champion's critic likes them, whatever their own critics say."""
+    put(played, "r004-pac", 1)
+    put(played, "r004-pac-s50", 2)
+    checkpoints = [{"policy": "r004-pac-s50", "step": 50}]
+    played.write_outcome(4, "begin", {"champion": "r000-pac"})
+    played.write_outcome(4, "learn", {"policy": "r004-pac", "checkpoints": checkpoints})
+    found, alone = screen(played, 4, lambda: None, silent), played.outcome(1, "screen")
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["ways"][:3] == alone["ways"], "what is asked of the last weights stays as it is"
+    ways = ["q_guided of 2", "q_guided of 4", "q_guided of 16"]
+    assert [(way["way"], way["step"]) for way in found["ways"][3:]] == [(way, 50) for way in ways]
+    best, gain = max(found["ways"], key=lambda way: way["q"]), found["advantage"]
+    assert (gain["way"], gain.get("step")) == (best["way"], best.get("step"))
+    assert found["discrimination"] == alone["discrimination"], "of the last weights' critic"
+    page = screen_page(found)
+    assert "| q_guided of 16 |" in page and "| q_guided of 16 (step 50) |" in page
+    for path in played.round_folder(4).iterdir():
+        path.unlink()
+    played.round_folder(4).rmdir()
+
+
 def test_a_verdict_carries_the_figures_and_those_of_the_gates_own_episodes(played, verdict):
     given = verdict("rejected", "r001-pac", 1, 2)
     found = with_screen(played, 1, given)
@@ -141,7 +163,8 @@ def test_where_nothing_is_kept_out_nothing_is_asked(space):
     found = screen(space, 1, lambda: None, silent)
     assert (found["episodes"], found["ways"], found["rejects"]) == (0, [], False)
     assert screen_page(found).startswith("## What the critics think\n\nNo episodes are kept out")
-    assert len(entrants(space, 1, Acting("q_guided", 4))[0]) == 4
+    found = [Entrant("b", way) for way in ways(space, Acting("q_guided", 4))]
+    assert entrants(space, 1, found) == (found, {})
 
 
 def asked(*values):
@@ -198,6 +221,17 @@ def test_rounds_without_a_no_say_nothing_about_rejecting(past):
     assert found["order"]["earned"] and found["rejection"]["rounds"] == 0
 
 
+def test_what_ways_have_shown_says_nothing_of_checkpoints(past, space):
+    assert past([True] * 9, [True] * 9)["order"]["earned"]
+    space.write_outcome(10, "learn", {"checkpoints": []})
+    assert [earned["rounds"] for earned in trust(space, 10).values()] == [0, 0]
+    for number in range(1, 10):
+        screened = space.outcome(number, "screen")
+        late = [each | {"step": 50} for each in screened["ways"]]
+        space.write_outcome(number, "screen", screened | {"ways": late})
+    assert trust(space, 10)["rejection"]["earned"], "these rounds had checkpoints, too"
+
+
 def test_a_screen_that_knows_nothing_is_seldom_trusted():
     """Random orders of four ways, looked at after each of 40 rounds: 2,000 runs, .05 at most."""
     from pacloop.loop.betting import log_wealth
@@ -215,8 +249,9 @@ def test_a_trusted_order_halves_the_race_and_an_untrusted_one_does_nothing(space
         trusted = {"order": {"earned": earned}, "rejection": {"earned": rejects}}
         outcome = {"ways": asked(2, 4, 3, 1), "trust": trusted, "rejects": rejects}
         space.write_outcome(1, "screen", outcome)
-        found, expected = entrants(space, 1, Acting("q_guided", 4))
-        return [way.actions for way in found], expected
+        everybody = [Entrant("r001-pac", way) for way in ways(space, Acting("q_guided", 4))]
+        found, expected = entrants(space, 1, everybody)
+        return [entrant.way.actions for entrant in found], expected
 
     assert screened(False) == ([2, 4, 8, 16], {})
     assert screened(True) == ([4, 8], dict(zip(WAYS, (2, 4, 3, 1))))
