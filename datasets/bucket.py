@@ -1,14 +1,16 @@
-"""An object store (S3 and its like) as a dataset needs it: whole objects, and errors in one sentence.
+"""An object store (S3 and its like) as a run needs it: whole objects, and errors in one sentence.
 
-Everything rests on one request of the store: `create` fails where the object exists already, whoever made
-it (`If-None-Match: *`). Credentials come from the environment or the machine's role, and go nowhere else.
+Everything rests on two requests of the store: `create` fails where the object exists already, whoever made
+it (`If-None-Match: *`), and `replace` fails where it is no longer the one that was seen (`If-Match`).
+Credentials come from the environment or the machine's role, and go nowhere else.
 """
 
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import DatasetError
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
 SCHEMES = ("s3", "gs", "az")
@@ -33,6 +36,25 @@ _CODE = re.compile(r"<Code>(\w+)</Code>")
 _ROLE = "169.254."  # where the library asks for the machine's role, having found no credentials
 
 
+Version = Mapping[str, str]
+"""What tells one content of an object from another, as the store calls it."""
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object as it was read.
+
+    Attributes:
+      raw: its content.
+      version: which of its contents that is.
+      written: when it was written, by the store's clock.
+    """
+
+    raw: bytes
+    version: Version
+    written: datetime
+
+
 class Bucket:
     """The objects under one URL. Every method raises DatasetError where the store cannot be used."""
 
@@ -40,11 +62,11 @@ class Bucket:
         """Open a URL; no request is made yet. Raises DatasetError where it is none of `SCHEMES`."""
         if "@" in url:
             raise DatasetError(
-                "a dataset's url must not hold credentials: set AWS_ACCESS_KEY_ID and the like"
+                "the url of a bucket must not hold credentials: set AWS_ACCESS_KEY_ID and the like"
             )
         if not _URL.fullmatch(url):
             raise DatasetError(
-                f"{url!r} is no dataset's url, which would be s3://bucket/prefix, or gs, or az"
+                f"{url!r} is no url of a bucket, which would be s3://bucket/prefix, or gs, or az"
             )
         from obstore.store import from_url
 
@@ -65,6 +87,22 @@ class Bucket:
             return False
         return True
 
+    def replace(self, key: str, raw: bytes, seen: Version | None) -> Version | None:
+        """Write an object that is still the one `seen`, or that there is none of where that is None.
+
+        Returns its new version; None, and leaves the object alone, where somebody else has written it. A
+        request that was answered too late was sent again, and finds its own work.
+        """
+        import obstore
+
+        mode: Any = dict(seen) if seen else "create"
+        try:
+            with self._told(key, "written"):
+                return _version(obstore.put(self._store, key, raw, mode=mode))
+        except (_Exists, _Missing):
+            found = self.fetch(key)
+            return found.version if found and found.raw == raw else None
+
     def upload(self, path: Path, key: str) -> None:
         """Make an object of a file."""
         import obstore
@@ -82,6 +120,17 @@ class Bucket:
         except _Missing:
             return None
 
+    def fetch(self, key: str) -> Object | None:
+        """An object's content with its version; None where there is none."""
+        import obstore
+
+        try:
+            with self._told(key, "read"):
+                got = obstore.get(self._store, key)
+                return Object(bytes(got.bytes()), _version(got.meta), got.meta["last_modified"])
+        except _Missing:
+            return None
+
     def download(self, key: str, path: Path | None) -> str:
         """Read an object into a file, or nowhere; the SHA-256 of what came."""
         import obstore
@@ -95,14 +144,11 @@ class Bucket:
 
     def list(self, under: str) -> dict[str, datetime]:
         """The objects whose keys begin with the folder `under`, each with the time it was written."""
-        import obstore
+        return {meta["path"]: meta["last_modified"] for meta in self._listed(under)}
 
-        with self._told(under, "listed"):
-            return {
-                meta["path"]: meta["last_modified"]
-                for chunk in obstore.list(self._store, under)
-                for meta in chunk
-            }
+    def tags(self, under: str) -> dict[str, str | None]:
+        """The objects whose keys begin with the folder `under`, each with the `e_tag` of its version."""
+        return {meta["path"]: meta["e_tag"] for meta in self._listed(under)}
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those that are gone already do not matter."""
@@ -115,6 +161,12 @@ class Bucket:
         """What sentences call an object."""
         return f"{self.url}/{key}".rstrip("/")
 
+    def _listed(self, under: str) -> "list[ObjectMeta]":
+        import obstore
+
+        with self._told(under, "listed"):
+            return [meta for chunk in obstore.list(self._store, under) for meta in chunk]
+
     @contextmanager
     def _told(self, key: str, verb: str) -> Iterator[None]:
         from obstore import exceptions
@@ -123,7 +175,7 @@ class Bucket:
             yield
         except (exceptions.BaseError, FileNotFoundError) as error:
             kind = DatasetError
-            if isinstance(error, exceptions.AlreadyExistsError):
+            if isinstance(error, exceptions.AlreadyExistsError | exceptions.PreconditionError):
                 kind = _Exists
             elif isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
                 kind = _Missing
@@ -131,11 +183,15 @@ class Bucket:
 
 
 class _Exists(DatasetError):
-    """There is such an object."""
+    """There is such an object, or another one than was asked for."""
 
 
 class _Missing(DatasetError):
     """There is no such object."""
+
+
+def _version(told: Mapping[str, Any]) -> Version:
+    return {name: told[name] for name in ("e_tag", "version") if told.get(name)}
 
 
 def _reason(error: Exception) -> str:

@@ -132,7 +132,7 @@ def approval_page(space: Workspace, asked: Question) -> str:
         picture(success_png(space), "success per round"),
         *strips(film(space, episodes_to_show(space, asked.round))),
         f"Unanswered for {space.config.gate.approve_hours:g} hours, the champion stays. In a terminal: "
-        f"`pacloop approve` or `pacloop reject`, with `--workspace {space.folder.resolve()} --reason ...`",
+        f"`pacloop approve` or `pacloop reject`, with `--workspace {space.address} --reason ...`",
     ]
     return fitted(lines)
 

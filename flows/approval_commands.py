@@ -1,6 +1,5 @@
 """`pacloop approve` and `pacloop reject`: a person's word on a promotion that waits."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,13 +27,14 @@ def reject(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> No
     _answer(workspace, "reject", reason, by)
 
 
-def _answer(workspace: Path, decision: "Decision", reason: str, by: str, episodes: int = 0) -> None:
+def _answer(workspace: str, decision: "Decision", reason: str, by: str, episodes: int = 0) -> None:
     from ..loop.approval import Answer, answer
-    from ..loop.lease import current_holder
+    from ..loop.lease import at_work
     from ..loop.workspace import Workspace
 
-    asked = answer(Workspace.open(workspace), Answer(decision, by or user(), reason, episodes))
+    space = Workspace.open(workspace)
+    asked = answer(space, Answer(decision, by or user(), reason, episodes))
     said = {"approve": "approved", "reject": "rejected", "more episodes": f"{episodes} more episodes"}
     print(f"round {asked.round}, {asked.candidate}: {said[decision]}")
-    holder = current_holder(workspace)
+    holder = at_work(space)
     print(f"taken up by {holder}" if holder else "taken up by the next: pacloop improve")

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from httpx import HTTPStatusError, TransportError
 
-from ..loop.stages import Outcome
+from ..loop.workspace import Outcome, Place
 from .rounds import close_dead_runs
 from .server import answers, configured
 
@@ -19,7 +18,7 @@ UNREACHED = "Failed to reach API"
 
 
 def shown(
-    folder: Path, flow: Callable[..., Outcome], plain: Callable[..., Outcome]
+    place: Place, flow: Callable[..., Outcome], plain: Callable[..., Outcome]
 ) -> Callable[..., Outcome]:
     """Play `flow`, and play it again where Prefect's API was away meanwhile; `plain` where it stays away.
 
@@ -36,7 +35,7 @@ def shown(
                 print(f"Prefect's API is away ({type(error).__name__}); the loop goes on", flush=True)
                 if not _back():
                     return plain(*asked)
-                close_dead_runs(folder)
+                close_dead_runs(place)
 
     return play
 

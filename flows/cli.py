@@ -58,8 +58,10 @@ def demo(
     episodes: Annotated[int, typer.Option(min=1, help="Demonstrations to start from.")] = 200,
 ) -> None:
     """Demonstrate and improve on the stacking task, with the README's settings, for about 20 minutes."""
-    if (workspace / "pacloop.toml").exists() and (found := _open(workspace).config.seed) != seed:
-        raise PacloopError(f"{workspace} is a run with seed {found}, not {seed}; name another --workspace")
+    from ..loop.workspace import Workspace
+
+    if (space := Workspace.find(workspace)) and (found := space.config.seed) != seed:
+        raise PacloopError(f"{space.place} is a run with seed {found}, not {seed}; name another --workspace")
     demonstrate(task="pacloop/stack", episodes=episodes, seed=seed, out=None, workspace=workspace)
     improve(workspace=workspace, rounds=None, until=None, minutes=DEMO_MINUTES)
 
@@ -218,11 +220,11 @@ def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> 
 
 
 @app.command()
-def doctor(as_json: JsonOption = False) -> None:
-    """Say what this machine has, what is wrong, and what to do about it."""
+def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """Say what this machine has, what is wrong, and what to do about it; and whether a bucket is in reach."""
     from .doctor import checks
 
-    found = checks()
+    found = checks(workspace)
     if as_json:
         _print_json([vars(check) for check in found])
     else:
@@ -255,7 +257,7 @@ def main() -> None:
         raise
 
 
-def _stage(workspace: Path, name: str) -> None:
+def _stage(workspace: str, name: str) -> None:
     from ..loop import stages
     from ..loop.round import learn_candidate, next_round
     from .display import progress_bars
@@ -271,7 +273,7 @@ def _stage(workspace: Path, name: str) -> None:
     print(f"round {number}, {name}: " + ", ".join(f"{k} {v}" for k, v in shown.items()))
 
 
-def _open(workspace: Path) -> Any:
+def _open(workspace: str) -> Any:
     from ..loop.workspace import Workspace
 
     return Workspace.open(workspace)

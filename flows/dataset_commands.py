@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from ..datasets import EpisodeStore
 
 WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="PACLOOP_WORKSPACE", help="Folder of the run.")
+    str,
+    typer.Option(
+        "--workspace", "-w", envvar="PACLOOP_WORKSPACE", help="Folder of the run, or its URL in a bucket."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
@@ -20,7 +23,7 @@ Approve = Annotated[
     bool | None,
     typer.Option("--approve/--no-approve", help="Ask a person before each promotion; as the settings say."),
 ]
-HERE = Path("workspace")
+HERE = "workspace"
 
 dataset = typer.Typer(name="dataset", help="Look at the episodes and check them.", no_args_is_help=True)
 
@@ -127,7 +130,7 @@ def _episodes(count: int) -> str:
     return f"{count} episode{'' if count == 1 else 's'}"
 
 
-def show_quarantine(workspace: Path, as_json: bool) -> None:
+def show_quarantine(workspace: str, as_json: bool) -> None:
     """Print every episode that an injection did not take, with its reasons."""
     from ..datasets.quarantine import read_quarantine
 
@@ -142,7 +145,7 @@ def show_quarantine(workspace: Path, as_json: bool) -> None:
     print(f"{sum(len(record['entries']) for record in records)} episodes in quarantine")
 
 
-def _store(workspace: Path) -> "EpisodeStore":
+def _store(workspace: str) -> "EpisodeStore":
     from ..loop.workspace import Workspace
 
     return Workspace.open(workspace).open_store()

@@ -22,7 +22,7 @@ def deploy(
 ) -> None:
     """Register the workspace's deployments with a work pool; a Prefect worker then runs them.
 
-    The worker must run where the workspace's folder and pacloop are.
+    The worker must run where pacloop is, and the workspace, unless that is in a bucket.
     """
     from .server import prefect_server
 
@@ -36,7 +36,7 @@ def deploy(
         for deployment in made:
             deployment.job_variables = {"env": DEFAULTS}
             deployment.apply(work_pool_name=pool)
-    print(f"{told.folder} is registered with pool {pool} at {url.removesuffix('/api')}:")
+    print(f"{told.workspace} is registered with pool {pool} at {url.removesuffix('/api')}:")
     print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
     print(told.sentence())
     print(f"a worker runs them: prefect worker start --pool {pool}", flush=True)

@@ -21,7 +21,7 @@ from ..loop.config import Gate, Improve
 from ..loop.errors import InUse
 from ..loop.fetch import fetched, recorded_url
 from ..loop.inject import Request, inject
-from ..loop.lease import lease
+from ..loop.lease import hold
 from ..loop.measuring import compare, compared, measure
 from ..loop.round import next_round
 from ..loop.workspace import Workspace
@@ -39,9 +39,9 @@ def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
 
     Where another run holds the workspace already, that one has seen to them.
     """
-    folder = Path(flow_run.parameters["workspace"])
-    with suppress(PacloopError), lease(folder):
-        close_dead_runs(folder, Cancelled(message="the run that began it was cancelled"))
+    place = flow_run.parameters["workspace"]
+    with suppress(PacloopError), hold(Workspace.open(place)):
+        close_dead_runs(place, Cancelled(message="the run that began it was cancelled"))
 
 
 @flow(name="improve", flow_run_name="improve", log_prints=True, on_cancellation=[close_children])
@@ -55,11 +55,10 @@ def improve_flow(
     """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
 
     def work() -> tuple[str, str]:
-        folder = Path(workspace)
-        total = next_round(Workspace.open(folder)) - 1 + rounds
+        total = next_round(Workspace.open(workspace)) - 1 + rounds
         with progress_bars() as progress:
             ended = improve_with_prefect(
-                folder, progress, rounds=total, until=until, minutes=minutes, approve=approve
+                workspace, progress, rounds=total, until=until, minutes=minutes, approve=approve
             )
         reached = "reached" if ended.good else "not reached"
         return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
@@ -81,7 +80,7 @@ def inject_flow(
     """Check episodes from outside and add the good ones; the next round learns from them."""
 
     def work() -> tuple[str, str]:
-        space = Workspace.open(Path(workspace))
+        space = Workspace.open(workspace)
         url = recorded_url(path)
         with fetched(path) as here, progress_bars() as progress:
             request = Request(here, format, note=note, by=who or user(), strict=strict, url=url)
@@ -113,7 +112,7 @@ def evaluate_flow(
     def work() -> tuple[str, str]:
         if paired and not against:
             raise PacloopError("paired needs the other policy: fill in against")
-        with progress_bars() as progress, session(Path(workspace), progress) as ours:
+        with progress_bars() as progress, session(workspace, progress) as ours:
             if against:
                 outcome = compare(
                     ours.space,
@@ -144,7 +143,7 @@ def rollback_flow(
     """Put the champion before this one in force again."""
 
     def work() -> tuple[str, str]:
-        space = Workspace.open(Path(workspace))
+        space = Workspace.open(workspace)
         by = who or user()
         before, after = space.registry.rollback(reason=reason, by=by)
         publish(space)

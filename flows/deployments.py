@@ -29,7 +29,7 @@ def check_name(wanted: "Wanted") -> None:
     only = DeploymentFilter(name=DeploymentFilterName(any_=names))
     with get_client(sync_client=True) as client:
         found = client.read_deployments(deployment_filter=only)
-    others = {d.parameters.get("workspace") for d in found} - {wanted.folder}
+    others = {d.parameters.get("workspace") for d in found} - {wanted.workspace}
     if others:
         raise LoopError(
             f"the server knows another workspace as {wanted.name!r}, {others.pop()}: choose another --name"
@@ -48,7 +48,7 @@ def check_pool(name: str) -> None:
 
 
 def _deployment(wanted: "Wanted", flow: "Flow[..., Any]") -> RunnerDeployment:
-    parameters: dict[str, Any] = {"workspace": wanted.folder}
+    parameters: dict[str, Any] = {"workspace": wanted.workspace}
     settings, scheduled = wanted.space.config.improve, {}
     if flow is improve_flow:
         parameters |= {"rounds": wanted.rounds, "until": wanted.until, "minutes": settings.minutes}
@@ -60,7 +60,8 @@ def _deployment(wanted: "Wanted", flow: "Flow[..., Any]") -> RunnerDeployment:
         flow,
         name=wanted.deployment(flow),
         parameters=parameters,
-        description=f"{flow.description}\n\nWorkspace: `{wanted.folder}`, task: {wanted.space.config.task}.",
+        description=f"{flow.description}\n\nWorkspace: `{wanted.workspace}`, "
+        f"task: {wanted.space.config.task}.",
         tags=["pacloop", wanted.name],
         paused=False,
         entrypoint_type=EntrypointType.MODULE_PATH,

@@ -32,8 +32,11 @@ class Check:
     advice: str = ""
 
 
-def checks() -> list[Check]:
-    """Look at everything; some seconds, since the simulator and Ray's store are tried for real."""
+def checks(workspace: str) -> list[Check]:
+    """Look at everything; some seconds, since the simulator and Ray's store are tried for real.
+
+    A workspace that is a URL is looked at, too.
+    """
     return [
         _python(),
         *_packages(),
@@ -44,6 +47,7 @@ def checks() -> list[Check]:
         _rendering(),
         _prefect(),
         _ray(),
+        *_bucket(workspace),
     ]
 
 
@@ -118,3 +122,16 @@ def _prefect() -> Check:
 def _ray() -> Check:
     address = os.environ.get("RAY_ADDRESS", "")
     return Check("ray cluster", address or "local, started when needed")
+
+
+def _bucket(workspace: str) -> list[Check]:
+    from ..datasets.errors import PacloopError
+    from ..loop.workspace import Workspace, url_of
+
+    if not url_of(workspace):
+        return []
+    try:
+        space = Workspace.open(workspace)
+    except PacloopError as error:
+        return [Check("workspace", str(error), False, "docs/remote.md says what a bucket needs")]
+    return [Check("workspace", f"{space.place} ({space.config.task}), local copy in {space.folder}")]

@@ -89,23 +89,23 @@ def tell(
             return
         from prefect.events import emit_event
 
-        folder = str(space.folder.resolve())
-        related = [_resource("policy", f"{folder}/{name}", role) for role, name in (policies or {}).items()]
-        related += [_resource("batch", f"{folder}/{batch}", "batch") for batch in batches[:MOST_BATCHES]]
+        address = space.address
+        related = [_resource("policy", f"{address}/{name}", role) for role, name in (policies or {}).items()]
+        related += [_resource("batch", f"{address}/{batch}", "batch") for batch in batches[:MOST_BATCHES]]
         emit_event(
             f"pacloop.{event}",
             resource={
                 "prefect.resource.id": workspace_resource(space),
-                "prefect.resource.name": space.folder.resolve().name,
+                "prefect.resource.name": space.name,
             },
             related=related,
-            payload={"workspace": folder, "task": space.config.task, **figures},
+            payload={"workspace": address, "task": space.config.task, **figures},
         )
 
 
 def workspace_resource(space: "Workspace") -> str:
     """The id under which events name a workspace."""
-    return f"pacloop.workspace.{space.folder.resolve()}"
+    return f"pacloop.workspace.{space.address}"
 
 
 def _resource(kind: str, name: str, role: str) -> dict[str, str]:

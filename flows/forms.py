@@ -31,4 +31,4 @@ Episodes = Annotated[int, *Improve.model_fields["evaluation_episodes"].metadata]
 Text = Annotated[str, Field(min_length=1)]
 Format = Annotated[str, Field(json_schema_extra={"enum": ["auto", *FORMATS]})]
 
-WORKSPACE = "Folder of the run, on the machine that serves it. Leave it as it is."
+WORKSPACE = "Folder of the run, on the machine that serves it, or its URL. Leave it as it is."

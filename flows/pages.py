@@ -65,7 +65,7 @@ def success_page(space: "Workspace") -> str:
             "\n".join(reasons),
             "## Data",
             sources_table(committed(space)),
-            f"Champion: `{space.registry.champion()}`. Workspace: `{space.folder.resolve()}`.",
+            f"Champion: `{space.registry.champion()}`. Workspace: `{space.address}`.",
         ]
     )
 

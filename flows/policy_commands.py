@@ -79,7 +79,7 @@ def _batch_line(batch: dict) -> str:
     return f"{batch['id']}: {made}, {batch['episodes']} episodes, success {batch['mean_score']:.0%}"
 
 
-def _open(workspace: Path) -> "tuple[Workspace, EpisodeStore]":
+def _open(workspace: str) -> "tuple[Workspace, EpisodeStore]":
     from ..loop.workspace import Workspace
 
     space = Workspace.open(workspace)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from prefect import get_run_logger
@@ -28,13 +27,13 @@ def publish(space: Workspace) -> None:
     """
     with _shown_only():
         page = success_page(space)
-        for key in dict.fromkeys((KEY, key_of(space.folder))):
-            create_markdown_artifact(page, key=key, description=str(space.folder.resolve()))
+        for key in dict.fromkeys((KEY, key_of(space))):
+            create_markdown_artifact(page, key=key, description=space.address)
 
 
-def key_of(folder: Path) -> str:
+def key_of(space: Workspace) -> str:
     """The key of a workspace's own `success-per-round`."""
-    name = re.sub("[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
+    name = re.sub("[^a-z0-9]+", "-", space.name.lower()).strip("-")
     return f"{KEY}-{name}" if name else KEY
 
 
@@ -47,14 +46,14 @@ def publish_round(space: Workspace, number: int, verdict: Outcome) -> None:
 
 def _links(space: Workspace) -> Links:
     """Where Prefect's UI shows the latest run of each round, and all of them."""
-    mine, found, pages = str(space.folder.resolve()), {}, ""
+    mine, found, pages = space.address, {}, ""
     rounds = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
     with suppress(Exception), get_client(sync_client=True) as client:
         pages = urlsplit(ui_address(str(client.api_url).rstrip("/"))).path
         for run in client.read_flow_runs(flow_filter=rounds, sort=FlowRunSort.START_TIME_DESC, limit=200):
             if run.parameters.get("workspace") == mine:
                 found.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
-    return Links(found, f"{pages}/artifacts/key/{key_of(space.folder)}")
+    return Links(found, f"{pages}/artifacts/key/{key_of(space)}")
 
 
 @contextmanager

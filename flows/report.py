@@ -36,7 +36,7 @@ def report(
     from .report_page import report_page
 
     space = Workspace.open(workspace)
-    path = out or workspace / "report.html"
+    path = out or space.folder / "report.html"
     with progress_bars() as progress:
         text = report_page(space, _shelves(space, progress)).encode()
     write_bytes_atomically(path, text)

@@ -67,7 +67,7 @@ def _header(space: "Workspace", status: "Status") -> list[Html]:
     links = [element("a", title, href=f"#{name}") for name, title in SECTIONS.items()]
     parts = [
         element("h1", f"{space.config.task}: report"),
-        element("p", f"Workspace {space.folder.resolve().name}, {made}: {state}{at}.", class_="dim"),
+        element("p", f"Workspace {space.name}, {made}: {state}{at}.", class_="dim"),
         element("nav", *links),
         element("div", *_tiles(space, status), class_="tiles"),
     ]

@@ -60,7 +60,7 @@ def round_page(space: "Workspace", number: int, verdict: "Outcome", films: Films
         "## Data",
         _data(space, number, links),
         f"All rounds: [success-per-round]({links.story}). `pacloop policies show` and "
-        f"`pacloop dataset show` tell the rest. Workspace: `{space.folder.resolve()}`.",
+        f"`pacloop dataset show` tell the rest. Workspace: `{space.address}`.",
     ]
     return fitted(parts)
 
@@ -155,7 +155,7 @@ def _policy(space: "Workspace", policy: str | None, links: Links) -> str:
     """A policy, with a link to the run of the round that made it."""
     if policy is None:
         return "fresh weights"
-    if not (space.policy_folder(policy) / "policy.json").is_file():
+    if not space.policy_json(policy).is_file():
         return policy  # a demonstrator
     link = links.rounds.get(policy_lineage(space, policy).get("round", -1))
     return f"[{policy}]({link})" if link else f"`{policy}`"  # Prefect's UI shows no code in links

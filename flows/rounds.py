@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -26,11 +25,11 @@ from prefect.states import Cancelled, Crashed
 from ..loop.approval import Look, Question
 from ..loop.config import with_approval, with_target
 from ..loop.errors import Withdrawn
-from ..loop.lease import lease
+from ..loop.lease import hold
 from ..loop.play import Pool
 from ..loop.progress import Progress, silent
 from ..loop.round import run_final, run_round, run_start
-from ..loop.workspace import Outcome, Workspace
+from ..loop.workspace import Outcome, Place, Workspace, address_of
 from .approval import form
 from .events import tell_question, tell_verdict
 from .live import Live
@@ -62,14 +61,14 @@ _session: Session | None = None
 
 @contextmanager
 def session(
-    folder: Path, progress: Progress = silent, until: float | None = None, approve: bool | None = None
+    place: Place, progress: Progress = silent, until: float | None = None, approve: bool | None = None
 ) -> Iterator[Session]:
     """Hold a workspace for the flows of this process: its lease, and collectors once they are needed.
 
     Raises InUse where another process holds it. `until` and `approve` replace what its settings say.
     """
     global _session
-    space = Workspace.open(folder)
+    space = Workspace.open(place)
     if until is not None:
         space = replace(space, config=with_target(space.config, until))
     if approve is not None:
@@ -91,7 +90,7 @@ def session(
             )
         return pools[0]
 
-    with lease(folder):
+    with hold(space, progress):
         space.store.clean()
         live = Live(progress)
         _session = Session(space, pool, live)
@@ -154,7 +153,7 @@ def final_flow(workspace: str, number: int, policy: str) -> Outcome:
         return outcome
 
 
-def close_dead_runs(folder: Path, state: State[Any] | None = None) -> None:
+def close_dead_runs(place: Place, state: State[Any] | None = None) -> None:
     """Mark runs of this workspace that a kill left `Running` as crashed, or as `state` says.
 
     Call it only under the workspace's lease: then whoever ran them is gone. The run that calls, and runs
@@ -168,7 +167,7 @@ def close_dead_runs(folder: Path, state: State[Any] | None = None) -> None:
     with suppress(Exception), deaf_children(), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=unfinished):
             holds = run.name.partition(" ")[0] not in LEASELESS and str(run.id) != ours
-            if holds and run.parameters.get("workspace") == str(folder.resolve()):
+            if holds and run.parameters.get("workspace") == address_of(place):
                 client.set_flow_run_state(run.id, state, force=True)
 
 
@@ -221,9 +220,8 @@ def _run_as_task(name: str, stage: Callable[[], Outcome]) -> Outcome:
 @contextmanager
 def _ours(workspace: str) -> Iterator[Session]:
     """The session of this process, if it is of that workspace, or a new one."""
-    folder = Path(workspace).resolve()
-    if _session is not None and _session.space.folder.resolve() == folder:
+    if _session is not None and _session.space.address == address_of(workspace):
         yield _session
     else:
-        with session(folder) as opened:
+        with session(workspace) as opened:
             yield opened

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..loop.progress import Progress
 from ..loop.round import improve
-from ..loop.workspace import Workspace
+from ..loop.workspace import Place, Workspace
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Ended:
 
 
 def improve_with_prefect(
-    folder: Path,
+    place: Place,
     progress: Progress,
     *,
     rounds: int | None,
@@ -29,16 +29,16 @@ def improve_with_prefect(
     minutes: float | None,
     approve: bool | None = None,
 ) -> Ended:
-    """Improve the workspace in `folder`; what is None is taken from its settings."""
+    """Improve the workspace at `place`; what is None is taken from its settings."""
     begun = time.monotonic()
-    Workspace.open(folder)  # a wrong folder is told before Prefect takes its seconds to start
+    Workspace.open(place)  # a wrong place is told before Prefect takes its seconds to start
     from ..loop.round import run_final, run_round, run_start
     from .away import shown
     from .rounds import close_dead_runs, final_flow, play_round, session, start_flow
 
-    with session(folder, progress, until=until, approve=approve) as ours:
-        settings, workspace = ours.space.config.improve, str(folder.resolve())
-        close_dead_runs(folder)
+    with session(place, progress, until=until, approve=approve) as ours:
+        settings, workspace = ours.space.config.improve, ours.space.address
+        close_dead_runs(place)
         done = improve(
             ours.space,
             ours.pool,
@@ -46,15 +46,15 @@ def improve_with_prefect(
             rounds=settings.rounds if rounds is None else rounds,
             minutes=settings.minutes if minutes is None else minutes,
             play_start=shown(
-                folder, partial(start_flow, workspace), lambda: run_start(ours.space, ours.pool, progress)
+                place, partial(start_flow, workspace), lambda: run_start(ours.space, ours.pool, progress)
             ),
             play_round=shown(
-                folder,
+                place,
                 partial(play_round, workspace),
                 lambda number: run_round(ours.space, number, ours.pool, progress),
             ),
             measure=shown(
-                folder,
+                place,
                 partial(final_flow, workspace),
                 lambda number, policy: run_final(ours.space, number, policy, ours.pool, progress),
             ),
@@ -66,8 +66,8 @@ def improve_with_prefect(
             f"champion {done.champion}: {done.final['rate']:.1%} of {done.final['episodes']} fresh episodes "
             f"(95 %: {low:.1%} to {high:.1%}), target {settings.until:.0%}: "
             + ("reached" if done.good else "NOT reached"),
-            f"workspace {folder}   dataset {ours.space.dataset}   "
-            f"champion's weights {ours.space.policy_folder(done.champion)}   curve {curve}",
+            f"workspace {ours.space.place}   dataset {ours.space.dataset}   "
+            f"champion's weights {ours.space.policy_place(done.champion)}   curve {curve}",
             "the rounds in Prefect's UI: " + ui_hint(),
         ]
         return Ended(ours.space, "\n".join(lines), done.final["rate"], done.good)

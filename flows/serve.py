@@ -54,12 +54,13 @@ def _run(told: Wanted, url: str, begun: float) -> None:
     for deployment in made:
         runner.add_deployment(deployment)
     print(
-        f"{told.folder} is served at {url.removesuffix('/api')}, ready in {time.monotonic() - begun:.0f} s:"
+        f"{told.workspace} is served at {url.removesuffix('/api')}, "
+        f"ready in {time.monotonic() - begun:.0f} s:"
     )
     print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
     print(told.sentence())
     ui = ui_address(url)
-    print(f"success per round: {ui}/artifacts/key/{key_of(told.space.folder)}")
+    print(f"success per round: {ui}/artifacts/key/{key_of(told.space)}")
     print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
     paused = asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from .schedule import timetable
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from ..loop.workspace import Workspace
+    from ..loop.workspace import Place, Workspace
     from .schedule import Timetable
 
 Every = Annotated[str | None, typer.Option(help="Improve every so often: 30m, 6h, 1d.")]
@@ -46,9 +45,9 @@ class Wanted:
     timetable: "Timetable | None"
 
     @property
-    def folder(self) -> str:
+    def workspace(self) -> str:
         """The workspace, wherever a run starts."""
-        return str(self.space.folder.resolve())
+        return self.space.address
 
     def deployment(self, flow: "Flow[..., Any]") -> str:
         """What a deployment is called, e.g. `improve-arm`."""
@@ -62,7 +61,7 @@ class Wanted:
 
 
 def wanted(
-    workspace: Path,
+    workspace: "Place",
     every: str | None,
     cron: str | None,
     rounds: int | None,
@@ -78,7 +77,7 @@ def wanted(
     config = space.config if until is None else with_target(space.config, until)
     return Wanted(
         space=space,
-        name=_name(name or space.folder.resolve().name),
+        name=_name(name or space.name),
         rounds=config.improve.rounds if rounds is None else rounds,
         until=config.improve.until,
         approve=config.gate.approve if approve is None else approve,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..loop.alarm import Record, champion_record
 from ..loop.approval import Question, question
-from ..loop.lease import current_holder
+from ..loop.lease import at_work
 from ..loop.now import Now, now
 from ..loop.status import Row, committed, rows
 from .display import reasons, rows_table
@@ -67,8 +67,8 @@ def read_status(space: "Workspace", before: Status | None = None) -> Status:
     found, champion = rows(space), space.registry.champion()
     same = before is not None and (before.found, before.champion) == (found, champion)
     record = before.record if same and before else champion_record(space)
-    at_work, at = current_holder(space.folder), now(space, committed(space))
-    return Status(space.config.task, found, champion, record, at_work, at, question(space))
+    holder, at = at_work(space), now(space, committed(space))
+    return Status(space.config.task, found, champion, record, holder, at, question(space))
 
 
 def watch(space: "Workspace", every_sec: float, as_json: bool) -> None:
@@ -79,6 +79,7 @@ def watch(space: "Workspace", every_sec: float, as_json: bool) -> None:
             while True:
                 show(status)
                 time.sleep(every_sec)
+                space.pull()
                 status = read_status(space, status)
         except KeyboardInterrupt:
             pass

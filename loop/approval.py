@@ -5,7 +5,6 @@ answers it: whoever writes it first has answered, on a form or in a terminal. No
 test did not: an answer takes promotions away and adds none, so the level of the gate holds.
 """
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -13,10 +12,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count, takewhile
-from pathlib import Path
 from typing import Literal
 
-from ..datasets.files import json_bytes, read_json, sync, temporary_beside
+from ..datasets.files import read_json
 from .errors import LoopError
 from .judging import promote_winner, unless_changed
 from .play import Pool
@@ -94,7 +92,7 @@ def question(space: Workspace) -> Question | None:
     if judged is None or space.outcome(number, "gate"):
         return None
     more = _more(space, number)
-    path = _path(space, number, len(more) + 1)
+    path = space.folder / _name(number, len(more) + 1)
     if path.exists() and read_json(path)["decision"] != "more episodes":
         return None  # answered; whoever holds the workspace next settles it
     return Question(number, len(more) + 1, judged | {"more": more})
@@ -104,11 +102,12 @@ def answer(space: Workspace, given: Answer) -> Question:
     """Answer the promotion that waits; returns it. Raises LoopError where none does, or somebody has."""
     asked = question(space)
     if asked is None:
-        raise LoopError(f"nothing waits for approval in {space.folder}")
-    path = _path(space, asked.round, asked.number)
+        raise LoopError(f"nothing waits for approval in {space.place}")
+    name = _name(asked.round, asked.number)
+    path = space.folder / name
     if path.exists():
         raise LoopError(f"round {asked.round} plays {read_json(path)['episodes']} more episodes; answer then")
-    if not _write(path, given):
+    if not space.create_json(name, asdict(given)):
         raise LoopError(f"round {asked.round} was answered meanwhile, by {read_json(path)['by']}")
     return asked
 
@@ -148,19 +147,20 @@ def _measure(
 
 
 def _wait(space: Workspace, number: int, k: int, progress: Progress, door: Door) -> Answer:
-    path = _path(space, number, k)
+    name = _name(number, k)
     hours = space.config.gate.approve_hours
-    asked = None if path.exists() else question(space)
+    asked = None if (path := space.current(name)).exists() else question(space)
     if asked is None:
         return Answer(**read_json(path))
     progress("approval", k, k, asked.sentence())
     deadline = time.monotonic() + hours * 3600
     with door(space, asked) as look:
-        while not path.exists():
+        while not space.current(name).exists():
             if said := look():
-                _write(path, said)
+                space.create_json(name, asdict(said))
             elif time.monotonic() > deadline:
-                _write(path, Answer("none", "nobody", f"nobody answered within {hours:g} hours"))
+                none = Answer("none", "nobody", f"nobody answered within {hours:g} hours")
+                space.create_json(name, asdict(none))
             else:
                 time.sleep(POLL_SEC)
     return Answer(**read_json(path))
@@ -195,20 +195,5 @@ def _more(space: Workspace, number: int) -> list[Outcome]:
     return list(takewhile(bool, measured))  # pyright: ignore[reportReturnType]
 
 
-def _path(space: Workspace, number: int, k: int) -> Path:
-    return space.round_folder(number) / f"answer-{k}.json"
-
-
-def _write(path: Path, said: Answer) -> bool:
-    """Write an answer whole, or not at all; False where there is one already."""
-    with temporary_beside(path) as aside:
-        try:
-            aside.write_bytes(json_bytes(path, asdict(said)))
-            sync(aside)
-            os.link(aside, path)
-            sync(path.parent)
-        except FileExistsError:
-            return False
-        finally:
-            aside.unlink(missing_ok=True)
-    return True
+def _name(number: int, k: int) -> str:
+    return f"rounds/{number:03d}/answer-{k}.json"

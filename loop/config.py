@@ -224,20 +224,26 @@ class Config(_Section):
     dataset: Dataset = Dataset()
 
 
-def read_config(path: Path) -> Config:
-    """Read `pacloop.toml`. Raises LoopError, naming file and field, for anything this version cannot obey."""
+def read_config(path: Path, name: str = "") -> Config:
+    """Read `pacloop.toml`. Raises LoopError, naming file and field, for anything this version cannot obey.
+
+    Args:
+      path: the file.
+      name: what sentences call it, where that is not the path.
+    """
+    name = name or str(path)
     try:
         data = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LoopError(f"{path} is not valid TOML: {error}") from None
+        raise LoopError(f"{name} is not valid TOML: {error}") from None
     except OSError as error:
-        raise LoopError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise LoopError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
     found = data.get("version", VERSION)
     if not isinstance(found, int) or found > VERSION:
         raise LoopError(
-            f"{path} has version {found}, but this pacloop reads version {VERSION}: update pacloop"
+            f"{name} has version {found}, but this pacloop reads version {VERSION}: update pacloop"
         )
-    return parse_config(data, str(path))
+    return parse_config(data, name)
 
 
 def parse_config(data: dict[str, Any], where: str) -> Config:

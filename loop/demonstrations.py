@@ -1,7 +1,6 @@
 """Scripted demonstrations as a batch, in a workspace or in a dataset of their own."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..datasets import Batch, EpisodeStore
@@ -9,24 +8,24 @@ from .config import Config
 from .errors import LoopError
 from .progress import Progress
 from .seeds import episode_seeds
-from .workspace import Workspace
+from .workspace import Place, Workspace
 
 if TYPE_CHECKING:
     from ..datasets import Episode
 
 
 def add_demonstrations(
-    folder: Path, *, task: str, episodes: int, seed: int, clean: bool, bare: bool, progress: Progress
+    place: Place, *, task: str, episodes: int, seed: int, clean: bool, bare: bool, progress: Progress
 ) -> Batch:
     """Make demonstrations and commit them as one batch; the same call again finds them and makes none.
 
     Args:
-      folder: a workspace, made where there is none, or a dataset.
+      place: a workspace, made where there is none, or a dataset's folder.
       task: name of the task.
       episodes: how many.
       seed: of the demonstrations, and of a workspace that is made.
       clean: without mistakes.
-      bare: whether `folder` is a dataset and no workspace.
+      bare: whether `place` is a dataset and no workspace.
       progress: told of each episode.
     """
     from ..actors.demonstrator import Mistakes, demonstrate
@@ -37,12 +36,12 @@ def add_demonstrations(
         raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
     if bare:
         store = (
-            Workspace.open(folder).make_store(found.schema)
-            if (folder / "pacloop.toml").exists()
-            else EpisodeStore.create(folder, found.schema)
+            space.make_store(found.schema)
+            if (space := Workspace.find(place))
+            else EpisodeStore.create(place, found.schema)
         )
     else:
-        store = Workspace.create(folder, Config(task=task, seed=seed)).store
+        store = Workspace.create(place, Config(task=task, seed=seed)).store
     name = f"{'clean' if clean else 'clumsy'}-s{seed}-n{episodes}"
     if done := [batch for batch in store.batches() if batch.id == name]:
         return done[0]

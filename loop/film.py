@@ -112,7 +112,7 @@ def filming(
     if not episodes:
         yield lambda: Films([], "there are no episodes to show yet")
         return
-    order = {"workspace": str(space.folder.resolve()), "episodes": list(episodes), "videos": videos}
+    order = {"workspace": space.address, "episodes": list(episodes), "videos": videos}
     with tempfile.TemporaryDirectory(prefix="pacloop-film-") as folder:
         command = [sys.executable, "-P", "-m", "pacloop.loop.film", json.dumps(order), folder]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -205,7 +205,7 @@ def _scaled(frame: np.ndarray, width: int) -> np.ndarray:
 
 def main(order: dict[str, Any], folder: Path) -> None:
     """Make the films of an order, with a line of JSON as each is done."""
-    space = Workspace.open(Path(order["workspace"]))
+    space = Workspace.open(order["workspace"])
     store = space.open_store()
     with _show(space, store) as show:
         for name in order["episodes"]:

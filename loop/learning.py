@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..datasets import Snapshot
-from ..learner.checkpoint import PolicyRecord, read_record, read_weights, write_policy
+from ..learner.checkpoint import PolicyRecord, read_record, read_weights
 from ..learner.config import SIZES, LearnConfig, to_json
 from ..learner.policy import Acting
 from .machine import code
@@ -37,10 +37,11 @@ def run_learner(
     from ..learner.train import forget_state
     from ..learner.train import learn as train
 
+    folder = space.round_folder(number) / f"{stage}-run"
     if done := space.outcome(number, stage):
+        forget_state(folder)  # another machine may have finished what this one began
         return done
     watch, pinned, task = Stopwatch(), space.require(number, "append"), space.task
-    folder = space.round_folder(number) / f"{stage}-run"
     size = (
         SIZES[space.config.learn.size] if start is None else read_record(space.policy_folder(start)).network
     )
@@ -84,7 +85,8 @@ def run_learner(
     acting = Acting("sample", 1, act.floor) if config.alpha == 1 else Acting(act.mode, act.actions, act.floor)
     record = PolicyRecord(policy, task.schema, size, acting, lineage, learned.figures)
     kept = {"checkpoints": _write_kept(space, record, learned.kept, stage)} if learned.kept else {}
-    write_policy(space.policy_folder(policy), record, learned.weights)
+    space.write_policy(record, learned.weights)
+    space.share_runs()
     outcome = space.write_outcome(
         number,
         stage,
@@ -158,6 +160,6 @@ def _write_kept(
         figures = {name: value for name, value in told[-1].items() if name != "step"} if told else {}
         name, lineage = f"{last.id}-s{step}", {**last.lineage, "step": step}
         record = replace(last, id=name, lineage=lineage, figures=figures)
-        write_policy(space.policy_folder(name), record, weights)
+        space.write_policy(record, weights)
         found.append({"policy": name, "step": step})
     return found

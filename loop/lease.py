@@ -1,7 +1,8 @@
 """One loop per workspace: a lease that dies with its holder.
 
 The lease is a lock on a file that the kernel lets go when the holder dies, however it dies; the
-file's text only tells others whom they wait for.
+file's text only tells others whom they wait for. For a workspace in a bucket that keeps apart the processes
+of one machine, and `claim.py` the machines.
 """
 
 import fcntl
@@ -14,20 +15,44 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from .claim import claim, claimed_by, in_use, in_words
 from .errors import InUse
+from .progress import Progress, silent
+from .workspace import Workspace
 
 
 @contextmanager
-def lease(folder: Path) -> Iterator[None]:
-    """Hold the workspace while inside. Raises InUse, naming the holder, where somebody else does."""
+def hold(space: Workspace, progress: Progress = silent) -> Iterator[None]:
+    """Hold a workspace while inside, wherever it is. Raises InUse, naming the holder, where another does.
+
+    The local copy of one in a bucket is brought up to date, and from then on nobody else writes rounds.
+    """
+    with lease(space.folder, space.place):
+        if not space.copy:
+            yield
+            return
+        with claim(space.copy, me(), progress):
+            space.pull()
+            yield
+
+
+def at_work(space: Workspace) -> str | None:
+    """Who holds a workspace now, in words; None where nobody does."""
+    local = current_holder(space.folder)
+    return claimed_by(space.copy) if space.copy and not local else local
+
+
+@contextmanager
+def lease(folder: Path, place: str = "") -> Iterator[None]:
+    """Hold a folder while inside. Raises InUse, naming `place` and its holder, where somebody else does."""
     path = folder / "lease.json"
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InUse(f"{folder} is in use by {holder(path)}; stop it, or wait until it is done") from None
+            raise InUse(in_use(place or str(folder), holder(path))) from None
         file.truncate(0)
-        file.write(json.dumps(_me(), indent=2) + "\n")
+        file.write(json.dumps(me(), indent=2) + "\n")
         file.flush()
         try:
             yield
@@ -51,13 +76,13 @@ def current_holder(folder: Path) -> str | None:
 def holder(path: Path) -> str:
     """Who wrote the lease, in words."""
     try:
-        data = json.loads(path.read_text())
-        return f"process {data['pid']} on {data['host']} ({data['command']}, since {data['since']})"
-    except (OSError, ValueError, KeyError):
+        return in_words(json.loads(path.read_text()))
+    except (OSError, ValueError):
         return "another process"
 
 
-def _me() -> dict[str, str | int]:
+def me() -> dict[str, str | int]:
+    """What a holder says of itself."""
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),

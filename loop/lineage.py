@@ -71,7 +71,7 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
     """Everything known of a policy. Raises LoopError where there is none of this id."""
     if policy not in (known := policy_ids(space)):
         raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")
-    data = read_json(space.policy_folder(policy) / "policy.json")
+    data = read_json(space.policy_json(policy))
     lineage = data["lineage"]
     snapshot = _snapshot(space, lineage)
     batches = store.counted(snapshot) if snapshot else []
@@ -122,7 +122,7 @@ def standing(space: Workspace, policy: str) -> str:
 
 def policy_lineage(space: Workspace, policy: str) -> Facts:
     """What a policy says of its making: round, parent, snapshot, seed, settings."""
-    return read_json(space.policy_folder(policy) / "policy.json")["lineage"]
+    return read_json(space.policy_json(policy))["lineage"]
 
 
 def checkpoint(lineage: Facts) -> str | None:

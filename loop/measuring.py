@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
-from ..datasets.files import read_json, write_json_atomically
+from ..datasets.files import read_json
 from .contest import contest
 from .degenerate import with_remarks
 from .errors import LoopError
@@ -32,7 +31,7 @@ def measure(
     block = config.actors * config.environments
     play_ = Play(f"manual{number:04d}", who, "manual", "evaluation", number, episodes, block)
     outcome = tally(space, pool, play_, progress) | {"policy": who, "seconds": watch.sec}
-    write_json_atomically(_evaluation(space, number), outcome)
+    space.write_json(_evaluation(number), outcome)
     return outcome
 
 
@@ -80,7 +79,7 @@ def compare(
         verdict = replace(verdict, decision="better")
     outcome = verdict.to_json() | {"policy": who, "against": against, "seconds": watch.sec}
     outcome = with_remarks(space, number, outcome, (old.name, new.name))
-    write_json_atomically(_evaluation(space, number), outcome)
+    space.write_json(_evaluation(number), outcome)
     return outcome
 
 
@@ -101,15 +100,16 @@ def compared(outcome: Outcome) -> str:
 def _champion(space: Workspace) -> str:
     champion = space.registry.champion()
     if champion is None:
-        raise LoopError(f"{space.folder} has no champion yet; run: pacloop improve")
+        raise LoopError(f"{space.place} has no champion yet; run: pacloop improve")
     return champion
 
 
 def _begin(space: Workspace, wanted: Outcome) -> int:
     """The number of the next evaluation, once what is wanted of it is on record."""
-    number = next(k for k in count() if not (path := _evaluation(space, k)).exists())
-    intent = path.with_suffix(".begun.json")
-    if intent.exists() and (begun := read_json(intent)) != wanted:
+    number = next(k for k in count() if not (space.folder / _evaluation(k)).exists())
+    intent = _evaluation(number).replace(".json", ".begun.json")
+    path = space.folder / intent
+    if path.exists() and (begun := read_json(path)) != wanted:
         raise LoopError(
             f"an evaluation of {begun['policy']} on {begun['episodes']} episodes was interrupted; finish it: "
             f"{_command(begun)}"
@@ -117,8 +117,7 @@ def _begin(space: Workspace, wanted: Outcome) -> int:
     for policy in (wanted["policy"], wanted.get("against")):
         if policy is not None:
             space.registry.require(policy)
-    path.parent.mkdir(exist_ok=True)
-    write_json_atomically(intent, wanted)
+    space.write_json(intent, wanted)
     return number
 
 
@@ -129,5 +128,5 @@ def _command(begun: Outcome) -> str:
     return " ".join(words)
 
 
-def _evaluation(space: Workspace, number: int) -> Path:
-    return space.folder / "evaluations" / f"{number:04d}.json"
+def _evaluation(number: int) -> str:
+    return f"evaluations/{number:04d}.json"

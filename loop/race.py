@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..actors.rollout import PolicyError
-from ..learner.checkpoint import read_record, read_weights, write_policy
+from ..learner.checkpoint import read_record, read_weights
 from .entrants import Entrant, entrants, everyone, short
 from .errors import LoopError
 from .play import Play, Pool, play
@@ -70,9 +70,7 @@ def _write_winner(space: Workspace, winner: Entrant) -> str:
     if winner.way == record.acting:
         return winner.policy
     policy = f"{winner.policy}-{short(winner.way)}"
-    write_policy(
-        space.policy_folder(policy), replace(record, id=policy, acting=winner.way), read_weights(folder)
-    )
+    space.write_policy(replace(record, id=policy, acting=winner.way), read_weights(folder))
     return policy
 
 

@@ -168,7 +168,7 @@ def improve(
             number = next_round(space)
     champion = space.registry.champion()
     if champion is None:
-        raise LoopError(f"{space.folder} has no champion")
+        raise LoopError(f"{space.place} has no champion")
     last = max(space.rounds())
     final = space.outcome(last, f"final-{champion}")
     if final is None:

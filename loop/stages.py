@@ -46,9 +46,7 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
     store.clean()
     snapshot = store.snapshot(batches=learnable(store.batches(), space.config.screen.held_out))
     if not snapshot.batches:
-        raise LoopError(
-            f"{space.folder} has no demonstrations to learn from; see: pacloop demonstrate --help"
-        )
+        raise LoopError(f"{space.place} has no demonstrations to learn from; see: pacloop demonstrate --help")
     # What was collected must be there, also what somebody has excluded since.
     collected = [b for b in store.batches() if b.round == number and b.source == "collection"]
     played = sum(b.episodes for b in collected)
@@ -140,5 +138,5 @@ def _pin_champion(space: Workspace, number: int) -> str:
         return begun["champion"]
     champion = space.registry.champion()
     if champion is None:
-        raise LoopError(f"{space.folder} has no champion yet; run: pacloop improve")
+        raise LoopError(f"{space.place} has no champion yet; run: pacloop improve")
     return space.write_outcome(number, "begin", {"champion": champion})["champion"]

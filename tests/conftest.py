@@ -64,6 +64,7 @@ class S3:
             return [DENIED]
         if self.ignore_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
+            environ.pop("HTTP_IF_MATCH", None)
         return self._moto(environ, start)
 
 

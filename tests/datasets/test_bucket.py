@@ -19,7 +19,7 @@ def test_what_cannot_be_opened(s3, url, tmp_path, schema, monkeypatch):
     ):
         open_remote("s3://wrong/x", tmp_path, LARGE)
     for wrong in ("s3://", "http://robots/x", "robots/x", "s3:///x", "s3://robots/a b"):
-        with pytest.raises(DatasetError, match="is no dataset's url"):
+        with pytest.raises(DatasetError, match="is no url of a bucket"):
             open_remote(wrong, tmp_path, LARGE)
     with pytest.raises(DatasetError, match="must not hold credentials") as told:
         open_remote("s3://key:hunter2@robots/x", tmp_path, LARGE)

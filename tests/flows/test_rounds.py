@@ -110,7 +110,7 @@ def test_the_artifact_holds_table_and_curve(ended):
 
     found = [a for a in ended[3] if a.key == "success-per-round"]
     text = max(found, key=lambda a: a.created).data
-    own = [a for a in ended[3] if a.key == key_of(ended[0].space.folder)]
+    own = [a for a in ended[3] if a.key == key_of(ended[0].space)]
     assert max(own, key=lambda a: a.created).data == text, "the workspace's own has the same"
     for name in ("demonstrations", "BC", "PAC on the demonstrations", "round 1", "final"):
         assert f"| {name} |" in text
