@@ -3,10 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/bank.py WORKSPACE --out benchmarks/results/bank.json \
         [--episodes 1000] [--step 250]
 
-What a champion collected is copied from the dataset, and played on where that is less. Every candidate is played besides, on seeds that no
-run draws, in each of the ways its race could have chosen; `--step` episodes of each before more of any,
-and what is recorded already is kept, so the command may be stopped and run again. `gate.py` and
-`screen.py` read what it writes. 1,000 episodes take some 18 seconds of one core.
+What a champion collected is copied from the dataset, and played on where that is less. Every candidate is
+played besides, on seeds that no run draws, in each of the ways its race could have chosen; `--step` episodes
+of each before more of any, and what is recorded already is kept, so the command may be stopped and run again.
+`gate.py` and `screen.py` read what it writes. 1,000 episodes take some 18 seconds of one core.
 """
 
 import argparse
