@@ -6,10 +6,12 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import ArtifactRequest, create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.context import SyncClientContext
+from prefect.runtime import flow_run
 
 from ..loop.film import filming
 from ..loop.workspace import Outcome, Workspace
@@ -39,9 +41,16 @@ def key_of(space: Workspace) -> str:
 
 def publish_round(space: Workspace, number: int, verdict: Outcome) -> None:
     """Leave the artifact `round-report`; each round's is in the key's history, under its run's name."""
-    with _shown_only(), filming(space, episodes_to_show(space, number)) as films:
+    with (
+        _shown_only(),
+        filming(space, episodes_to_show(space, number)) as films,
+        SyncClientContext(httpx_settings={}) as own,  # the flow's client is closed when the flow ends
+    ):
         page = round_page(space, number, verdict, films(), _links(space))
-        create_markdown_artifact(page, key="round-report", description=f"Round {number}")
+        run, what = flow_run.get_id(), f"Round {number}"
+        own.client.create_artifact(
+            ArtifactRequest(key="round-report", type="markdown", description=what, data=page, flow_run_id=run)  # pyright: ignore[reportArgumentType]
+        )
 
 
 def _links(space: Workspace) -> Links:

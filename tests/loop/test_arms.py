@@ -69,7 +69,7 @@ def judged(tmp_path, monkeypatch, tally):
         monkeypatch.setattr(arms_module, "play", played.play)
         for policy in ("old", "newer"):
             space.policy_folder(policy).mkdir(parents=True)
-            (space.policy_folder(policy) / "policy.json").write_text("{}")
+            (space.policy_folder(policy) / "policy.json").write_text('{"lineage": {}}')
         space.registry.install("old", reason="first", by="round 0", round=0, action="first")
         collect = SimpleNamespace(
             policy="old", purpose="collection", round=1, source="collection", name="collect"
