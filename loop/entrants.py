@@ -59,7 +59,7 @@ class Entrant:
 
 def label(facts: Outcome) -> str:
     """What an outcome says of an entrant, in words: `q_guided of 4`, `q_guided of 4 (step 2500)`."""
-    way = facts.get("way") or str(facts["actions"])  # all that the first races told
+    way = facts.get("way") or f"q_guided of {facts['actions']}"  # all that the first races told
     return way + (f" (step {facts['step']})" if "step" in facts else "")
 
 
