@@ -3,12 +3,16 @@
 import logging
 import os
 import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Room for shared weights and episodes on their way; a private cluster needs no more."""
 ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Where it is 0, Ray takes 127.0.0.1 for this node's address and listens there; else it takes the network's,
 whatever `ray.init` is told, and listens to everybody. Ray reads it when it is imported."""
+NOBODY = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
+"""Ray asks at its start, over http, whether this is a cloud's machine. Here nobody listens."""
 STARTS = 4
 """Ray gives up on its own start after 30 s, too soon for a busy machine; so often it is tried."""
 
@@ -34,11 +38,36 @@ def connect(*, cpus: int) -> bool:
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
         else:
-            _start(cpus)
+            with _asking_nobody():
+                _start(cpus)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return True
+
+
+def proxies() -> dict[str, str | None]:
+    """This process's own proxies: what a private cluster's processes start with asks nobody."""
+    return {name: os.environ.get(name) for name in NOBODY}
+
+
+def use_proxies(own: Mapping[str, str | None]) -> None:
+    """Set what `proxies` gave elsewhere."""
+    for name, value in own.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextmanager
+def _asking_nobody() -> Iterator[None]:
+    own = proxies()
+    use_proxies(NOBODY)
+    try:
+        yield
+    finally:
+        use_proxies(own)
 
 
 def _start(cpus: int) -> None:

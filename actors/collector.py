@@ -8,7 +8,7 @@ episodes are kept, and no seed is counted twice.
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +33,14 @@ class CollectError(PacloopError):
 class Collector:
     """The actor: environments of one task, and the policy it was last sent."""
 
-    def __init__(self, task: str, environments: int) -> None:
-        """Make the environments; one torch thread, since actors share the cores."""
+    def __init__(self, task: str, environments: int, own: Mapping[str, str | None]) -> None:
+        """Make the environments, with its owner's proxies; one torch thread, since actors share the cores."""
         import torch
 
+        from .cluster import use_proxies
         from .tasks import find_task
+
+        use_proxies(own)
 
         torch.set_num_threads(1)
         self._own, self._count = find_task(task), environments
@@ -171,8 +174,10 @@ class CollectorPool:
     def _spawn(self, number: int) -> None:
         import ray
 
+        from .cluster import proxies
+
         remote: Any = ray.remote(num_cpus=1, max_restarts=0)(Collector)
-        actor = remote.remote(self._task, self._environments)
+        actor = remote.remote(self._task, self._environments, proxies())
         self._actors[number], self._starting[number] = actor, actor.__ray_ready__.remote()
 
     def _respawn(self, actor: int) -> None:
