@@ -110,7 +110,7 @@ def power() -> str:
     return f"{title}\n\n{table(head, rows)}\n\nMean share of STEP's total episodes: {means}."
 
 
-def replayed(trials: int = 4000) -> str:
+def replayed(trials: int = 40_000) -> str:
     """Neighbouring champions of a real stacking run, and each against itself."""
     bank, rng, rows = json.loads(BANK.read_text()), np.random.default_rng(4), []
     line = {
