@@ -47,12 +47,17 @@ def connect(*, cpus: int) -> bool:
 
 
 def proxies() -> dict[str, str | None]:
-    """This process's own proxies: what a private cluster's processes start with asks nobody."""
+    """This process's own: those that a private cluster's processes start with ask nobody."""
     return {name: os.environ.get(name) for name in NOBODY}
 
 
 def use_proxies(own: Mapping[str, str | None]) -> None:
-    """Set what `proxies` gave elsewhere."""
+    """Set what `proxies` gave elsewhere, in a process that a private cluster started; others keep theirs."""
+    if proxies() == NOBODY:
+        _set_proxies(own)
+
+
+def _set_proxies(own: Mapping[str, str | None]) -> None:
     for name, value in own.items():
         if value is None:
             os.environ.pop(name, None)
@@ -63,11 +68,11 @@ def use_proxies(own: Mapping[str, str | None]) -> None:
 @contextmanager
 def _asking_nobody() -> Iterator[None]:
     own = proxies()
-    use_proxies(NOBODY)
+    _set_proxies(NOBODY)
     try:
         yield
     finally:
-        use_proxies(own)
+        _set_proxies(own)
 
 
 def _start(cpus: int) -> None:

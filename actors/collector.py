@@ -41,7 +41,6 @@ class Collector:
         from .tasks import find_task
 
         use_proxies(own)
-
         torch.set_num_threads(1)
         self._own, self._count = find_task(task), environments
         self._environments = {task: [self._own.make() for _ in range(environments)]}
