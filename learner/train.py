@@ -198,15 +198,17 @@ class _Run:
 
     def move_target(self) -> None:
         """Let the target network follow the online one."""
-        for old, new in zip(self.target.parameters(), self.online.parameters(), strict=True):
-            old.lerp_(new.detach(), self.config.target_rate)
+        self._follow(self.target)
 
     def acting_weights(self) -> dict[str, Tensor]:
         """The weights that act if the run ends here: those of the target, once it has moved."""
-        weights = {name: tensor.clone() for name, tensor in self.target.state_dict().items()}
-        for name, new in self.online.named_parameters():
-            weights[name].lerp_(new.detach(), self.config.target_rate)
-        return weights
+        ahead = copy.deepcopy(self.target)
+        self._follow(ahead)
+        return ahead.state_dict()
+
+    def _follow(self, target: Pac) -> None:
+        for old, new in zip(target.parameters(), self.online.parameters(), strict=True):
+            old.lerp_(new.detach(), self.config.target_rate)
 
     def _prepare(self, replay: Replay, step: int) -> tuple[Batch, Targets]:
         transitions = replay.sample(self.config.batch_size, np.random.default_rng([self.seed, step]))
