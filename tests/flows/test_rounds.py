@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from foreign import write_npz
-from typed import pacloop
+from typed import pacloop, small
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
@@ -19,19 +19,7 @@ from pacloop.loop.progress import silent
 from pacloop.loop.status import rows
 from pacloop.loop.workspace import Workspace
 
-SMALL = {
-    "collect": {"episodes": 8, "environments": 4},
-    "learn": {
-        "clone_steps": 20,
-        "improve_steps": 20,
-        "minimum_steps": 20,
-        "maximum_steps": 20,
-        "batch_size": 32,
-    },
-    "act": {"trial_actions": [2], "trial_episodes": 4},
-    "gate": {"cap": 8, "block": 4},
-    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 2},
-}
+SETTINGS = small(collect={"actors": 2}, learn={"batch_size": 32}, improve={"rounds": 2})
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +32,7 @@ def ended(prefect_api, tmp_path_factory):
     from pacloop.flows.run import improve_with_prefect
 
     folder = tmp_path_factory.mktemp("flows") / "space"
-    Workspace.create(folder, parse_config(SMALL, "test"))
+    Workspace.create(folder, parse_config(SETTINGS, "test"))
     add_demonstrations(
         folder, task="pacloop/stack", episodes=6, seed=0, clean=False, bare=False, progress=silent
     )

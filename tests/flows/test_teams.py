@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from typed import PACLOOP, SMALL, free_port
+from typed import PACLOOP, free_port, small
 
 from pacloop.flows.server import answers
 from pacloop.loop.config import parse_config
@@ -80,7 +80,7 @@ def ask(url, path, **data):
 
 
 def test_two_loops_outlive_an_absence_of_their_server_and_the_ui_catches_up(server, tmp_path):
-    settings = parse_config(SMALL | {"improve": SMALL["improve"] | {"rounds": 2}}, "test")
+    settings = parse_config(small(improve={"rounds": 2}), "test")
     spaces = [Workspace.create(tmp_path / name, settings) for name in ("left", "right")]
     for space in spaces:
         subprocess.run([PACLOOP, "demonstrate", "-w", space.folder, "--episodes", "6"], check=True)

@@ -16,6 +16,11 @@ SMALL = {
 }
 
 
+def small(**sections):
+    """SMALL, with the settings that are given in the place of its own."""
+    return {name: SMALL.get(name, {}) | sections.get(name, {}) for name in SMALL | sections}
+
+
 def free_port():
     """One that nobody listened on a moment ago."""
     with socket.socket() as free:

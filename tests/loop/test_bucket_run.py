@@ -3,35 +3,22 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from typed import PACLOOP, small
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.workspace import Workspace
 
-PACLOOP = Path(sys.executable).with_name("pacloop")
-SMALL = {
-    "collect": {"episodes": 8, "environments": 4},
-    "learn": {
-        "clone_steps": 20,
-        "improve_steps": 20,
-        "minimum_steps": 400,
-        "maximum_steps": 400,
-        "batch_size": 32,
-    },
-    "act": {"trial_actions": [2], "trial_episodes": 4},
-    "gate": {"cap": 8, "block": 4},
-    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
-}
+LEARN = {"minimum_steps": 400, "maximum_steps": 400, "batch_size": 32}
 
 
 def make(place, **dataset):
-    space = Workspace.create(place, parse_config(SMALL | {"dataset": dataset}, "test"))
+    settings = small(collect={"actors": 2}, learn=LEARN, dataset=dataset)
+    space = Workspace.create(place, parse_config(settings, "test"))
     add_demonstrations(
         place, task="pacloop/stack", episodes=6, seed=0, clean=False, bare=False, progress=silent
     )

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typed import small
 
 from pacloop.loop.config import parse_config
 from pacloop.loop.demonstrations import add_demonstrations
@@ -13,24 +14,16 @@ from pacloop.loop.progress import silent
 from pacloop.loop.workspace import Workspace
 
 SCRIPT = Path(__file__).with_name("improve_until_killed.py")
-SMALL = {
-    "collect": {"episodes": 12, "environments": 4},
-    "learn": {
-        "clone_steps": 40,
-        "improve_steps": 20,
-        "minimum_steps": 160,
-        "maximum_steps": 160,
-        "batch_size": 32,
-    },
-    "act": {"trial_actions": [2], "trial_episodes": 4},
-    "gate": {"cap": 12, "block": 6},
-    "dataset": {"rlds": "off"},  # the copy for TFDS is killed in tests of its own
-    "improve": {"baseline_episodes": 4, "evaluation_episodes": 4, "rounds": 1},
-}
+SETTINGS = small(
+    collect={"episodes": 12, "actors": 2},
+    learn={"clone_steps": 40, "minimum_steps": 160, "maximum_steps": 160, "batch_size": 32},
+    gate={"cap": 12, "block": 6},
+    dataset={"rlds": "off"},  # the copy for TFDS is killed in tests of its own
+)
 
 
 def make(folder: Path) -> Workspace:
-    Workspace.create(folder, parse_config(SMALL, "test"))
+    Workspace.create(folder, parse_config(SETTINGS, "test"))
     add_demonstrations(
         folder, task="pacloop/stack", episodes=10, seed=0, clean=False, bare=False, progress=silent
     )

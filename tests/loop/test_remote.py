@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typed import PACLOOP
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -18,8 +19,6 @@ from pacloop.loop.play import Play, play
 from pacloop.loop.progress import silent
 from pacloop.loop.stages import append
 from pacloop.loop.workspace import Workspace
-
-PACLOOP = Path(sys.executable).parent / "pacloop"
 
 
 @pytest.fixture
