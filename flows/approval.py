@@ -22,6 +22,7 @@ from ..loop.approval import Answer, Look, Question
 from ..loop.errors import Withdrawn
 from ..loop.film import film
 from ..loop.plot import success_png
+from ..loop.status import rows
 from ..loop.workspace import Workspace
 from .dataset_commands import user
 from .markdown import fitted, picture
@@ -129,7 +130,7 @@ def approval_page(space: Workspace, asked: Question) -> str:
         "\n".join(["| | success | 95 % interval | n |", "|---|---|---|---|", *measured]),
         f"If it were no better, the test would have said so with at least {1 - judged['level']:.1%} chance.",
         f"ALARM: {judged['alarm']}" if judged.get("alarm") else "",
-        picture(success_png(space), "success per round"),
+        picture(success_png(space, rows(space)), "success per round"),
         *strips(film(space, episodes_to_show(space, asked.round))),
         f"Unanswered for {space.config.gate.approve_hours:g} hours, the champion stays. In a terminal: "
         f"`pacloop approve` or `pacloop reject`, with `--workspace {space.address} --reason ...`",

@@ -60,7 +60,7 @@ def success_page(space: "Workspace") -> str:
         [
             f"# {success_title(space)}",
             *alarm_note(space),
-            picture(success_png(space), "success per round"),
+            picture(success_png(space, found), "success per round"),
             table(found),
             "\n".join(reasons),
             "## Data",

@@ -32,9 +32,6 @@ class Links:
     story: str
 
 
-"""Address of each round's run, as far as Prefect knows it."""
-
-
 def episodes_to_show(space: "Workspace", number: int) -> list[str]:
     """Two successes and two failures: of the candidate before the gate, else of what was collected."""
     batches = committed(space)

@@ -77,9 +77,10 @@ def write_curve(space: Workspace) -> Path:
     """Write the curve as `curve.png` into the workspace."""
     from ..datasets.files import write_bytes_atomically
     from ..loop.plot import success_png
+    from ..loop.status import rows
 
     path = space.folder / "curve.png"
-    write_bytes_atomically(path, success_png(space))
+    write_bytes_atomically(path, success_png(space, rows(space)))
     return path
 
 

@@ -130,7 +130,7 @@ class LocalCopy:
         with self._locked() as data:
             made = self.bucket.replace(key, raw, self._seen.get(key))
             if made and keep:
-                _write(self.folder / key, raw)
+                write_file(self.folder / key, raw)
             if made:
                 self._seen[key] = data["versions"][key] = dict(made)
         return made is not None
@@ -141,7 +141,7 @@ class LocalCopy:
             path.unlink(missing_ok=True)
             versions.pop(key, None)
         elif versions.get(key) != found.version or not path.exists():
-            _write(path, found.raw)
+            write_file(path, found.raw)
             versions[key] = dict(found.version)
 
     def _is(self, key: str, tag: str | None, versions: Versions) -> bool:
@@ -175,7 +175,8 @@ class LocalCopy:
                     write_bytes_atomically(path, after)
 
 
-def _write(path: Path, raw: bytes) -> None:
+def write_file(path: Path, raw: bytes) -> None:
+    """Write a file atomically, in a folder that is made where there is none."""
     with named_errors(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes_atomically(path, raw)

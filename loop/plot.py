@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .status import Row, rows
+from .status import Row
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ NAMED, FIGURED = 14, 24
 """Most rows of which each has its name below it, and its rate beside it; of more, only some have."""
 
 
-def success_png(space: Workspace) -> bytes:
-    """Success per round of a workspace so far, as a PNG."""
-    return curve_png(rows(space), target=space.config.improve.until, title=success_title(space))
+def success_png(space: Workspace, found: Sequence[Row]) -> bytes:
+    """Success per round of a workspace, whose rows are `found`, as a PNG."""
+    return curve_png(found, target=space.config.improve.until, title=success_title(space))
 
 
 def success_title(space: Workspace) -> str:

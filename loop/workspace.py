@@ -23,15 +23,13 @@ from typing import TYPE_CHECKING, Any
 from ..datasets.bucket import SCHEMES
 from ..datasets.files import (
     json_bytes,
-    named_errors,
     read_json,
     sync,
     temporary_beside,
-    write_bytes_atomically,
 )
 from .config import Config, config_toml, read_config
 from .errors import LoopError
-from .local_copy import CONFIG, WEIGHTS, LocalCopy
+from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
 from .registry import Registry
 
 if TYPE_CHECKING:
@@ -288,10 +286,7 @@ class Workspace:
         if self.copy:
             self.copy.write(name, raw)
             return
-        path = self.folder / name
-        with named_errors(path.parent, "made"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(path, raw)
+        write_file(self.folder / name, raw)
 
     def share_runs(self) -> None:
         """Let others see the figures of the learner runs, where the workspace is in a bucket."""
