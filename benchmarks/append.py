@@ -9,6 +9,9 @@ what is between it and the time that passed is the disk. `grows` is an episode's
 the updates against the first: an append that looks at what is there already gets slower. The last row is
 the arithmetic limit.
 
+Before each update a file is written and removed: a virtual machine gives memory that nobody uses back to its
+host within seconds, and to fetch a page takes ten times as long as to write it.
+
 The second table appends the same batches, in turns, to stores that hold more and more episodes already (short
 ones: an append never looks at them); the third opens the largest.
 """
@@ -36,6 +39,8 @@ from pacloop.datasets import (  # pyright: ignore[reportMissingImports]
 STEPS, OBSERVATION, ACTION = 500, 40, 5
 GROUP = 50
 """Episodes that are committed together, as a block of a collection is."""
+
+WARM_BYTES = 2**26
 
 Seconds = tuple[float, float]
 """That passed, and that the processor worked."""
@@ -70,7 +75,7 @@ def against_minari(root: Path, turns: int) -> None:
             "Minari Arrow": minari_each(root / f"arrow{size}", batches, "arrow"),
             "the same bytes, raw": raw_each(root / f"raw{size}", batches),
         }
-        times = in_turns(list(writers.values()), len(batches))
+        times = in_turns(list(writers.values()), len(batches), root / "warm")
         base = median(times[0])[0]
         for name, own in zip(writers, times):
             wall, cpu = median(own)
@@ -84,7 +89,11 @@ def against_minari(root: Path, turns: int) -> None:
 
 def flatness(stores: dict[int, EpisodeStore], turns: int) -> None:
     batches = [[make_episode(GROUP * i + k) for k in range(GROUP)] for i in range(turns + 1)]
-    times = in_turns([append_each(store.folder, batches) for store in stores.values()], len(batches))
+    times = in_turns(
+        [append_each(store.folder, batches) for store in stores.values()],
+        len(batches),
+        next(iter(stores.values())).folder / "warm",
+    )
     print(
         "\n| episodes there | ms an episode | to the first | CPU ms | to the first |\n|---|---|---|---|---|"
     )
@@ -209,10 +218,19 @@ def sync_each(paths: list[Path]) -> None:
         os.close(handle)
 
 
-def in_turns(writers: list[Iterator[None]], updates: int) -> list[list[Seconds]]:
+def in_turns(writers: list[Iterator[None]], updates: int, warm: Path) -> list[list[Seconds]]:
     """Times of each writer's updates, without the first, which pays for imports."""
-    turns = [[timed(writer.__next__) for writer in writers] for _ in range(updates)]
+    turns = [[warm_and_timed(writer.__next__, warm) for writer in writers] for _ in range(updates)]
     return [list(own) for own in zip(*turns[1:])]
+
+
+def warm_and_timed(work: Callable[[], object], warm: Path) -> Seconds:
+    with warm.open("wb", buffering=0) as file:
+        for _ in range(WARM_BYTES // 2**16):
+            file.write(bytes(2**16))
+    warm.unlink()
+    os.sync()
+    return timed(work)
 
 
 def timed(work: Callable[[], object]) -> Seconds:

@@ -40,7 +40,7 @@ from machine import machine
 from pacloop.datasets import EpisodeStore  # pyright: ignore[reportMissingImports]
 from pacloop.datasets.export import export_rlds  # pyright: ignore[reportMissingImports]
 from pacloop.datasets.quarantine import read_quarantine  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.tables import episode_digest  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.rows import episode_digest  # pyright: ignore[reportMissingImports]
 from pacloop.loop import inject as injection  # pyright: ignore[reportMissingImports]
 from pacloop.loop.config import parse_config  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace import Workspace  # pyright: ignore[reportMissingImports]

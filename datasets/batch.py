@@ -32,8 +32,8 @@ class Batch:
       steps: number of actions in all episodes together.
       successes: number of episodes with score 1.
       score_sum: sum of the episodes' scores.
-      digests: SHA-256 of each data file by name.
-      digest: SHA-256 of the content (episodes, source, round, schema), whatever the file format.
+      digests: XXH3 (128 bits) of each data file by name.
+      digest: BLAKE3 of the content (episodes, source, round, schema), whatever the file format.
       schema: fingerprint of the schema.
       origin: free JSON: policy id, host, command, note and the like.
       committed: ISO time of the commit, UTC.

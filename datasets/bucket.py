@@ -5,7 +5,6 @@ it (`If-None-Match: *`), and `replace` fails where it is no longer the one that 
 Credentials come from the environment or the machine's role, and go nowhere else.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import DatasetError
+from .files import file_hash
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -132,10 +132,10 @@ class Bucket:
             return None
 
     def download(self, key: str, path: Path | None) -> str:
-        """Read an object into a file, or nowhere; the SHA-256 of what came."""
+        """Read an object into a file, or nowhere; the digest of what came, as `digest_of` gives it."""
         import obstore
 
-        digest = hashlib.sha256()
+        digest = file_hash()
         with self._told(key, "read"), (path or Path(os.devnull)).open("wb") as file:
             for chunk in obstore.get(self._store, key).stream():
                 digest.update(chunk)

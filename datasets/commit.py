@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
 from .batch import MANIFEST, Batch
 from .errors import DatasetError
-from .files import named_errors, plain, sha256_of, sync_together, syncing, temporary_beside
-from .schema import Schema
-from .tables import EPISODES, STEPS, EpisodeRow, read_episodes, read_steps, write_episodes, write_steps
+from .files import digest_of, in_background, named_errors, plain, sync, temporary_beside
+from .rows import EpisodeRow
+from .tables import EPISODES, STEPS, write_table
 
 
 def draft_batch(
@@ -46,36 +46,56 @@ def draft_batch(
 
 def commit(
     target: Path,
-    draft: Batch,
-    rows: Sequence[EpisodeRow],
-    columns: Mapping[str, np.ndarray],
-    schema: Schema,
+    steps: pa.RecordBatch,
+    described: Callable[[], tuple[Batch, pa.RecordBatch]],
     publish: Callable[[Path, Path], None] | None = None,
-) -> None:
+) -> Batch:
     """Make `target` a whole, synced batch folder, unless another writer has done so meanwhile.
 
     One rename is the commit, or what `publish` makes of the folder written aside and `target`. Raises
     DatasetError, leaving nothing behind, where the disk refuses or does not give back what was written.
     The caller syncs the parent folder.
+
+    Args:
+      target: the folder.
+      steps: what `steps.arrow` shall hold.
+      described: gives the manifest's draft and what `episodes.arrow` shall hold. It is called while the disk
+        takes the steps.
+      publish: as above.
+
+    Returns the draft.
     """
     with temporary_beside(target) as aside:
         try:
             with named_errors(target, "written"):
                 aside.mkdir()
-                write_steps(aside / STEPS, rows, columns)
-                write_episodes(aside / EPISODES, rows)
-                with syncing([aside / STEPS, aside / EPISODES]):  # the disk is busy with them meanwhile
-                    _read_back(aside, rows, columns, schema)
-                    manifest = _manifest(draft, aside)
-                (aside / MANIFEST).write_bytes(manifest)
-                sync_together([aside / MANIFEST, aside])
+                draft = _write(aside, steps, described)
                 (publish or _rename)(aside, target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+    return draft
 
 
-def _manifest(draft: Batch, folder: Path) -> bytes:
-    digests = {name: sha256_of(folder / name) for name in (STEPS, EPISODES)}
+def _write(
+    aside: Path, steps: pa.RecordBatch, described: Callable[[], tuple[Batch, pa.RecordBatch]]
+) -> Batch:
+    """Write the folder's files. Each begins to be synced at once: a journal commits once for all who wait."""
+    digests = {STEPS: write_table(aside / STEPS, steps)}
+    synced = [in_background(sync, aside / STEPS)]
+    draft, episodes = described()
+    digests[EPISODES] = write_table(aside / EPISODES, episodes)
+    synced.append(in_background(sync, aside / EPISODES))
+    for name, digest in digests.items():
+        if digest_of(aside / name) != digest:
+            raise DatasetError(f"{aside / name} does not read back as it was written")
+    (aside / MANIFEST).write_bytes(_manifest(draft, digests))
+    synced += [in_background(sync, path) for path in (aside / MANIFEST, aside)]
+    for one in synced:
+        one.result()
+    return draft
+
+
+def _manifest(draft: Batch, digests: Mapping[str, str]) -> bytes:
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     batch = replace(draft, digests=digests, committed=now)
     try:
@@ -83,17 +103,6 @@ def _manifest(draft: Batch, folder: Path) -> bytes:
     except (TypeError, ValueError) as error:
         raise DatasetError(f"batch {draft.id}: origin is not JSON ({error})") from None
     return text.encode() + b"\n"
-
-
-def _read_back(
-    folder: Path, rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray], schema: Schema
-) -> None:
-    if read_episodes(folder / EPISODES) != tuple(rows):
-        raise DatasetError(f"{folder / EPISODES} does not read back as it was written")
-    written = read_steps(folder / STEPS, schema)
-    for name, column in columns.items():
-        if not np.array_equal(written[name], column):
-            raise DatasetError(f"{folder / STEPS}, column {name}, does not read back as it was written")
 
 
 def _rename(aside: Path, target: Path) -> None:

@@ -55,6 +55,12 @@ class Episode:
 
 def check_episode(episode: Episode, schema: Schema) -> None:
     """Raise DatasetError, naming the field, where `episode` does not fit `schema`."""
+    check_layout(episode, schema)
+    check_values(episode, schema)
+
+
+def check_layout(episode: Episode, schema: Schema) -> None:
+    """Raise DatasetError, naming the field, where anything but the arrays' numbers does not fit `schema`."""
     steps = episode.length
     if steps > schema.horizon:
         raise DatasetError(f"episode has {steps} actions, more than the horizon of {schema.horizon}")
@@ -67,6 +73,17 @@ def check_episode(episode: Episode, schema: Schema) -> None:
     _check_array("action", episode.action, (steps, *schema.action.shape), schema.action.dtype)
     _check_array("reward", episode.reward, (steps,), "float32")
     _check_array("discount", episode.discount, (steps,), "float32")
+    if not 0.0 <= episode.score <= 1.0:
+        raise DatasetError(f"score is {episode.score}, but must lie in [0, 1]")
+
+
+def check_values(episode: Episode, schema: Schema) -> None:
+    """Raise DatasetError, naming the field, where a number is not finite or out of its bounds."""
+    for name, array in episode.observation.items():
+        _check_finite(f"observation {name}", array)
+    _check_finite("action", episode.action)
+    _check_finite("reward", episode.reward)
+    _check_finite("discount", episode.discount)
     if len(beyond_bounds(episode.action, schema)):
         found = (float(episode.action.min()), float(episode.action.max()))
         raise DatasetError(
@@ -74,15 +91,16 @@ def check_episode(episode: Episode, schema: Schema) -> None:
         )
     if np.any(episode.discount < 0) or np.any(episode.discount > 1):
         raise DatasetError("discount must lie in [0, 1]")
-    if not 0.0 <= episode.score <= 1.0:
-        raise DatasetError(f"score is {episode.score}, but must lie in [0, 1]")
 
 
 def beyond_bounds(action: np.ndarray, schema: Schema) -> np.ndarray:
     """The dimensions in which actions `[T, A]` leave the schema's bounds, by more than rounding."""
     low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
     slack = ROUNDING * (high - low)
-    return np.flatnonzero(((action < low - slack) | (action > high + slack)).any(axis=0))
+    # Floats are compared in their own dtype: against float64 they would be copied first.
+    dtype = action.dtype if action.dtype.kind == "f" else np.float64
+    beyond = (action < (low - slack).astype(dtype)) | (action > (high + slack).astype(dtype))
+    return np.flatnonzero(beyond.any(axis=0)) if beyond.any() else np.empty(0, np.int64)
 
 
 def _check_text(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
@@ -104,6 +122,9 @@ def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: st
         raise DatasetError(f"{name} has shape {array.shape}, but must have {shape}")
     if array.dtype != np.dtype(dtype):
         raise DatasetError(f"{name} is {array.dtype}, but must be {dtype}")
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0][0])
         raise DatasetError(f"{name} is not finite at step {row}")

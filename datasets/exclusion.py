@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .batch import batch_of
 from .errors import DatasetError
-from .files import read_json, sha256_of
+from .files import named_errors, parse_json
 
 if TYPE_CHECKING:
     from .store import EpisodeStore
@@ -82,9 +82,11 @@ def tombstones(store: "EpisodeStore") -> list[Tombstone]:
 
 def read_tombstone(path: Path) -> Tombstone:
     """One record. Raises DatasetError where the file is broken, was changed, or is of a newer version."""
-    if sha256_of(path)[:12] != path.stem.rpartition("-")[2]:
+    with named_errors(path, "read"):
+        raw = path.read_bytes()
+    if hashlib.sha256(raw).hexdigest()[:12] != path.stem.rpartition("-")[2]:
         raise DatasetError(f"{path} was changed: its content does not fit its name")
-    data = read_json(path)
+    data = parse_json(path, raw)
     if not isinstance(data, dict) or data.pop("version", None) != VERSION:
         raise DatasetError(f"{path} is of another version, but this pacloop reads version {VERSION}")
     if set(data) != {field.name for field in fields(Tombstone)}:

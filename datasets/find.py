@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from .batch import Batch, check_source
 from .errors import DatasetError
+from .rows import EpisodeRow
 from .store import EpisodeStore
-from .tables import EpisodeRow
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,17 @@ def is_encoded(field: Field) -> bool:
 
 
 def encode(images: np.ndarray) -> pa.Array:
-    """`[N, H, W, C]` uint8, each as the bytes that the module describes."""
+    """`[N, H, W, C]` uint8, each as the bytes that the module describes.
+
+    Each is decoded again. Raises DatasetError where that does not give the image back.
+    """
     head = _HEAD.pack(_MAGIC, *images.shape[1:])
-    return pa.array([head + _compressed(image) for image in images], pa.large_binary())
+    files = pa.array([head + _compressed(image) for image in images], pa.large_binary())
+    encoded = EncodedImages(files, Field(images.shape[1:], "uint8"), "what was encoded")
+    for row, image in enumerate(images):
+        if not np.array_equal(encoded[row : row + 1][0], image):
+            raise DatasetError(f"image {row} is not the same any more once it is encoded and decoded")
+    return files
 
 
 class EncodedImages:

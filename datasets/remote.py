@@ -13,12 +13,12 @@ writer uploaded is named by no manifest.
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
 
 from .batch import MANIFEST, Batch
 from .bucket import Bucket
@@ -38,7 +38,7 @@ from .leftovers import (
 from .schema import Schema
 from .snapshot import Snapshot
 from .store import BATCHES, SCHEMA, EpisodeStore, check_same_schema, parse_schema, schema_json
-from .tables import EPISODES, STEPS, EpisodeRow, check_storable
+from .tables import EPISODES, STEPS, check_storable
 from .verify import batch_faults
 from .verify import clean as clean_folder
 
@@ -172,8 +172,10 @@ class RemoteStore(EpisodeStore):
         # What tells whose uploads are dead goes last.
         return removed + clean_fetches(self._folder / BATCHES) + clean_folder(self)
 
-    def _commit(self, draft: Batch, rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]) -> None:
-        commit(self.path(draft.id), draft, rows, columns, self._schema, self._publish)
+    def _commit(
+        self, target: Path, steps: pa.RecordBatch, described: Callable[[], tuple[Batch, pa.RecordBatch]]
+    ) -> Batch:
+        return commit(target, steps, described, self._publish)
 
     def _publish(self, aside: Path, target: Path) -> None:
         """Upload the batch in `aside`, commit it unless another writer did, and keep it in the cache."""
@@ -234,7 +236,7 @@ class RemoteStore(EpisodeStore):
         found = self._bucket.download(self._key(batch.id, upload, name), path)
         if found != (wanted := batch.digests.get(name, "")):
             raise DatasetError(
-                f"{self._place(batch.id, upload, name)} was changed: its SHA-256 is {found[:16]}, "
+                f"{self._place(batch.id, upload, name)} was changed: its XXH3 is {found[:16]}, "
                 f"but was {wanted[:16]}"
             )
 

@@ -10,8 +10,8 @@ from .batch import Batch, batch_of, by_batch, check_source
 from .errors import DatasetError
 
 if TYPE_CHECKING:
+    from .rows import EpisodeRow
     from .store import EpisodeStore
-    from .tables import EpisodeRow
 
 
 @dataclass(frozen=True)

@@ -10,32 +10,39 @@ could disagree with them, and an append costs the same however much is there alr
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
 from .batch import MANIFEST, Batch, check_batch_id, check_source, read_batch
 from .commit import commit, draft_batch
 from .episode import Episode
 from .errors import DatasetError
 from .exclusion import Tombstone, excluded, mark, tombstones
-from .files import named_errors, read_json, sync, write_bytes_atomically, write_json_atomically
+from .files import in_background, named_errors, read_json, sync, write_bytes_atomically, write_json_atomically
+from .rows import (
+    EpisodeRow,
+    check_layouts,
+    check_numbers,
+    columns_digest,
+    content_digest,
+    episode_digest,
+    episode_rows,
+)
 from .schema import Schema
 from .snapshot import Snapshot, counted_batches, pinned_batches, take_snapshot
 from .tables import (
     EPISODES,
     STEPS,
-    EpisodeRow,
     check_storable,
-    content_digest,
-    episode_digest,
-    episode_rows,
+    episodes_table,
     read_episodes,
     read_steps,
     step_columns,
+    steps_table,
     to_episode,
 )
 
@@ -113,15 +120,28 @@ class EpisodeStore:
         check_source(source)
         if round is not None and not isinstance(round, int):
             raise DatasetError(f"batch {batch_id}: round is {round!r}, but must be a whole number or None")
-        rows, columns = self._tables(batch_id, list(episodes), round)
-        digest = content_digest(self._header(source, round), rows, columns["discount"])
-        if self._committed(batch_id) is None:
+        episodes = list(episodes)
+        if not episodes:
+            raise DatasetError(f"batch {batch_id} has no episodes")
+        check_layouts(batch_id, episodes, self._schema)
+        columns = step_columns(episodes, self._schema)
+        check_numbers(batch_id, episodes, columns, self._schema)
+
+        def described() -> tuple[Batch, pa.RecordBatch]:
+            hashed = in_background(columns_digest, columns)
+            rows = episode_rows(batch_id, episodes, round)
+            digest = content_digest(self._header(source, round), rows, hashed.result())
             draft = draft_batch(batch_id, source, round, rows, digest, self._fingerprint, origin or {})
-            self._commit(draft, rows, columns)
+            return draft, episodes_table(rows)
+
+        if self._committed(batch_id) is None:
+            draft = self._commit(self.path(batch_id), steps_table(episodes, columns), described)
+        else:
+            draft, _ = described()
         with named_errors(self._folder / BATCHES, "synced"):
             sync(self._folder / BATCHES)  # also where another writer committed but has not synced yet
         batch = self.batch(batch_id)
-        if batch.digest != digest:
+        if batch.digest != draft.digest:
             raise DatasetError(f"batch {batch_id} is already committed, with other content")
         return batch
 
@@ -260,21 +280,15 @@ class EpisodeStore:
             replace(row, digest=episode_digest(to_episode(row, columns)))
             for row in read_episodes(self.file(batch, EPISODES))
         ]
-        return content_digest(self._header(batch.source, batch.round), rows, np.asarray(columns["discount"]))
-
-    def _tables(
-        self, batch_id: str, episodes: Sequence[Episode], round: int | None
-    ) -> tuple[tuple[EpisodeRow, ...], dict[str, np.ndarray]]:
-        if not episodes:
-            raise DatasetError(f"batch {batch_id} has no episodes")
-        rows = episode_rows(batch_id, episodes, self._schema, round)
-        return rows, step_columns(episodes, self._schema)
+        return content_digest(self._header(batch.source, batch.round), rows, columns_digest(columns))
 
     def _header(self, source: str, round: int | None) -> dict[str, Any]:
         return {"schema": self._fingerprint, "source": source, "round": round}
 
-    def _commit(self, draft: Batch, rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]) -> None:
-        commit(self.path(draft.id), draft, rows, columns, self._schema)
+    def _commit(
+        self, target: Path, steps: pa.RecordBatch, described: Callable[[], tuple[Batch, pa.RecordBatch]]
+    ) -> Batch:
+        return commit(target, steps, described)
 
     def _committed(self, batch_id: str) -> Batch | None:
         if batch_id not in self._known:

@@ -5,31 +5,29 @@ in the last one only the observation means anything, and action, reward and disc
 number of rows. Each file is one record batch, so a column is one stretch of memory once mapped.
 """
 
-import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from .episode import Episode, check_episode
+from .episode import Episode
 from .errors import DatasetError
-from .files import named_errors, plain
+from .files import file_hash, named_errors
 from .images import EncodedImages, encode, is_encoded
+from .rows import Column, EpisodeRow
 from .schema import Field, Schema
-
-Column = np.ndarray | EncodedImages
-"""A column of `steps.arrow` as it is read."""
 
 STEPS = "steps.arrow"
 EPISODES = "episodes.arrow"
 
-PIECE_BYTES = 2**16
+PIECE_BYTES = 2**17
+AHEAD_BYTES = 2**20
 
 _FLAGS = ("is_first", "is_last", "is_terminal")
 
@@ -50,37 +48,6 @@ _EPISODES_SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class EpisodeRow:
-    """What is known of an episode without its steps.
-
-    Attributes:
-      id: `<batch id>/<index within the batch>`: never a position in the dataset.
-      offset: row of its first step in the batch's `steps.arrow`.
-      length: T, the number of actions; the episode takes `length + 1` rows.
-      score: how well it went, in [0, 1].
-      seed: what it was made from; None where nobody knows.
-      policy: id of the policy that acted, or None.
-      round: the round its batch was made in, or None.
-      instruction: what the robot was told, or "".
-      terminal: whether the environment ended it; False where a time limit cut it off.
-      info: further facts, as canonical JSON.
-      digest: of what happened in it, as `episode_digest` gives it: equal for equal episodes only.
-    """
-
-    id: str
-    offset: int
-    length: int
-    score: float
-    seed: int | None
-    policy: str | None
-    round: int | None
-    instruction: str
-    terminal: bool
-    info: str
-    digest: str
-
-
 def check_storable(schema: Schema) -> None:
     """Raise DatasetError, naming the field, where the tables cannot hold a field of `schema`."""
     for name, field in step_fields(schema).items():
@@ -98,37 +65,16 @@ def step_fields(schema: Schema) -> dict[str, Field]:
     return {**fields, "action": schema.action, "reward": scalar, "discount": scalar}
 
 
-def episode_rows(
-    batch_id: str, episodes: Sequence[Episode], schema: Schema, round: int | None
-) -> tuple[EpisodeRow, ...]:
-    """A row for each episode, in order. Raises DatasetError, naming episode and field, where one is bad."""
-    rows: list[EpisodeRow] = []
-    offset = 0
-    for index, episode in enumerate(episodes):
-        try:
-            check_episode(episode, schema)
-            rows.append(_episode_row(f"{batch_id}/{index}", offset, episode, round))
-        except DatasetError as error:
-            raise DatasetError(f"batch {batch_id}, episode {index}: {error}") from None
-        offset += episode.length + 1
-    return tuple(rows)
-
-
 def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.ndarray]:
-    """The columns of `steps.arrow`, each `[N, ...]`, of episodes that passed `episode_rows`."""
-    total = sum(episode.length + 1 for episode in episodes)
-    columns = {
-        name: np.zeros((total, *field.shape), field.numpy) for name, field in step_fields(schema).items()
-    }
-    at = 0
-    for episode in episodes:
-        steps = episode.length
-        for name in schema.observation:
-            columns[f"observation/{name}"][at : at + steps + 1] = episode.observation[name]
-        columns["action"][at : at + steps] = episode.action
-        columns["reward"][at : at + steps] = episode.reward
-        columns["discount"][at : at + steps] = episode.discount
-        at += steps + 1
+    """The columns of `steps.arrow`, each `[N, ...]`, of episodes that passed `check_layouts`."""
+    columns = {}
+    for name, field in step_fields(schema).items():
+        if name.startswith("observation/"):
+            parts = [episode.observation[name.removeprefix("observation/")] for episode in episodes]
+        else:
+            last = np.zeros((1, *field.shape), field.numpy)
+            parts = [part for episode in episodes for part in (getattr(episode, name), last)]
+        columns[name] = np.concatenate(parts, dtype=field.numpy, casting="unsafe")
     return columns
 
 
@@ -153,53 +99,29 @@ def to_episode(row: EpisodeRow, columns: Mapping[str, Column]) -> Episode:
     )
 
 
-def content_digest(header: Mapping[str, Any], rows: Sequence[EpisodeRow], discount: np.ndarray) -> str:
-    """SHA-256 of what a batch says, whatever the version of Arrow that wrote it.
-
-    The rows' digests stand for what happened in the episodes: nothing large is read twice.
-    """
-    facts = [
-        [row.length, row.score, row.seed, row.policy, row.instruction, row.info, row.digest] for row in rows
-    ]
-    digest = hashlib.sha256(json.dumps([dict(header), facts], sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(discount).view(np.uint8).data)
-    return digest.hexdigest()
-
-
-def episode_digest(episode: Episode) -> str:
-    """SHA-256 over observations, action and reward: what tells whether an episode is already present.
-
-    Score, seed, policy and the like are what somebody says about it, and do not count.
-    """
-    digest = hashlib.sha256()
-    arrays = {f"observation/{name}": value for name, value in episode.observation.items()}
-    for name, value in sorted((arrays | {"action": episode.action, "reward": episode.reward}).items()):
-        text = value.dtype.kind in "OSU"
-        digest.update(f"{name} {'text' if text else value.dtype.str} {value.shape}".encode())
-        if text:  # text: an object's bytes are its address
-            digest.update(json.dumps(value.tolist(), default=repr).encode())
-        else:
-            digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
-
-
-def write_steps(path: Path, rows: Sequence[EpisodeRow], columns: Mapping[str, np.ndarray]) -> None:
-    """Write `steps.arrow`: the columns, images encoded, and RLDS's three flags."""
+def steps_table(episodes: Sequence[Episode], columns: Mapping[str, np.ndarray]) -> pa.RecordBatch:
+    """What `steps.arrow` holds: the columns, images encoded, and RLDS's three flags."""
     arrays = {name: _to_arrow(column) for name, column in columns.items()}
-    total = len(columns["reward"])
-    first, last, terminal = (np.zeros(total, bool) for _ in _FLAGS)
-    offsets = np.array([row.offset for row in rows])
-    ends = offsets + np.array([row.length for row in rows])
-    first[offsets], last[ends] = True, True
-    terminal[ends] = [row.terminal for row in rows]
+    lengths = np.array([episode.length for episode in episodes])
+    ends = np.cumsum(lengths + 1) - 1
+    first, last, terminal = (np.zeros(len(columns["reward"]), bool) for _ in _FLAGS)
+    first[ends - lengths], last[ends] = True, True
+    terminal[ends] = [episode.is_terminal for episode in episodes]
     arrays.update(zip(_FLAGS, map(pa.array, (first, last, terminal))))
-    _write(path, pa.RecordBatch.from_pydict(arrays))
+    return pa.RecordBatch.from_pydict(arrays)
 
 
-def write_episodes(path: Path, rows: Sequence[EpisodeRow]) -> None:
-    """Write `episodes.arrow`."""
+def episodes_table(rows: Sequence[EpisodeRow]) -> pa.RecordBatch:
+    """What `episodes.arrow` holds."""
     columns = {name: [getattr(row, name) for row in rows] for name in _EPISODES_SCHEMA.names}
-    _write(path, pa.RecordBatch.from_pydict(columns, schema=_EPISODES_SCHEMA))
+    return pa.RecordBatch.from_pydict(columns, schema=_EPISODES_SCHEMA)
+
+
+def write_table(path: Path, table: pa.RecordBatch) -> str:
+    """Write a new file; the digest of what was written. Raises OSError where the disk refuses."""
+    with _File(path, "xb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_batch(table)
+    return file.digest.hexdigest()
 
 
 def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Column]:
@@ -247,29 +169,6 @@ def _check_columns(path: Path, batch: pa.RecordBatch) -> None:
         raise DatasetError(f"{path} has the columns {batch.schema.names}, not those of episodes")
 
 
-def _episode_row(name: str, offset: int, episode: Episode, round: int | None) -> EpisodeRow:
-    seed = None if episode.seed is None else int(episode.seed)
-    if seed is not None and not -(2**63) <= seed < 2**63:
-        raise DatasetError(f"seed is {seed}, but must fit 64 bits")
-    try:
-        info = json.dumps(dict(episode.info), sort_keys=True, allow_nan=False, default=plain)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"info is not JSON ({error})") from None
-    return EpisodeRow(
-        id=name,
-        offset=offset,
-        length=episode.length,
-        score=float(episode.score),
-        seed=seed,
-        policy=None if episode.policy is None else str(episode.policy),
-        round=round,
-        instruction=str(episode.instruction),
-        terminal=episode.is_terminal,
-        info=info,
-        digest=episode_digest(episode),
-    )
-
-
 def _to_arrow(column: np.ndarray) -> pa.Array:
     if is_encoded(Field(column.shape[1:], column.dtype.name)):
         return encode(column)
@@ -301,24 +200,36 @@ def _to_numpy(array: pa.Array, field: Field, name: str) -> Column:
     return column.reshape(len(array), *field.shape)
 
 
-def _write(path: Path, batch: pa.RecordBatch) -> None:
-    with _File(path, "xb") as file, pa.ipc.new_file(file, batch.schema) as writer:
-        writer.write_batch(batch)
-
-
 class _File(io.FileIO):
-    """Written in small pieces. A Python file, so that a full disk is an OSError with its number.
+    """Written in small pieces, which the disk takes while the next are written.
 
-    For a write of 128 KiB Linux makes large pages first, which took ten times as long as the write itself.
+    For larger writes Linux looks for larger pages, which took up to ten times as long as the write itself.
+    A Python file, so that a full disk is an OSError with its number.
     """
+
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__(path, mode)
+        self.digest = file_hash()
+        self._written = self._begun = 0
 
     def write(self, data: Any, /) -> int:
         """Write all of `data`."""
         view = memoryview(data).cast("B")
+        self.digest.update(view)
         done = 0
         while done < len(view):
-            done += super().write(view[done : done + PIECE_BYTES])
+            count = super().write(view[done : done + PIECE_BYTES])
+            done += count
+            self._written += count
+            if self._written - self._begun >= AHEAD_BYTES:
+                self._begin()
         return done
+
+    def _begin(self) -> None:
+        # Linux begins to write out what is called unneeded, and keeps it until it is written.
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.fileno(), self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
+        self._begun = self._written
 
 
 @contextmanager

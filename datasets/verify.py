@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from .batch import MANIFEST, Batch, read_batch
 from .errors import DatasetError
 from .exclusion import EXCLUDED, tombstone_faults
-from .files import is_temporary, named_errors, remove_dead, sha256_of, writer_is_gone
-from .tables import EPISODES, STEPS, EpisodeRow, read_episodes
+from .files import digest_of, is_temporary, named_errors, remove_dead, writer_is_gone
+from .rows import EpisodeRow
+from .tables import EPISODES, STEPS, read_episodes
 
 if TYPE_CHECKING:
     from .store import EpisodeStore
@@ -72,8 +73,8 @@ def _file_faults(batch: Batch, folder: Path) -> list[str]:
         path = folder / name
         if not path.exists():
             faults.append(f"{path} is missing")
-        elif (found := sha256_of(path)) != (wanted := batch.digests.get(name, "")):
-            faults.append(f"{path} was changed: its SHA-256 is {found[:16]}, but was {wanted[:16]}")
+        elif (found := digest_of(path)) != (wanted := batch.digests.get(name, "")):
+            faults.append(f"{path} was changed: its XXH3 is {found[:16]}, but was {wanted[:16]}")
     return faults
 
 

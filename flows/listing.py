@@ -9,7 +9,7 @@ from ..datasets.batch import batch_of
 
 if TYPE_CHECKING:
     from ..datasets import Batch, EpisodeStore
-    from ..datasets.tables import EpisodeRow
+    from ..datasets.rows import EpisodeRow
 
 RIGHT = ("round", "episodes", "steps", "rows", "success", "score", "seed", "excluded")
 """Columns of numbers."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..datasets.tables import episode_digest
+from ..datasets.rows import episode_digest
 from .workspace import Workspace
 
 if TYPE_CHECKING:

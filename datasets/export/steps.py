@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..episode import Episode
+from ..rows import EpisodeRow
 from ..store import EpisodeStore
-from ..tables import EpisodeRow
 from .jobs import Job, Tick
 
 

@@ -170,13 +170,34 @@ def test_a_write_the_system_cuts_short_leaves_nothing(store, build):
     assert list((store.folder / "batches").iterdir()) == []
 
 
-def test_what_does_not_read_back_is_not_committed(store, build, monkeypatch):
-    write = commit.write_steps
+@pytest.mark.parametrize("name", ["steps.arrow", "episodes.arrow"])
+def test_what_does_not_read_back_is_not_committed(store, build, monkeypatch, name):
+    write = commit.write_table
 
-    def forgetful(path, rows, columns):
-        write(path, rows, columns | {"reward": columns["reward"] * 0})
+    def forgetful(path, table):
+        digest = write(path, table)
+        if path.name == name:
+            raw = bytearray(path.read_bytes())
+            raw[len(raw) // 2] ^= 1
+            path.write_bytes(raw)
+        return digest
 
-    monkeypatch.setattr(commit, "write_steps", forgetful)
-    with pytest.raises(DatasetError, match=r"steps.arrow, column reward, does not read back"):
+    monkeypatch.setattr(commit, "write_table", forgetful)
+    with pytest.raises(DatasetError, match=f"{name} does not read back as it was written"):
         store.append([build.episode()], batch_id="a", source="collection")
     assert list((store.folder / "batches").iterdir()) == []
+
+
+def test_a_fork_appends_with_threads_of_its_own(store, build):
+    store.append([build.episode()], batch_id="before", source="collection")
+    child = os.fork()
+    if not child:
+        store.append([build.episode(seed=1)], batch_id="child", source="collection")
+        os._exit(0)
+    deadline = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if ended == (0, 0):
+        os.kill(child, 9)
+    assert ended == (child, 0)
+    assert store.holds("child")

@@ -44,6 +44,14 @@ def test_each_image_is_encoded_by_itself_as_documented(store, build):
     assert not episode.observation["front"].flags.writeable
 
 
+def test_an_image_that_would_not_come_back_is_not_committed(store, build, monkeypatch):
+    compressed = images._compressed
+    monkeypatch.setattr(images, "_compressed", lambda image: compressed(image ^ 1))
+    with pytest.raises(DatasetError, match="image 0 is not the same any more"):
+        store.append([build.episode(schema=store.schema)], batch_id="a", source="collection")
+    assert not store.holds("a")
+
+
 def test_smooth_images_take_less_room(store, build):
     smooth = np.broadcast_to(np.arange(24, dtype=np.uint8)[:, None, None], (41, 24, 20, 3))
     random = build.episode(40, schema=store.schema)

@@ -293,6 +293,6 @@ def test_a_changed_or_missing_object_is_named(store, elsewhere, build, name):
     missing = f"{name} cannot be read: there is no such object"
     assert missing in store.verify()[0]
     assert objects.create(key, bytes(raw))
-    with pytest.raises(DatasetError, match=f"{name} was changed: its SHA-256 is"):
+    with pytest.raises(DatasetError, match=f"{name} was changed: its XXH3 is"):
         list(elsewhere().episodes("a"))
     assert f"{name} was changed" in store.verify()[0], "also where the cache has a good copy"
