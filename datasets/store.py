@@ -126,9 +126,9 @@ class EpisodeStore:
         check_layouts(batch_id, episodes, self._schema)
         columns = step_columns(episodes, self._schema)
         check_numbers(batch_id, episodes, columns, self._schema)
+        hashed = in_background(columns_digest, columns)
 
         def described() -> tuple[Batch, pa.RecordBatch]:
-            hashed = in_background(columns_digest, columns)
             rows = episode_rows(batch_id, episodes, round)
             digest = content_digest(self._header(source, round), rows, hashed.result())
             draft = draft_batch(batch_id, source, round, rows, digest, self._fingerprint, origin or {})

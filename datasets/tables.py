@@ -9,6 +9,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from .episode import Episode
 from .errors import DatasetError
-from .files import file_hash, named_errors
+from .files import file_hash, in_background, named_errors
 from .images import EncodedImages, encode, is_encoded
 from .rows import Column, EpisodeRow
 from .schema import Field, Schema
@@ -211,6 +212,7 @@ class _File(io.FileIO):
         super().__init__(path, mode)
         self.digest = file_hash()
         self._written = self._begun = 0
+        self._waiting: list[Future[None]] = []
 
     def write(self, data: Any, /) -> int:
         """Write all of `data`."""
@@ -225,10 +227,19 @@ class _File(io.FileIO):
                 self._begin()
         return done
 
+    def close(self) -> None:
+        """Close the file."""
+        for begun in self._waiting:
+            begun.result()
+        super().close()
+
     def _begin(self) -> None:
         # Linux begins to write out what is called unneeded, and keeps it until it is written.
         if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self.fileno(), self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
+            stretch = self._begun, self._written - self._begun
+            self._waiting.append(
+                in_background(os.posix_fadvise, self.fileno(), *stretch, os.POSIX_FADV_DONTNEED)
+            )
         self._begun = self._written
 
 
