@@ -143,10 +143,13 @@ def _text_bytes(array: np.ndarray) -> bytes:
 def _sound(columns: Mapping[str, np.ndarray], schema: Schema) -> bool:
     bounds = {"action": (max(schema.action_minimum), min(schema.action_maximum)), "discount": (0.0, 1.0)}
     for name, column in columns.items():
-        if name in bounds or column.dtype.kind == "f":
-            low, high = bounds.get(name) or (np.finfo(column.dtype).min, np.finfo(column.dtype).max)
-            if not (column.min() >= low and column.max() <= high):  # of what is not a number, neither holds
-                return False
+        low, high = bounds.get(name, (-np.inf, np.inf))
+        if column.dtype.kind == "f":
+            low, high = max(low, np.finfo(column.dtype).min), min(high, np.finfo(column.dtype).max)
+        elif name not in bounds:
+            continue
+        if not (column.min() >= low and column.max() <= high):  # of what is not a number, neither holds
+            return False
     return True
 
 

@@ -152,6 +152,27 @@ def test_bad_episodes_and_facts_are_refused_and_leave_nothing(store, build):
     assert list((store.folder / "batches").iterdir()) == []
 
 
+@pytest.mark.parametrize("field", ["observation arm/position", "action", "reward", "discount"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_wherever_it_is(store, build, field, value):
+    bad = build.episode(5, 1)
+    array = bad.observation["arm/position"] if " " in field else getattr(bad, field)
+    array[2] = value
+    with pytest.raises(DatasetError, match=f"batch a, episode 1: {field} is not finite at step 2"):
+        store.append([build.episode(5, 0), bad], batch_id="a", source="collection")
+    assert list((store.folder / "batches").iterdir()) == []
+
+
+def test_bounds_of_each_dimension_that_leave_out_zero(tmp_path, build):
+    schema = build.schema(action_minimum=(1.0, -3.0), action_maximum=(2.0, -2.0))
+    store = EpisodeStore.create(tmp_path / "own", schema)
+    good = build.episode(5, schema=schema, action=np.tile(np.float32([1.5, -2.5]), (5, 1)))
+    assert store.append([good], batch_id="a", source="collection").steps == 5
+    bad = build.episode(5, schema=schema, action=np.tile(np.float32([1.5, 1.5]), (5, 1)))
+    with pytest.raises(DatasetError, match="episode 0: action lies in"):
+        store.append([bad], batch_id="b", source="collection")
+
+
 def test_a_newer_batch_says_so(store, build):
     store.append([build.episode()], batch_id="a", source="collection")
     path = store.path("a") / "batch.json"
