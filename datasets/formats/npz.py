@@ -113,7 +113,10 @@ def _last(found: dict[str, np.ndarray], what: str, kind: Any) -> Any:
     """The last value of an array as a number, None where there is no such array."""
     if what not in found or not found[what].size:
         return None
-    return kind(found[what].reshape(-1)[-1])
+    value = found[what].reshape(-1)[-1]
+    if value.dtype.kind not in "fiub":
+        raise DatasetError(f"{what} is {value.dtype}, but must be a number")
+    return kind(value)
 
 
 def count(path: Path) -> int:

@@ -25,6 +25,13 @@ def test_objects_are_not_unpickled(tmp_path, wants):
     assert found == Unreadable("x.npz", "action.npy holds Python objects, which are not read")
 
 
+@pytest.mark.parametrize("what", ["seed", "score", "terminal"])
+def test_a_fact_that_is_no_real_number(tmp_path, wants, what):
+    np.savez(tmp_path / "x.npz", action=np.zeros((3, 1)), **{what: np.array([1 + 2j])})
+    (found,) = read(tmp_path, wants)
+    assert found == Unreadable("x.npz", f"{what} is complex128, but must be a number")
+
+
 def test_claims_are_checked_before_they_are_unpacked(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", action=np.zeros((2**20, 16), np.float32))
     (found,) = read(tmp_path, Wants(limit_bytes=2**20))
