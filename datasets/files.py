@@ -5,6 +5,7 @@ sees the old content or the new one, never a mixture, whatever is killed and whe
 """
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -15,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,10 +96,7 @@ def _threads(process: int) -> ThreadPoolExecutor:
 def digest_of(path: Path) -> str:
     """XXH3 of a file's bytes, 128 bits in hex. Raises DatasetError where it cannot be read."""
     with named_errors(path, "read"), path.open("rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            return file_hash().hexdigest()
-        with mmap(file.fileno(), 0, access=ACCESS_READ) as raw:
-            return file_hash(raw).hexdigest()
+        return hashlib.file_digest(file, file_hash).hexdigest()
 
 
 @contextmanager
