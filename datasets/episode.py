@@ -97,10 +97,7 @@ def beyond_bounds(action: np.ndarray, schema: Schema) -> np.ndarray:
     """The dimensions in which actions `[T, A]` leave the schema's bounds, by more than rounding."""
     low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
     slack = ROUNDING * (high - low)
-    # Floats are compared in their own dtype: against float64 they would be copied first.
-    dtype = action.dtype if action.dtype.kind == "f" else np.float64
-    beyond = (action < (low - slack).astype(dtype)) | (action > (high + slack).astype(dtype))
-    return np.flatnonzero(beyond.any(axis=0)) if beyond.any() else np.empty(0, np.int64)
+    return np.flatnonzero(((action < low - slack) | (action > high + slack)).any(axis=0))
 
 
 def _check_text(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
