@@ -44,8 +44,10 @@ def encode(images: np.ndarray) -> pa.Array:
     head = _HEAD.pack(_MAGIC, *images.shape[1:])
     files = pa.array([head + _compressed(image) for image in images], pa.large_binary())
     encoded = EncodedImages(files, Field(images.shape[1:], "uint8"), "what was encoded")
+    found = np.empty(images.shape[1:], np.uint8)
     for row, image in enumerate(images):
-        if not np.array_equal(encoded[row : row + 1][0], image):
+        encoded._image(row, found)
+        if not np.array_equal(found, image):
             raise DatasetError(f"image {row} is not the same any more once it is encoded and decoded")
     return files
 
