@@ -5,9 +5,10 @@ episode's only finds its copies, as a file's (files.py) finds damage: XXH3, whic
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate
+from typing import Any, TypeVar
 
 import numpy as np
 from blake3 import blake3
@@ -19,8 +20,13 @@ from .files import plain
 from .images import EncodedImages
 from .schema import Schema
 
+T = TypeVar("T")
+
 Column = np.ndarray | EncodedImages
 """A column of `steps.arrow` as it is read."""
+
+_TEXT = "OSU"
+"""Kinds of dtype that hold text."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,7 @@ class EpisodeRow:
 
 def check_layouts(batch_id: str, episodes: Sequence[Episode], schema: Schema) -> None:
     """Raise DatasetError, naming episode and field, where anything but the numbers does not fit `schema`."""
-    for index, episode in enumerate(episodes):
-        try:
-            check_layout(episode, schema)
-        except DatasetError as error:
-            raise _named(batch_id, index, error) from None
+    _each(batch_id, episodes, lambda episode, _: check_layout(episode, schema))
 
 
 def check_numbers(
@@ -72,23 +74,15 @@ def check_numbers(
     doubt: one column may have a bound for each of its dimensions, and its last rows hold 0, bound or not.
     """
     if not _sound(columns, schema):
-        for index, episode in enumerate(episodes):
-            try:
-                check_values(episode, schema)
-            except DatasetError as error:
-                raise _named(batch_id, index, error) from None
+        _each(batch_id, episodes, lambda episode, _: check_values(episode, schema))
 
 
 def episode_rows(batch_id: str, episodes: Sequence[Episode], round: int | None) -> tuple[EpisodeRow, ...]:
     """A row for each episode, in order. Raises DatasetError, naming it, where seed or info cannot be kept."""
-    rows: list[EpisodeRow] = []
-    offset = 0
-    for index, episode in enumerate(episodes):
-        try:
-            rows.append(_episode_row(f"{batch_id}/{index}", offset, episode, round))
-        except DatasetError as error:
-            raise _named(batch_id, index, error) from None
-        offset += episode.length + 1
+    offsets = [0, *accumulate(episode.length + 1 for episode in episodes)]
+    rows = _each(
+        batch_id, episodes, lambda episode, i: _episode_row(f"{batch_id}/{i}", offsets[i], episode, round)
+    )
     return tuple(rows)
 
 
@@ -109,9 +103,7 @@ def columns_digest(columns: Mapping[str, Column]) -> str:
     for name, column in sorted(columns.items()):
         digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
         for piece in _pieces(column):
-            text = piece.dtype.kind in "OSU"
-            raw = np.ascontiguousarray(piece).reshape(-1)
-            digest.update(_text_bytes(raw) if text else raw.view(np.uint8).data)
+            digest.update(_bytes(piece))
     return digest.hexdigest()
 
 
@@ -123,9 +115,9 @@ def episode_digest(episode: Episode) -> str:
     digest = xxh3_128()
     arrays = {f"observation/{name}": value for name, value in episode.observation.items()}
     for name, value in sorted((arrays | {"action": episode.action, "reward": episode.reward}).items()):
-        text = value.dtype.kind in "OSU"
-        digest.update(f"{name} {'text' if text else value.dtype.str} {value.shape}".encode())
-        digest.update(_text_bytes(value) if text else np.ascontiguousarray(value).data)
+        kind = "text" if value.dtype.kind in _TEXT else value.dtype.str
+        digest.update(f"{name} {kind} {value.shape}".encode())
+        digest.update(_bytes(value))
     return digest.hexdigest()
 
 
@@ -136,8 +128,10 @@ def _pieces(column: Column) -> Iterable[np.ndarray]:
     return (column[start : start + 256] for start in range(0, len(column), 256))
 
 
-def _text_bytes(array: np.ndarray) -> bytes:
-    return json.dumps(array.tolist(), default=repr).encode()  # the array's own bytes are addresses
+def _bytes(array: np.ndarray) -> bytes | memoryview:
+    if array.dtype.kind in _TEXT:  # an object's bytes are its address
+        return json.dumps(array.tolist(), default=repr).encode()
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _sound(columns: Mapping[str, np.ndarray], schema: Schema) -> bool:
@@ -153,8 +147,15 @@ def _sound(columns: Mapping[str, np.ndarray], schema: Schema) -> bool:
     return True
 
 
-def _named(batch_id: str, index: int, error: DatasetError) -> DatasetError:
-    return DatasetError(f"batch {batch_id}, episode {index}: {error}")
+def _each(batch_id: str, episodes: Sequence[Episode], look: Callable[[Episode, int], T]) -> list[T]:
+    """What `look` makes of each episode and its index; its errors name the episode."""
+    made = []
+    for index, episode in enumerate(episodes):
+        try:
+            made.append(look(episode, index))
+        except DatasetError as error:
+            raise DatasetError(f"batch {batch_id}, episode {index}: {error}") from None
+    return made
 
 
 def _episode_row(name: str, offset: int, episode: Episode, round: int | None) -> EpisodeRow:

@@ -29,6 +29,7 @@ EPISODES = "episodes.arrow"
 
 PIECE_BYTES = 2**17
 AHEAD_BYTES = 2**20
+"""So much is written before the disk is asked to take it."""
 
 _FLAGS = ("is_first", "is_last", "is_terminal")
 
