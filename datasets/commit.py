@@ -17,6 +17,9 @@ from .files import digest_of, in_background, named_errors, plain, sync, temporar
 from .rows import EpisodeRow
 from .tables import EPISODES, STEPS, write_table
 
+Described = Callable[[], tuple[Batch, pa.RecordBatch]]
+"""Makes the draft of a batch's manifest, and what its `episodes.arrow` shall hold."""
+
 
 def draft_batch(
     batch_id: str,
@@ -47,7 +50,7 @@ def draft_batch(
 def commit(
     target: Path,
     steps: pa.RecordBatch,
-    described: Callable[[], tuple[Batch, pa.RecordBatch]],
+    described: Described,
     publish: Callable[[Path, Path], None] | None = None,
 ) -> Batch:
     """Make `target` a whole, synced batch folder, unless another writer has done so meanwhile.
@@ -76,9 +79,7 @@ def commit(
     return draft
 
 
-def _write(
-    aside: Path, steps: pa.RecordBatch, described: Callable[[], tuple[Batch, pa.RecordBatch]]
-) -> Batch:
+def _write(aside: Path, steps: pa.RecordBatch, described: Described) -> Batch:
     """Write the folder's files. Each begins to be synced at once: a journal commits once for all who wait."""
     digests = {STEPS: write_table(aside / STEPS, steps)}
     synced = [in_background(sync, aside / STEPS)]

@@ -13,7 +13,7 @@ writer uploaded is named by no manifest.
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ import pyarrow as pa
 from .batch import MANIFEST, Batch
 from .bucket import Bucket
 from .cache import Cache
-from .commit import commit
+from .commit import Described, commit
 from .errors import DatasetError
 from .exclusion import EXCLUDED, tombstone_faults
 from .files import json_bytes, named_errors, parse_json, temporary_beside, write_bytes_atomically
@@ -172,9 +172,7 @@ class RemoteStore(EpisodeStore):
         # What tells whose uploads are dead goes last.
         return removed + clean_fetches(self._folder / BATCHES) + clean_folder(self)
 
-    def _commit(
-        self, target: Path, steps: pa.RecordBatch, described: Callable[[], tuple[Batch, pa.RecordBatch]]
-    ) -> Batch:
+    def _commit(self, target: Path, steps: pa.RecordBatch, described: Described) -> Batch:
         return commit(target, steps, described, self._publish)
 
     def _publish(self, aside: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ could disagree with them, and an append costs the same however much is there alr
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from .batch import MANIFEST, Batch, check_batch_id, check_source, read_batch
-from .commit import commit, draft_batch
+from .commit import Described, commit, draft_batch
 from .episode import Episode
 from .errors import DatasetError
 from .exclusion import Tombstone, excluded, mark, tombstones
@@ -285,9 +285,7 @@ class EpisodeStore:
     def _header(self, source: str, round: int | None) -> dict[str, Any]:
         return {"schema": self._fingerprint, "source": source, "round": round}
 
-    def _commit(
-        self, target: Path, steps: pa.RecordBatch, described: Callable[[], tuple[Batch, pa.RecordBatch]]
-    ) -> Batch:
+    def _commit(self, target: Path, steps: pa.RecordBatch, described: Described) -> Batch:
         return commit(target, steps, described)
 
     def _committed(self, batch_id: str) -> Batch | None:
