@@ -122,11 +122,7 @@ def trial(drill: Drill, root: Path, kills: int) -> Found:
 def undisturbed(drill: Drill, folder: Path) -> float:
     """Seconds of the work in a child that nobody kills: a fork is slower than its parent."""
     begun = time.perf_counter()
-    child = os.fork()
-    if not child:
-        work_and_exit(lambda tell: drill.work(folder, tell), os.open(os.devnull, os.O_WRONLY))
-    if os.waitpid(child, 0)[1]:
-        raise RuntimeError("the work failed by itself")
+    ended(*started(lambda tell: drill.work(folder, tell)))
     return time.perf_counter() - begun
 
 
@@ -152,16 +148,27 @@ def one(drill: Drill, target: Path, wanted: Any, after_sec: float, found: Found)
 
 def killed(work: Callable[[Tell], None], after_sec: float) -> tuple[bool, list[str]]:
     """Run `work` in a child and kill it after so long; whether it was at work, and what it had told."""
+    child, pipe = started(work)
+    time.sleep(after_sec)
+    os.kill(child, signal.SIGKILL)
+    return ended(child, pipe)
+
+
+def started(work: Callable[[Tell], None]) -> tuple[int, int]:
+    """A child that runs `work`, and the pipe that it tells into."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         work_and_exit(work, writer)
     os.close(writer)
-    time.sleep(after_sec)
-    os.kill(child, signal.SIGKILL)
+    return child, reader
+
+
+def ended(child: int, pipe: int) -> tuple[bool, list[str]]:
+    """Wait for a child; whether it was killed, and what it had told."""
     code = os.waitpid(child, 0)[1]
-    with os.fdopen(reader) as pipe:
-        told = pipe.read().split("\n")[:-1]
+    with os.fdopen(pipe) as lines:
+        told = lines.read().split("\n")[:-1]
     if code and not os.WIFSIGNALED(code):
         raise RuntimeError("the work failed by itself")
     return code != 0, told
