@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .actors.rollout import rollout
+    from .actors.registry import find_task
+    from .actors.rollout.rollout import rollout
     from .actors.task import Task
-    from .actors.tasks import find_task
     from .datasets import Episode, EpisodeStore, Field, Replay, Schema
     from .learner.checkpoint import read_policy
-    from .loop.workspace import Workspace
+    from .loop.workspace.workspace import Workspace
 
 __all__ = [
     "Episode",
@@ -30,10 +30,10 @@ __all__ = [
 _ROOMS = {
     ".datasets": ("Episode", "EpisodeStore", "Field", "Replay", "Schema"),
     ".learner.checkpoint": ("read_policy",),
-    ".actors.rollout": ("rollout",),
+    ".actors.rollout.rollout": ("rollout",),
     ".actors.task": ("Task",),
-    ".actors.tasks": ("find_task",),
-    ".loop.workspace": ("Workspace",),
+    ".actors.registry": ("find_task",),
+    ".loop.workspace.workspace": ("Workspace",),
 }
 _LAZY = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pacloop.actors.rollout import rollout  # pyright: ignore[reportMissingImports]
+from pacloop.actors.rollout.rollout import rollout  # pyright: ignore[reportMissingImports]
 from pacloop.datasets.files import write_json_atomically  # pyright: ignore[reportMissingImports]
 from pacloop.learner.checkpoint import build_policy, read_record  # pyright: ignore[reportMissingImports]
 from pacloop.learner.policy import Acting  # pyright: ignore[reportMissingImports]
-from pacloop.loop.entrants import ways  # pyright: ignore[reportMissingImports]
-from pacloop.loop.workspace import Workspace  # pyright: ignore[reportMissingImports]
+from pacloop.loop.stages.entrants import ways  # pyright: ignore[reportMissingImports]
+from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
 BANK = Path(__file__).parent / "results" / "bank.json"
 ENVIRONMENTS = 50

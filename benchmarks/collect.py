@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 
-from pacloop.actors.collector import CollectorPool  # pyright: ignore[reportMissingImports]
-from pacloop.actors.rollout import rollout  # pyright: ignore[reportMissingImports]
-from pacloop.actors.stack import StackEnvironment, task  # pyright: ignore[reportMissingImports]
+from pacloop.actors.rollout.collector import CollectorPool  # pyright: ignore[reportMissingImports]
+from pacloop.actors.rollout.rollout import rollout  # pyright: ignore[reportMissingImports]
+from pacloop.actors.tasks.stack.stack import StackEnvironment, task  # pyright: ignore[reportMissingImports]
 from pacloop.learner.checkpoint import (  # pyright: ignore[reportMissingImports]
     PolicyRecord,
     build_policy,
@@ -25,7 +25,7 @@ from pacloop.learner.checkpoint import (  # pyright: ignore[reportMissingImports
     write_policy,
 )
 from pacloop.learner.config import PacConfig  # pyright: ignore[reportMissingImports]
-from pacloop.learner.pac import Pac  # pyright: ignore[reportMissingImports]
+from pacloop.learner.network.pac import Pac  # pyright: ignore[reportMissingImports]
 from pacloop.learner.policy import Acting  # pyright: ignore[reportMissingImports]
 
 

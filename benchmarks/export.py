@@ -26,7 +26,7 @@ import numpy as np
 from machine import machine
 
 from pacloop.datasets import Episode, EpisodeStore, Field, Schema  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.export import (  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.exports import (  # pyright: ignore[reportMissingImports]
     export_lerobot,
     export_parquet,
     export_rlds,
@@ -163,8 +163,8 @@ def _tfds_write(store: EpisodeStore, folder: Path, overwrite: bool) -> None:
     from tensorflow_datasets.core.dataset_info import DatasetIdentity, DatasetInfo
     from tensorflow_datasets.core.sequential_writer import SequentialWriter
 
-    from pacloop.datasets.export.features import tfds_features  # pyright: ignore[reportMissingImports]
-    from pacloop.datasets.export.steps import rlds_steps  # pyright: ignore[reportMissingImports]
+    from pacloop.datasets.exports.steps import rlds_steps  # pyright: ignore[reportMissingImports]
+    from pacloop.datasets.exports.tfds.features import tfds_features  # pyright: ignore[reportMissingImports]
 
     folder.mkdir(parents=True, exist_ok=True)
     steps = tfds_features(store.schema)["steps"]

@@ -122,10 +122,10 @@ def run(path: Path, folder: Path, format: str = "auto") -> tuple[str, str]:
     """How one injection into a fresh workspace ended, and in which words."""
     from pacloop.datasets import EpisodeStore  # pyright: ignore[reportMissingImports]
     from pacloop.datasets.errors import PacloopError  # pyright: ignore[reportMissingImports]
-    from pacloop.loop.config import parse_config  # pyright: ignore[reportMissingImports]
-    from pacloop.loop.inject import Request, inject  # pyright: ignore[reportMissingImports]
+    from pacloop.loop.injection.inject import Request, inject  # pyright: ignore[reportMissingImports]
     from pacloop.loop.progress import silent  # pyright: ignore[reportMissingImports]
-    from pacloop.loop.workspace import Workspace  # pyright: ignore[reportMissingImports]
+    from pacloop.loop.workspace.config import parse_config  # pyright: ignore[reportMissingImports]
+    from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
     shutil.rmtree(folder, ignore_errors=True)
     space = Workspace.create(folder, parse_config({}, "fuzz"))

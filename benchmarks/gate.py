@@ -16,16 +16,16 @@ import numpy as np
 from bank import BANK, unpack
 from machine import machine
 
-from pacloop.loop.alarm import drop  # pyright: ignore[reportMissingImports]
-from pacloop.loop.betting import BettingTest  # pyright: ignore[reportMissingImports]
-from pacloop.loop.gate import round_level  # pyright: ignore[reportMissingImports]
-from pacloop.loop.sequential import (  # pyright: ignore[reportMissingImports]
+from pacloop.loop.gate.alarm import drop  # pyright: ignore[reportMissingImports]
+from pacloop.loop.gate.comparison import round_level  # pyright: ignore[reportMissingImports]
+from pacloop.loop.gate.simulate import ended, fixed_n_per_arm, play_trials  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.betting import BettingTest  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.sequential import (  # pyright: ignore[reportMissingImports]
     SequentialTest,
     calibrate,
     crossing_probability,
     expected,
 )
-from pacloop.loop.simulate import ended, fixed_n_per_arm, play_trials  # pyright: ignore[reportMissingImports]
 
 PAIRS = [(0.5, 0.6), (0.6, 0.75), (0.7, 0.8), (0.8, 0.9), (0.85, 0.93)]
 STEP = [(0.90, 257), (1.00, 130), (0.95, 223), (1.00, 161), (0.99, 192)]

@@ -38,12 +38,12 @@ from export import fill, make_episode
 from machine import machine
 
 from pacloop.datasets import EpisodeStore  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.export import export_rlds  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.quarantine import read_quarantine  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.rows import episode_digest  # pyright: ignore[reportMissingImports]
-from pacloop.loop import inject as injection  # pyright: ignore[reportMissingImports]
-from pacloop.loop.config import parse_config  # pyright: ignore[reportMissingImports]
-from pacloop.loop.workspace import Workspace  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.exports import export_rlds  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.records.rows import episode_digest  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.store.quarantine import read_quarantine  # pyright: ignore[reportMissingImports]
+from pacloop.loop.injection import inject as injection  # pyright: ignore[reportMissingImports]
+from pacloop.loop.workspace.config import parse_config  # pyright: ignore[reportMissingImports]
+from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
 EXCLUDED = {"b001/3"}
 

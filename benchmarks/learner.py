@@ -17,13 +17,13 @@ import torch
 from machine import machine
 from torch.utils.flop_counter import FlopCounterMode
 
-from pacloop.actors.demonstrator import Mistakes, demonstrate  # pyright: ignore[reportMissingImports]
-from pacloop.actors.stack import task  # pyright: ignore[reportMissingImports]
+from pacloop.actors.tasks.stack.demonstrator import Mistakes, demonstrate  # pyright: ignore[reportMissingImports]
+from pacloop.actors.tasks.stack.stack import task  # pyright: ignore[reportMissingImports]
 from pacloop.datasets import EpisodeStore, Replay  # pyright: ignore[reportMissingImports]
 from pacloop.learner.config import LearnConfig, PacConfig  # pyright: ignore[reportMissingImports]
-from pacloop.learner.objective import loss, make_targets  # pyright: ignore[reportMissingImports]
-from pacloop.learner.pac import Pac  # pyright: ignore[reportMissingImports]
-from pacloop.learner.train import learn, make_batch  # pyright: ignore[reportMissingImports]
+from pacloop.learner.network.pac import Pac  # pyright: ignore[reportMissingImports]
+from pacloop.learner.training.objective import loss, make_targets  # pyright: ignore[reportMissingImports]
+from pacloop.learner.training.run import learn, make_batch  # pyright: ignore[reportMissingImports]
 
 
 def main() -> None:

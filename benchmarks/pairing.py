@@ -12,10 +12,10 @@ import time
 import numpy as np
 from machine import machine
 
-from pacloop.loop.betting import BettingTest  # pyright: ignore[reportMissingImports]
-from pacloop.loop.guards import Guard, look  # pyright: ignore[reportMissingImports]
-from pacloop.loop.paired import PairedTest, pairing  # pyright: ignore[reportMissingImports]
-from pacloop.loop.sequential import calibrate, expected  # pyright: ignore[reportMissingImports]
+from pacloop.loop.gate.guards import Guard, look  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.betting import BettingTest  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.paired import PairedTest, pairing  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.sequential import calibrate, expected  # pyright: ignore[reportMissingImports]
 
 CAP, BLOCK, LEVEL, TRIALS = 500, 50, 0.05, 1000
 GUARDED = 60

@@ -22,7 +22,7 @@ from append import ACTION, OBSERVATION, STEPS, make_episode
 from machine import machine
 
 from pacloop.datasets import EpisodeStore, Field, Schema  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.remote import create_remote, open_remote  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.store.bucket import create_remote, open_remote  # pyright: ignore[reportMissingImports]
 
 EPISODES = 10
 BOUND = (1.0,) * ACTION

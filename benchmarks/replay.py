@@ -131,10 +131,10 @@ def gradient_step() -> Sample:
     """One step of `pac-nano` on a batch of the stacking task's numbers, with its targets given."""
     import torch
 
-    from pacloop.actors.stack import task  # pyright: ignore[reportMissingImports]
+    from pacloop.actors.tasks.stack.stack import task  # pyright: ignore[reportMissingImports]
     from pacloop.learner.config import SIZES, LearnConfig  # pyright: ignore[reportMissingImports]
-    from pacloop.learner.objective import Batch, loss, make_targets  # pyright: ignore[reportMissingImports]
-    from pacloop.learner.pac import Pac  # pyright: ignore[reportMissingImports]
+    from pacloop.learner.network.pac import Pac  # pyright: ignore[reportMissingImports]
+    from pacloop.learner.training.objective import Batch, loss, make_targets  # pyright: ignore[reportMissingImports]
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

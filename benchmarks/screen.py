@@ -22,16 +22,16 @@ from scipy.stats import kendalltau
 
 from pacloop.datasets import Snapshot  # pyright: ignore[reportMissingImports]
 from pacloop.learner.checkpoint import read_policy  # pyright: ignore[reportMissingImports]
-from pacloop.learner.screen import (  # pyright: ignore[reportMissingImports]
+from pacloop.learner.critic_check import (  # pyright: ignore[reportMissingImports]
     calibration,
     choose,
     discrimination,
     mean_interval,
     visit,
 )
-from pacloop.loop.entrants import label, ways  # pyright: ignore[reportMissingImports]
-from pacloop.loop.screen import consult  # pyright: ignore[reportMissingImports]
-from pacloop.loop.workspace import Workspace  # pyright: ignore[reportMissingImports]
+from pacloop.loop.gate.critic import consult  # pyright: ignore[reportMissingImports]
+from pacloop.loop.stages.entrants import label, ways  # pyright: ignore[reportMissingImports]
+from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
 BLOCKS, DRAWS = 4, 100_000
 MOST_PERMUTED, ORDERS = 6, 2000

@@ -24,7 +24,7 @@ from machine import machine
 PACLOOP = str(Path(sys.executable).with_name("pacloop"))
 DEADLINE_SEC = 600
 PARTS = {
-    "the command's imports": "import pacloop.flows.deployments",
+    "the command's imports": "import pacloop.flows.runs.deployments",
     "of which Prefect": "import prefect.client.orchestration",
     "the server's imports": "import prefect.server.api.server",
     "the server's application": """

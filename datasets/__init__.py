@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .batch import SOURCES, Batch
-    from .episode import Episode
     from .errors import DatasetError
-    from .replay import Replay, Transitions
-    from .schema import Field, Schema
-    from .snapshot import Snapshot
-    from .store import EpisodeStore
+    from .records.batch import SOURCES, Batch
+    from .records.episode import Episode
+    from .records.schema import Field, Schema
+    from .records.snapshot import Snapshot
+    from .replay.replay import Replay, Transitions
+    from .store.store import EpisodeStore
 
 __all__ = [
     "SOURCES",
@@ -32,13 +32,13 @@ __all__ = [
 
 # numpy and Arrow take half a second to import: only who uses them pays for it.
 _ROOMS = {
-    "batch": ("SOURCES", "Batch"),
-    "episode": ("Episode",),
+    "records.batch": ("SOURCES", "Batch"),
+    "records.episode": ("Episode",),
     "errors": ("DatasetError",),
-    "replay": ("Replay", "Transitions"),
-    "schema": ("Field", "Schema"),
-    "snapshot": ("Snapshot",),
-    "store": ("EpisodeStore",),
+    "replay.replay": ("Replay", "Transitions"),
+    "records.schema": ("Field", "Schema"),
+    "records.snapshot": ("Snapshot",),
+    "store.store": ("EpisodeStore",),
 }
 _LAZY = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..datasets import DatasetError, Schema
 from ..datasets.files import named_errors, read_json, sync, write_json_atomically
 from .config import PacConfig, pac_config, to_json
-from .pac import Pac
+from .network.pac import Pac
 from .policy import Acting, Policy
 
 VERSION = 1

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..datasets import Schema
-from .pac import Pac, sample_bins
+from .network.pac import Pac, sample_bins
 
 Mode = Literal["sample", "mode", "q_guided"]
 

@@ -81,7 +81,7 @@ def s3():
     server.stop()
 
 
-LONGEST = ["test_kill.py", "test_rounds.py", "test_interrupt.py", "test_cli.py", "test_collector.py"]
+LONGEST = ["test_kill.py", "test_rounds.py", "test_interrupt.py", "test_main.py", "test_collector.py"]
 """They come first, so that no worker is left alone with one at the end."""
 
 

@@ -19,7 +19,7 @@ def offered():
 @pytest.fixture(scope="session")
 def reach(offered):
     """The offered task."""
-    from pacloop.actors.tasks import find_task
+    from pacloop.actors.registry import find_task
 
     return find_task("test/reach")
 
@@ -32,7 +32,7 @@ def reacher(reach):
 
     from pacloop.learner.checkpoint import PolicyRecord
     from pacloop.learner.config import PacConfig
-    from pacloop.learner.pac import Pac
+    from pacloop.learner.network.pac import Pac
     from pacloop.learner.policy import Acting
 
     config = PacConfig(width=8, latents=2, action_bins=5, value_bins=7, scales=(1.0, 3.0), history=2)

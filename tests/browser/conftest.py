@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from typed import PACLOOP, SMALL, free_port
 
-from pacloop.loop.config import parse_config
-from pacloop.loop.workspace import Workspace
+from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -82,7 +82,7 @@ def build():
 @pytest.fixture
 def url(s3, monkeypatch):
     """A place in a bucket where nothing is yet; who asks a server that is away gives up soon."""
-    from pacloop.datasets import bucket
+    from pacloop.datasets import objects as bucket
 
     monkeypatch.setattr(bucket, "RETRY", {"max_retries": 1})
     return f"s3://robots/runs/{next(_names)}"
@@ -91,7 +91,7 @@ def url(s3, monkeypatch):
 @pytest.fixture
 def bucket_store(url, tmp_path, schema):
     """An empty dataset in a bucket."""
-    from pacloop.datasets.remote import create_remote
+    from pacloop.datasets.store.bucket import create_remote
 
     return create_remote(url, schema, tmp_path / "cache", 2**40)
 
@@ -99,6 +99,6 @@ def bucket_store(url, tmp_path, schema):
 @pytest.fixture
 def elsewhere(url, tmp_path):
     """The dataset in the bucket as another machine sees it, with a cache of its own."""
-    from pacloop.datasets.remote import open_remote
+    from pacloop.datasets.store.bucket import open_remote
 
     return lambda limit=2**40: open_remote(url, tmp_path / f"cache{next(_names)}", limit)

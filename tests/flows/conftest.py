@@ -6,11 +6,11 @@ import pytest
 
 from pacloop.datasets.files import write_json_atomically
 from pacloop.flows.environment import prepare
-from pacloop.loop.config import parse_config
-from pacloop.loop.demonstrations import add_demonstrations
+from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
-from pacloop.loop.statistics import wilson
-from pacloop.loop.workspace import Workspace
+from pacloop.loop.statistics.wilson import wilson
+from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.workspace import Workspace
 
 
 @pytest.fixture(scope="session")

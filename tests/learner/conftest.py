@@ -8,7 +8,7 @@ import torch
 
 from pacloop.datasets import Episode, EpisodeStore, Field, Replay, Schema
 from pacloop.learner.config import PacConfig
-from pacloop.learner.pac import Pac
+from pacloop.learner.network.pac import Pac
 
 TINY = PacConfig(
     width=8,

@@ -1,0 +1,33 @@
+"""Finding a task by its name."""
+
+from importlib.metadata import entry_points
+
+from ..datasets.errors import PacloopError
+from .task import Task
+
+OURS = ("pacloop/stack", "pacloop/stack-wide")
+"""Tasks that come with pacloop."""
+
+GROUP = "pacloop.tasks"
+"""Entry-point group in which other packages offer tasks: `name = "package.module:function"`, where
+the function takes nothing and returns a `Task` of that name."""
+
+
+class TaskError(PacloopError):
+    """No such task, or one that breaks the contract."""
+
+
+def find_task(name: str) -> Task:
+    """The task called `name`. Raises TaskError, naming the known ones, where there is none."""
+    if name in OURS:
+        from .tasks.stack.stack import task
+
+        return task(name=name)
+    offered = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in offered:
+        known = ", ".join([*OURS, *sorted(offered)])
+        raise TaskError(f"there is no task {name!r}; known tasks: {known}")
+    found = offered[name].load()()
+    if not isinstance(found, Task) or found.name != name:
+        raise TaskError(f"entry point {name!r} gave {found!r}, but must give a pacloop Task of that name")
+    return found

@@ -1,0 +1,224 @@
+"""Rollouts on Ray: whole episodes by seed, whatever dies on the way.
+
+Each collector is a Ray actor with environments of its own, stepped in lockstep. Weights arrive as
+one shared object; an episode leaves its actor as soon as it ends. Every wait has a deadline: an actor
+that dies or falls silent is replaced, and the seeds it had not finished are run again. Finished
+episodes are kept, and no seed is counted twice.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...datasets import Episode
+from ...datasets.errors import PacloopError
+from .rollout import PolicyError
+
+if TYPE_CHECKING:
+    from ...learner.checkpoint import PolicyRecord
+
+POLL_SEC = 1.0
+START_SEC = 300.0
+"""An actor that has not started after so long is replaced; on a busy machine imports take minutes."""
+FAILURES_ALLOWED = 3
+"""Failures an actor, with no episode between them, after which the cause is taken to be permanent."""
+
+
+class CollectError(PacloopError):
+    """Episodes cannot be had: the environment or the policy fails every time."""
+
+
+class Collector:
+    """The actor: environments of one task, and the policy it was last sent."""
+
+    def __init__(self, task: str, environments: int, own: Mapping[str, str | None]) -> None:
+        """Make the environments, with its owner's proxies; one torch thread, since actors share the cores."""
+        import torch
+
+        from ..registry import find_task
+        from .cluster import use_proxies
+
+        use_proxies(own)
+        torch.set_num_threads(1)
+        self._own, self._count = find_task(task), environments
+        self._environments = {task: [self._own.make() for _ in range(environments)]}
+        self._policy: tuple[PolicyRecord, Any] | None = None
+
+    def run(
+        self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int], name: str = ""
+    ) -> Iterator[Episode]:
+        """Yield one episode a seed, as they end: of the actor's own task, or of the one of this name."""
+        from ...learner.checkpoint import build_policy
+        from ..registry import find_task
+        from .rollout import rollout
+
+        task = find_task(name) if name else self._own
+        if task.name not in self._environments:
+            self._environments[task.name] = [task.make() for _ in range(self._count)]
+
+        if self._policy is None or self._policy[0] != record:  # the same weights may act in several ways
+            self._policy = record, build_policy(record, weights)
+        yield from rollout(
+            task,
+            self._policy[1],
+            seeds,
+            environments=self._environments[task.name],
+            policy_id=record.id,
+            history=record.network.history,
+        )
+
+
+@dataclass
+class _Share:
+    """Seeds given to one actor, and what is still missing of them."""
+
+    actor: int
+    missing: set[int]
+    heard: float = field(default_factory=time.monotonic)
+
+
+class CollectorPool:
+    """A fixed number of collectors on Ray; use as a context manager.
+
+    Ray is started on this machine where no address is configured, and only what was started here is
+    stopped again.
+    """
+
+    def __init__(self, task: str, *, actors: int, environments: int, deadline_sec: float = 120.0) -> None:
+        """Start Ray and the actors.
+
+        Args:
+          task: name of the task.
+          actors: Ray actors, each with one CPU.
+          environments: environments an actor steps in lockstep.
+          deadline_sec: an actor from which no episode came for so long is replaced.
+        """
+        from .cluster import connect
+
+        self._started = connect(cpus=actors)
+        self._task, self._environments, self._deadline_sec = task, environments, deadline_sec
+        self._actors: list[Any] = []
+        self._starting: dict[int, Any] = {}
+        for number in range(actors):
+            self._actors.append(None)
+            self._spawn(number)
+        self.replaced = 0
+        """Actors replaced so far."""
+
+    def __enter__(self) -> "CollectorPool":
+        """Return the pool."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the actors, and Ray if this pool started it."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop the actors, and Ray if this pool started it."""
+        import ray
+
+        for actor in self._actors:
+            ray.kill(actor)
+        self._actors = []
+        if self._started:
+            ray.shutdown()
+
+    def run(
+        self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int], task: str = ""
+    ) -> Iterator[Episode]:
+        """Yield exactly one episode for each of `seeds`, which must differ, in the order in which they end.
+
+        They are of the pool's own task, or of another `task` whose steps look the same. Raises PolicyError
+        where the policy cannot act, CollectError where the task fails whatever is tried.
+        """
+        import ray
+
+        shared = ray.put(weights)
+        todo = deque(share for share in (list(seeds[i :: len(self._actors)]) for i in self._all) if share)
+        running: dict[Any, _Share] = {}
+        idle, failures = set(self._all), 0
+        try:
+            while todo or running:
+                while todo and idle:
+                    actor, share = idle.pop(), todo.popleft()
+                    stream = self._actors[actor].run.remote(record, shared, share, task)
+                    running[stream] = _Share(actor, set(share))
+                ray.wait(list(running), timeout=POLL_SEC)
+                ready, _ = ray.wait(list(running), num_returns=len(running), timeout=0)
+                for stream in ready + [s for s in running if s not in ready and self._overdue(running[s])]:
+                    share = running[stream]
+                    outcome = self._next(stream) if stream in ready else None
+                    if isinstance(outcome, Episode):
+                        failures, share.heard = 0, time.monotonic()
+                        if outcome.seed in share.missing:
+                            share.missing.discard(outcome.seed)
+                            yield outcome
+                        continue
+                    del running[stream]
+                    idle.add(share.actor)
+                    if share.missing:
+                        failures += 1
+                        self._replace(share.actor, failures)
+                        todo.append(sorted(share.missing))
+        finally:
+            for share in running.values():  # left early: what still runs must not be heard later
+                self._respawn(share.actor)
+
+    @property
+    def _all(self) -> range:
+        return range(len(self._actors))
+
+    def _spawn(self, number: int) -> None:
+        import ray
+
+        from .cluster import proxies
+
+        remote: Any = ray.remote(num_cpus=1, max_restarts=0)(Collector)
+        actor = remote.remote(self._task, self._environments, proxies())
+        self._actors[number], self._starting[number] = actor, actor.__ray_ready__.remote()
+
+    def _respawn(self, actor: int) -> None:
+        import ray
+
+        ray.kill(self._actors[actor])
+        self._spawn(actor)
+
+    def _replace(self, actor: int, failures: int) -> None:
+        if failures > FAILURES_ALLOWED * len(self._actors):
+            raise CollectError(
+                f"collectors of {self._task} failed {failures} times in a row without an episode; "
+                f"see the log for the last cause, or raise [collect] deadline_sec ({self._deadline_sec:g} s)"
+            )
+        self.replaced += 1
+        self._respawn(actor)
+
+    def _overdue(self, share: _Share) -> bool:
+        """Whether an actor is silent for too long; the time it takes to start is no silence."""
+        import ray
+
+        now = time.monotonic()
+        if share.actor in self._starting:
+            if not ray.wait([self._starting[share.actor]], timeout=0)[0]:
+                return now - share.heard > START_SEC
+            del self._starting[share.actor]
+            share.heard = now
+        return now - share.heard > self._deadline_sec
+
+    def _next(self, stream: Any) -> Episode | None:
+        """The next episode of a stream; None where it ended or its actor died."""
+        import ray
+        from ray import exceptions
+
+        try:
+            episode: Any = ray.get(next(stream), timeout=self._deadline_sec)
+            return episode
+        except StopIteration:
+            return None
+        except exceptions.RayTaskError as error:
+            if isinstance(error.cause, PolicyError):
+                raise error.cause from error
+            raise CollectError(f"a collector of {self._task} failed: {error.cause}") from error
+        except (exceptions.RayActorError, exceptions.GetTimeoutError, exceptions.ObjectLostError):
+            return None

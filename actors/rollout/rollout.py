@@ -1,0 +1,141 @@
+"""Many environments in lockstep, one batched policy call a step."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import dm_env
+import numpy as np
+
+from ...datasets import Episode
+from ...datasets.errors import PacloopError
+from ..task import SeededEnvironment, Task
+
+ACTION_NOISE = 1
+"""Second word of the seed of an episode's action noise, so that it never repeats the start state's."""
+
+
+class PolicyError(PacloopError):
+    """A policy that cannot act: it is to blame, and not the task or the machine."""
+
+    def __init__(self, policy: str | None, why: str) -> None:
+        """Both are arguments, so that the error arrives whole from another process."""
+        super().__init__(policy, why)
+        self.policy = policy
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"policy {self.policy} {self.args[1]}"
+
+
+class Acts(Protocol):
+    """Whatever picks actions for a batch; `learner.policy.Policy` does."""
+
+    @property
+    def noise_shape(self) -> tuple[int, int]:
+        """Shape of the uniform noise that one environment needs at each step."""
+        ...
+
+    def act(self, observation: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
+        """Observation fields `[B, H, ...]` and noise `[B, *noise_shape]` to actions `[B, A]`."""
+        ...
+
+
+class _Slot:
+    """One environment and the episode it is in."""
+
+    def __init__(self, environment: SeededEnvironment, task: Task, history: int) -> None:
+        self.environment, self.task, self.history = environment, task, history
+
+    def begin(self, seed: int) -> None:
+        self.seed = seed
+        self.noise = np.random.default_rng([seed, ACTION_NOISE])
+        self.environment.seed(seed)
+        self.observations = [self.environment.reset().observation]
+        self.actions: list[np.ndarray] = []
+        self.steps: list[dm_env.TimeStep] = []
+
+    def window(self, name: str) -> np.ndarray:
+        """The last H observations of a field, `[H, ...]`; the first one repeats on the left."""
+        if self.history == 1:
+            return self.observations[-1][name][None]
+        last = len(self.observations) - 1
+        return np.stack([self.observations[max(0, last - h)][name] for h in range(self.history - 1, -1, -1)])
+
+    def step(self, action: np.ndarray) -> bool:
+        """Take one action; True where the episode ended with it."""
+        step = self.environment.step(action)
+        self.actions.append(action)
+        self.steps.append(step)
+        self.observations.append(step.observation)
+        return step.last()
+
+    def episode(self, policy_id: str | None) -> Episode:
+        info = {}
+        if self.task.contact_force_limit is not None:
+            environment: Any = self.environment
+            info["contact_force"] = round(float(environment.contact_force()), 3)
+        reward = np.asarray([step.reward for step in self.steps], np.float32)
+        return Episode(
+            observation={
+                name: np.stack([o[name] for o in self.observations]) for name in self.task.schema.observation
+            },
+            action=np.asarray(self.actions, self.task.schema.action.dtype),
+            reward=reward,
+            discount=np.asarray([step.discount for step in self.steps], np.float32),
+            score=self.task.score(reward),
+            seed=self.seed,
+            policy=policy_id,
+            info=info,
+        )
+
+
+def rollout(
+    task: Task,
+    policy: Acts,
+    seeds: Sequence[int],
+    *,
+    environments: Sequence[SeededEnvironment],
+    policy_id: str | None = None,
+    history: int = 1,
+) -> Iterator[Episode]:
+    """Run one episode for each seed and yield each as it ends, in the order in which they end.
+
+    Raises PolicyError where the policy crashes or gives actions that are not finite.
+
+    Args:
+      task: the task that made `environments`.
+      policy: acts for all of them at once.
+      seeds: an episode each; start state and action noise are functions of the seed alone.
+      environments: run in lockstep; each takes the next seed when its episode ends.
+      policy_id: recorded in the episodes.
+      history: observations that the policy sees at once.
+    """
+    waiting = list(reversed(seeds))
+    slots = [_Slot(environment, task, history) for environment in environments[: len(seeds)]]
+    for slot in slots:
+        slot.begin(waiting.pop())
+    while slots:
+        observation = {
+            name: np.stack([slot.window(name) for slot in slots]) for name in task.schema.observation
+        }
+        noise = np.stack([slot.noise.random(policy.noise_shape, np.float32) for slot in slots])
+        actions = _actions(policy, observation, noise, policy_id)
+        ended = [slot for slot, action in zip(slots, actions) if slot.step(action)]
+        for slot in ended:
+            yield slot.episode(policy_id)
+            if waiting:
+                slot.begin(waiting.pop())
+            else:
+                slots.remove(slot)
+
+
+def _actions(
+    policy: Acts, observation: Mapping[str, np.ndarray], noise: np.ndarray, policy_id: str | None
+) -> np.ndarray:
+    try:
+        actions = policy.act(observation, noise)
+    except Exception as error:
+        raise PolicyError(policy_id, f"failed to act: {error!r}") from error
+    if not np.isfinite(actions).all():
+        raise PolicyError(policy_id, "gave actions that are not finite")
+    return actions

@@ -1,0 +1,1 @@
+"""`pacloop/stack`: red on blue, real contacts, and the scripted, clumsy demonstrator."""

@@ -1,0 +1,159 @@
+"""What LeRobot v3.0 keeps about episodes: their places and statistics, the tasks, `info.json`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...records.schema import Field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CHUNK = 1000  # files in a folder
+FRAMES_LOOKED_AT = 100  # pictures of an episode that its statistics are taken from, as LeRobot does
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+
+Statistics = Mapping[str, Mapping[str, np.ndarray]]
+"""By feature: `min`, `max`, `mean`, `std`, each of the feature's shape (a picture's: `[C, 1, 1]`), and
+`count`, `[1]`. Pictures count from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Total:
+    """What all episodes together are: how many, how long, which tasks, and their statistics."""
+
+    episodes: int = 0
+    frames: int = 0
+    tasks: tuple[str, ...] = ()
+    statistics: Statistics | None = None
+
+    @classmethod
+    def from_json(cls, info: Mapping[str, Any], tasks: Sequence[str], stats: Mapping[str, Any]) -> "Total":
+        """The total as `info.json`, the tasks and `stats.json` tell it; ValueError if they disagree."""
+        for name, feature in info["features"].items():
+            if feature["dtype"] != "string" and name not in stats:
+                raise ValueError(f"stats.json has no {name}")
+        figures = {name: {key: np.array(value) for key, value in stats[name].items()} for name in stats}
+        return cls(info["total_episodes"], info["total_frames"], tuple(tasks), figures)
+
+    def task_index(self, task: str) -> int:
+        """The number of a task; the next one where it is new."""
+        return self.tasks.index(task) if task in self.tasks else len(self.tasks)
+
+    def with_episode(self, frames: int, task: str, statistics: Statistics) -> "Total":
+        """The total with one episode more."""
+        tasks = self.tasks if task in self.tasks else (*self.tasks, task)
+        both = [statistics] if self.statistics is None else [self.statistics, statistics]
+        return Total(self.episodes + 1, self.frames + frames, tasks, _together(both))
+
+    def with_table(self, table: "pa.Table") -> "Total":
+        """The total with the episodes of a file of metadata more."""
+        tasks = [task for tasks in table.column("tasks").to_pylist() for task in tasks]
+        stacked: dict[str, dict[str, np.ndarray]] = {}
+        for name in table.column_names:
+            if name.startswith("stats/"):
+                feature, _, figure = name.removeprefix("stats/").rpartition("/")
+                stacked.setdefault(feature, {})[figure] = np.array(table.column(name).to_pylist())
+        rows = [
+            {
+                feature: {figure: array[row] for figure, array in figures.items()}
+                for feature, figures in stacked.items()
+            }
+            for row in range(len(tasks))
+        ]
+        known = [] if self.statistics is None else [self.statistics]
+        return Total(
+            self.episodes + len(tasks),
+            self.frames + sum(table.column("length").to_pylist()),
+            tuple(dict.fromkeys([*self.tasks, *tasks])),
+            _together([*known, *rows]),
+        )
+
+
+def episode_statistics(frames: Mapping[str, np.ndarray], fields: Mapping[str, Field]) -> Statistics:
+    """The statistics of one episode's frames, each `[T, ...]`; texts have none."""
+    return {
+        name: _picture_statistics(frames[name]) if field.is_image else _statistics(frames[name])
+        for name, field in fields.items()
+        if not field.is_text
+    }
+
+
+def info_json(control_hz: float, total: Total, fields: Mapping[str, Field]) -> dict[str, Any]:
+    """`meta/info.json`."""
+    return {
+        "codebase_version": "v3.0",
+        "robot_type": None,
+        "total_episodes": total.episodes,
+        "total_frames": total.frames,
+        "total_tasks": len(total.tasks),
+        "chunks_size": CHUNK,
+        "data_files_size_in_mb": 100,
+        "video_files_size_in_mb": 200,
+        "fps": int(control_hz) if control_hz.is_integer() else control_hz,
+        "splits": {"train": f"0:{total.episodes}"},
+        "data_path": DATA_PATH,
+        "video_path": None,
+        "features": {name: _feature(field) for name, field in fields.items()},
+    }
+
+
+def tasks_table(tasks: Sequence[str]) -> "pa.Table":
+    """`meta/tasks.parquet`: the number of each task, with the tasks as what pandas calls the index."""
+    import pyarrow as pa
+
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": stored, "metadata": None}
+        for name, (kind, stored) in kinds.items()
+    ]
+    note = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
+    table = pa.table(
+        {"task_index": pa.array(range(len(tasks)), pa.int64()), "task": pa.array(tasks, pa.string())}
+    )
+    return table.replace_schema_metadata({"pandas": json.dumps(note)})
+
+
+def _statistics(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Over the first axis; of at least one dimension."""
+    wide = values.astype(np.float64).reshape(len(values), *(values.shape[1:] or (1,)))
+    figures = {"min": wide.min(0), "max": wide.max(0), "mean": wide.mean(0), "std": wide.std(0)}
+    return figures | {"count": np.array([len(wide)])}
+
+
+def _picture_statistics(pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """Of each channel over some of the pictures, `[T, H, W, C]`."""
+    some = pictures[:: max(1, len(pictures) // FRAMES_LOOKED_AT)]
+    figures = _statistics(some.reshape(-1, some.shape[-1]) / 255.0)
+    channels = {name: value.reshape(-1, 1, 1) for name, value in figures.items()}
+    return channels | {"count": np.array([len(some)])}
+
+
+def _together(parts: Sequence[Statistics]) -> Statistics:
+    """Statistics of all parts together: mean and deviation by the counts, each feature by itself."""
+    found = {}
+    for name in parts[0]:
+        figures = {figure: np.stack([part[name][figure] for part in parts]) for figure in parts[0][name]}
+        shape = (-1, *[1] * (figures["mean"].ndim - 1))
+        share = (figures["count"] / figures["count"].sum()).reshape(shape)
+        mean = (share * figures["mean"]).sum(axis=0)
+        spread = figures["std"] ** 2 + (figures["mean"] - mean) ** 2
+        found[name] = {
+            "min": figures["min"].min(axis=0),
+            "max": figures["max"].max(axis=0),
+            "mean": mean,
+            "std": np.sqrt((share * spread).sum(axis=0)),
+            "count": figures["count"].sum(axis=0),
+        }
+    return found
+
+
+def _feature(field: Field) -> dict[str, Any]:
+    if field.is_image:
+        return {"dtype": "image", "shape": list(field.shape), "names": ["height", "width", "channels"]}
+    dtype = "string" if field.is_text else field.dtype
+    return {"dtype": dtype, "shape": list(field.shape or (1,)), "names": None}

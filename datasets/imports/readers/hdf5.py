@@ -1,0 +1,67 @@
+"""HDF5 with the care that files of strangers need: nothing outside the file, nothing beyond its size."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import DatasetError
+from .raw import Wants, whole_file
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file, open for reading. Raises DatasetError where it is cut short or no HDF5."""
+    import h5py
+
+    if not path.is_file():
+        raise DatasetError(
+            f"{path} is {'a folder' if path.is_dir() else 'missing'}, but must be an HDF5 file"
+        )
+    with whole_file(path, "HDF5"):
+        file = h5py.File(path, "r")
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def child(group: Any, name: str) -> Any:
+    """A member of a group. Raises DatasetError where it is missing or lies in another file."""
+    import h5py
+
+    link = group.get(name, getlink=True)
+    if link is None:
+        raise DatasetError(f"{group.name} has no {name}")
+    if not isinstance(link, h5py.HardLink):
+        raise DatasetError(f"{group.name}/{name} is a link, which is not followed")
+    return group[name]
+
+
+def leaves(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dataset below a group, by its name joined with `/`."""
+    import h5py
+
+    for key in group:
+        member = child(group, key)
+        name = f"{prefix}{key.removeprefix('_index_')}"
+        if isinstance(member, h5py.Group):
+            yield from leaves(member, name + "/")
+        else:
+            yield name, member
+
+
+def array(dataset: Any, wants: Wants, rows: slice = slice(None)) -> np.ndarray:
+    """Rows of a dataset. Raises DatasetError where it claims too much, or is kept in another file."""
+    import h5py
+
+    if not isinstance(dataset, h5py.Dataset):
+        raise DatasetError(f"{getattr(dataset, 'name', 'member')} is no array")
+    if dataset.external or dataset.is_virtual:
+        raise DatasetError(f"{dataset.name} is kept in another file, which is not followed")
+    if dataset.shape is None:
+        raise DatasetError(f"{dataset.name} is empty")
+    wants.check_size(str(dataset.name), dataset.shape, dataset.dtype)
+    return dataset[rows] if dataset.shape else np.asarray(dataset[()])

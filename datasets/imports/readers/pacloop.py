@@ -1,0 +1,52 @@
+"""Another pacloop dataset, or the workspace around it: every batch, in the order of the commits.
+
+Everything is taken over as it is. What names things of the other workspace (episode id, source, policy,
+round) goes into `info`: they mean nothing here.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...errors import DatasetError
+from ...store.store import SCHEMA, EpisodeStore
+from .raw import RawEpisode, Unreadable, Wants, flat_name, whole_file
+
+
+def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
+    """Every episode. Raises DatasetError where there is no dataset, or it is not sound."""
+    folder = _folder(path)
+    store = EpisodeStore.open(folder)
+    if wrong := store.verify():
+        raise DatasetError(f"{folder} is not sound: {wrong[0]}")
+    for batch in store.batches():
+        with whole_file(store.path(batch), "a batch of pacloop"):
+            pairs = zip(store.iter_rows([batch]), store.episodes(batch), strict=True)
+            for row, episode in pairs:
+                read = {flat_name(name): value for name, value in episode.observation.items()}
+                origin = {"id": row.id, "source": batch.source, "policy": row.policy, "round": row.round}
+                yield RawEpisode(
+                    where=f"{folder.parent.name}, {row.id}",
+                    observation={name: value for name, value in read.items() if wants.reads(name)},
+                    action=episode.action,
+                    reward=episode.reward,
+                    discount=episode.discount,
+                    terminal=episode.is_terminal,
+                    score=episode.score,
+                    seed=episode.seed,
+                    instruction=episode.instruction,
+                    control_hz=store.schema.control_hz,
+                    unread=tuple(name for name in read if not wants.reads(name)),
+                    info=dict(episode.info) | {"injected_from": origin},
+                )
+
+
+def count(path: Path) -> int:
+    """How many episodes the manifests count."""
+    return sum(batch.episodes for batch in EpisodeStore.open(_folder(path)).batches())
+
+
+def _folder(path: Path) -> Path:
+    for folder in (path, path / "dataset"):
+        if (folder / SCHEMA).exists():
+            return folder
+    raise DatasetError(f"{path} holds no dataset of pacloop: {SCHEMA} is missing")

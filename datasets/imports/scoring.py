@@ -1,0 +1,73 @@
+"""How an episode that came from outside gets its score, and its rewards where it has none."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DatasetError
+from .readers.raw import RawEpisode, flat_name
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is known of how an episode went.
+
+    Attributes:
+      score: in [0, 1].
+      reward: `[T]`, where the scoring knows better than the file; None leaves the file's.
+      terminal: whether the environment ended it, likewise.
+      info: what to keep about the scoring.
+    """
+
+    score: float
+    reward: np.ndarray | None = None
+    terminal: bool | None = None
+    info: Mapping[str, float] | None = None
+
+
+Scores = Callable[[RawEpisode, Mapping[str, np.ndarray], np.ndarray], Scored]
+"""Scores an episode, given as its file tells it, with its observations `[T+1, ...]` and actions `[T, A]`
+as our schema has them. Raises DatasetError, saying why, where it cannot."""
+
+
+def as_the_file_says(task_score: Callable[[np.ndarray], float] | None) -> Scores:
+    """The file's own score; where it has none, the task's score of the file's rewards."""
+
+    def scores(raw: RawEpisode, _observation: Mapping[str, np.ndarray], _action: np.ndarray) -> Scored:
+        if raw.score is not None:
+            return Scored(_checked(raw.score))
+        if raw.reward is None:
+            raise DatasetError("has neither a score nor rewards: give one with --score, see --help")
+        if task_score is None:
+            raise DatasetError(
+                "has rewards but no score, and this machine does not know the task: use --score"
+            )
+        return Scored(_checked(task_score(np.asarray(raw.reward, np.float32).reshape(-1))))
+
+    return scores
+
+
+def always(value: float) -> Scores:
+    """The same score for every episode. Raises DatasetError where it is outside [0, 1]."""
+    checked = Scored(_checked(value))
+    return lambda _raw, _observation, _action: checked
+
+
+def of_column(name: str) -> Scores:
+    """The largest value of a column of the file within the episode: for a flag, whether it was ever set."""
+    flat = flat_name(name)
+
+    def scores(raw: RawEpisode, _observation: Mapping[str, np.ndarray], _action: np.ndarray) -> Scored:
+        values = raw.columns.get(flat, raw.observation.get(flat))
+        if values is None or not np.size(values) or np.asarray(values).dtype.kind not in "fiub":
+            raise DatasetError(f"has no numbers in a column {name} to take the score from")
+        return Scored(_checked(float(np.max(values))))
+
+    return scores
+
+
+def _checked(score: float) -> float:
+    if not 0.0 <= score <= 1.0:
+        raise DatasetError(f"score is {score:g}, but must lie in [0, 1]")
+    return float(score)

@@ -1,0 +1,127 @@
+"""One episode in memory, with RLDS's meaning of a step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import DatasetError
+from .schema import Schema
+
+ROUNDING = 1e-4
+"""Share of an action's range by which it may leave its bounds."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """T actions and the T+1 observations around them; T is 0 where nothing was done.
+
+    `reward[t]` and `discount[t]` follow `action[t]`. The episode is terminal where its last discount
+    is 0; where it is not, it was cut off (a time limit) and could have gone on.
+
+    Attributes:
+      observation: by flat name, each `[T+1, ...]`; text as an array of strings.
+      action: `[T, A]`.
+      reward: `[T]`, float32.
+      discount: `[T]`, float32 in [0, 1].
+      score: how well the episode went, in [0, 1]; success is 1 where the task is binary.
+      seed: what the start state and the action noise were made from; None where nobody knows.
+      policy: id of the policy that acted; None where it was no policy of this workspace.
+      instruction: what the robot was told, or "".
+      info: further facts worth keeping, JSON-able.
+    """
+
+    observation: Mapping[str, np.ndarray]
+    action: np.ndarray
+    reward: np.ndarray
+    discount: np.ndarray
+    score: float
+    seed: int | None = None
+    policy: str | None = None
+    instruction: str = ""
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """T, the number of actions."""
+        return len(self.action)
+
+    @property
+    def is_terminal(self) -> bool:
+        """True where the environment ended the episode, False where a time limit cut it off."""
+        return self.length > 0 and float(self.discount[-1]) == 0.0
+
+
+def check_episode(episode: Episode, schema: Schema) -> None:
+    """Raise DatasetError, naming the field, where `episode` does not fit `schema`."""
+    check_layout(episode, schema)
+    check_values(episode, schema)
+
+
+def check_layout(episode: Episode, schema: Schema) -> None:
+    """Raise DatasetError, naming the field, where anything but the arrays' numbers does not fit `schema`."""
+    steps = episode.length
+    if steps > schema.horizon:
+        raise DatasetError(f"episode has {steps} actions, more than the horizon of {schema.horizon}")
+    if set(episode.observation) != set(schema.observation):
+        found, wanted = sorted(episode.observation), sorted(schema.observation)
+        raise DatasetError(f"observation has the fields {found}, but must have {wanted}")
+    for name, spec in schema.observation.items():
+        check = _check_text if spec.is_text else _check_array
+        check(f"observation {name}", episode.observation[name], (steps + 1, *spec.shape), spec.dtype)
+    _check_array("action", episode.action, (steps, *schema.action.shape), schema.action.dtype)
+    _check_array("reward", episode.reward, (steps,), "float32")
+    _check_array("discount", episode.discount, (steps,), "float32")
+    if not 0.0 <= episode.score <= 1.0:
+        raise DatasetError(f"score is {episode.score}, but must lie in [0, 1]")
+
+
+def check_values(episode: Episode, schema: Schema) -> None:
+    """Raise DatasetError, naming the field, where a number is not finite or out of its bounds."""
+    for name, array in episode.observation.items():
+        _check_finite(f"observation {name}", array)
+    _check_finite("action", episode.action)
+    _check_finite("reward", episode.reward)
+    _check_finite("discount", episode.discount)
+    if len(beyond_bounds(episode.action, schema)):
+        found = (float(episode.action.min()), float(episode.action.max()))
+        raise DatasetError(
+            f"action lies in {found}, outside its bounds {schema.action_minimum} to {schema.action_maximum}"
+        )
+    if np.any(episode.discount < 0) or np.any(episode.discount > 1):
+        raise DatasetError("discount must lie in [0, 1]")
+
+
+def beyond_bounds(action: np.ndarray, schema: Schema) -> np.ndarray:
+    """The dimensions in which actions `[T, A]` leave the schema's bounds, by more than rounding."""
+    low, high = np.asarray(schema.action_minimum), np.asarray(schema.action_maximum)
+    slack = ROUNDING * (high - low)
+    return np.flatnonzero(((action < low - slack) | (action > high + slack)).any(axis=0))
+
+
+def _check_text(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
+    if array.shape != shape:
+        raise DatasetError(f"{name} has shape {array.shape}, but must have {shape}")
+    if array.dtype.kind not in "UO":
+        raise DatasetError(f"{name} is {array.dtype}, but must be {dtype}")
+    for value in array.reshape(-1).tolist():
+        if not isinstance(value, str):
+            raise DatasetError(f"{name} holds {value!r:.50}, but must hold text")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise DatasetError(f"{name} holds {value!r:.50}, which is no valid Unicode") from None
+
+
+def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
+    if array.shape != shape:
+        raise DatasetError(f"{name} has shape {array.shape}, but must have {shape}")
+    if array.dtype != np.dtype(dtype):
+        raise DatasetError(f"{name} is {array.dtype}, but must be {dtype}")
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise DatasetError(f"{name} is not finite at step {row}")

@@ -1,0 +1,181 @@
+"""What is known of each episode without its steps, and the digests that tell episodes and batches apart.
+
+A batch's is BLAKE3, the fastest of the cryptographic ones, since it pins what a policy learned from. An
+episode's only finds its copies, as a file's (files.py) finds damage: XXH3, which is faster still.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, TypeVar
+
+import numpy as np
+from blake3 import blake3
+from xxhash import xxh3_128
+
+from ..errors import DatasetError
+from ..files import plain
+from .episode import Episode, check_layout, check_values
+from .images import EncodedImages
+from .schema import Schema
+
+T = TypeVar("T")
+
+Column = np.ndarray | EncodedImages
+"""A column of `steps.arrow` as it is read."""
+
+_TEXT = "OSU"
+"""Kinds of dtype that hold text."""
+
+
+@dataclass(frozen=True)
+class EpisodeRow:
+    """What is known of an episode without its steps.
+
+    Attributes:
+      id: `<batch id>/<index within the batch>`: never a position in the dataset.
+      offset: row of its first step in the batch's `steps.arrow`.
+      length: T, the number of actions; the episode takes `length + 1` rows.
+      score: how well it went, in [0, 1].
+      seed: what it was made from; None where nobody knows.
+      policy: id of the policy that acted, or None.
+      round: the round its batch was made in, or None.
+      instruction: what the robot was told, or "".
+      terminal: whether the environment ended it; False where a time limit cut it off.
+      info: further facts, as canonical JSON.
+      digest: of what happened in it, as `episode_digest` gives it: equal for equal episodes only.
+    """
+
+    id: str
+    offset: int
+    length: int
+    score: float
+    seed: int | None
+    policy: str | None
+    round: int | None
+    instruction: str
+    terminal: bool
+    info: str
+    digest: str
+
+
+def check_layouts(batch_id: str, episodes: Sequence[Episode], schema: Schema) -> None:
+    """Raise DatasetError, naming episode and field, where anything but the numbers does not fit `schema`."""
+    _each(batch_id, episodes, lambda episode, _: check_layout(episode, schema))
+
+
+def check_numbers(
+    batch_id: str, episodes: Sequence[Episode], columns: Mapping[str, np.ndarray], schema: Schema
+) -> None:
+    """Raise DatasetError, naming episode and field, where a number is not finite or out of its bounds.
+
+    Looks at the columns that the episodes became, all at once, and at each episode only where these leave a
+    doubt: one column may have a bound for each of its dimensions, and its last rows hold 0, bound or not.
+    """
+    if not _sound(columns, schema):
+        _each(batch_id, episodes, lambda episode, _: check_values(episode, schema))
+
+
+def episode_rows(batch_id: str, episodes: Sequence[Episode], round: int | None) -> tuple[EpisodeRow, ...]:
+    """A row for each episode, in order. Raises DatasetError, naming it, where seed or info cannot be kept."""
+    offsets = [0, *accumulate(episode.length + 1 for episode in episodes)]
+    rows = _each(
+        batch_id, episodes, lambda episode, i: _episode_row(f"{batch_id}/{i}", offsets[i], episode, round)
+    )
+    return tuple(rows)
+
+
+def content_digest(header: Mapping[str, Any], rows: Sequence[EpisodeRow], columns: str) -> str:
+    """BLAKE3 of what a batch says, whatever the version of Arrow that wrote it: what a snapshot pins.
+
+    `columns` is what `columns_digest` says of its steps.
+    """
+    facts = [
+        [row.length, row.score, row.seed, row.policy, row.instruction, row.info, row.digest] for row in rows
+    ]
+    return blake3(json.dumps([dict(header), facts, columns], sort_keys=True).encode()).hexdigest()
+
+
+def columns_digest(columns: Mapping[str, Column]) -> str:
+    """BLAKE3 of all steps."""
+    digest = blake3()
+    for name, column in sorted(columns.items()):
+        digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
+        for piece in _pieces(column):
+            digest.update(_bytes(piece))
+    return digest.hexdigest()
+
+
+def episode_digest(episode: Episode) -> str:
+    """XXH3 (128 bits) over observations, action and reward: what tells whether an episode is already present.
+
+    Score, seed, policy and the like are what somebody says about it, and do not count.
+    """
+    digest = xxh3_128()
+    arrays = {f"observation/{name}": value for name, value in episode.observation.items()}
+    for name, value in sorted((arrays | {"action": episode.action, "reward": episode.reward}).items()):
+        kind = "text" if value.dtype.kind in _TEXT else value.dtype.str
+        digest.update(f"{name} {kind} {value.shape}".encode())
+        digest.update(_bytes(value))
+    return digest.hexdigest()
+
+
+def _pieces(column: Column) -> Iterable[np.ndarray]:
+    if isinstance(column, np.ndarray):
+        return [column]
+    # Decoded images might not all fit the memory.
+    return (column[start : start + 256] for start in range(0, len(column), 256))
+
+
+def _bytes(array: np.ndarray) -> bytes | memoryview:
+    if array.dtype.kind in _TEXT:  # an object's bytes are its address
+        return json.dumps(array.tolist(), default=repr).encode()
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _sound(columns: Mapping[str, np.ndarray], schema: Schema) -> bool:
+    bounds = {"action": (max(schema.action_minimum), min(schema.action_maximum)), "discount": (0.0, 1.0)}
+    for name, column in columns.items():
+        low, high = bounds.get(name, (-np.inf, np.inf))
+        if column.dtype.kind == "f":
+            low, high = max(low, np.finfo(column.dtype).min), min(high, np.finfo(column.dtype).max)
+        elif name not in bounds:
+            continue
+        if not (column.min() >= low and column.max() <= high):  # of what is not a number, neither holds
+            return False
+    return True
+
+
+def _each(batch_id: str, episodes: Sequence[Episode], look: Callable[[Episode, int], T]) -> list[T]:
+    """What `look` makes of each episode and its index; its errors name the episode."""
+    made = []
+    for index, episode in enumerate(episodes):
+        try:
+            made.append(look(episode, index))
+        except DatasetError as error:
+            raise DatasetError(f"batch {batch_id}, episode {index}: {error}") from None
+    return made
+
+
+def _episode_row(name: str, offset: int, episode: Episode, round: int | None) -> EpisodeRow:
+    seed = None if episode.seed is None else int(episode.seed)
+    if seed is not None and not -(2**63) <= seed < 2**63:
+        raise DatasetError(f"seed is {seed}, but must fit 64 bits")
+    try:
+        info = json.dumps(dict(episode.info), sort_keys=True, allow_nan=False, default=plain)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"info is not JSON ({error})") from None
+    return EpisodeRow(
+        id=name,
+        offset=offset,
+        length=episode.length,
+        score=float(episode.score),
+        seed=seed,
+        policy=None if episode.policy is None else str(episode.policy),
+        round=round,
+        instruction=str(episode.instruction),
+        terminal=episode.is_terminal,
+        info=info,
+        digest=episode_digest(episode),
+    )

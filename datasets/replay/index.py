@@ -1,0 +1,118 @@
+"""Where each transition of some batches is, and its n-step target.
+
+With n = `n_step`, T the episode's length, d the environment's discounts and m = min(n, T - t), a transition
+from step t has
+
+    n_step_return      = sum_{i < m} gamma^i (prod_{j < i} d_{t+j}) r_{t+i}
+    bootstrap_discount = gamma^m prod_{i < m} d_{t+i}
+
+so that its target is `n_step_return + bootstrap_discount * V(next_observation)`, the next observation
+being that of step t+m: the final one where the episode is cut. The bootstrap is 0 where the episode
+is terminal within m steps, or is cut by a time limit that counts as terminal.
+
+Rows are those of the batches' `steps.arrow` laid end to end.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records.batch import SOURCES, Batch, by_batch
+from ..store.store import EpisodeStore
+from ..store.tables import EPISODES, read_extents
+
+TABLE = np.dtype(
+    [
+        ("row", np.int64),
+        ("first", np.int64),
+        ("n_step_return", np.float32),
+        ("bootstrap_discount", np.float32),
+        ("jump", np.int32),
+        ("source", np.int8),
+    ],
+    align=True,
+)
+"""A transition: the rows of its step and of its episode's first, its target, how many steps on it
+bootstraps, and where its batch came from, as an index into `SOURCES`."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the episodes are that count, `[episodes]` each: row of the first step, length T, source."""
+
+    first: np.ndarray
+    length: np.ndarray
+    source: np.ndarray
+
+
+def batch_starts(batches: Sequence[Batch]) -> np.ndarray:
+    """The row at which each batch starts, and the number of all, `[batches + 1]`."""
+    return np.cumsum([0] + [batch.steps + batch.episodes for batch in batches])
+
+
+def read_places(store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str]) -> Places:
+    """Where the episodes of `batches` are, without those of the ids `excluded`, in order."""
+    gone = by_batch(excluded)
+    first, length, source = [], [], []
+    for batch, start in zip(batches, batch_starts(batches)):
+        extents = np.stack(read_extents(store.file(batch, EPISODES)))
+        places = [int(episode.rpartition("/")[2]) for episode in gone.get(batch.id, ())]
+        offsets, lengths = np.delete(extents, places, axis=1)
+        first.append(offsets + start)
+        length.append(lengths)
+        source.append(np.full(len(lengths), SOURCES.index(batch.source), np.int8))
+    return Places(np.concatenate(first), np.concatenate(length), np.concatenate(source))
+
+
+def step_numbers(length: np.ndarray) -> np.ndarray:
+    """t of each transition of episodes of these lengths, one after the other, `[transitions]`."""
+    return np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+
+
+def make_table(
+    reward: np.ndarray,
+    discount: np.ndarray,
+    places: Places,
+    *,
+    n_step: int,
+    gamma: float,
+    cut_is_terminal: bool,
+) -> np.ndarray:
+    """The transitions of the episodes at `places`, in order: `[transitions]` of `TABLE`.
+
+    Args:
+      reward: of each row, `[rows]`.
+      discount: of each row, `[rows]`.
+      places: which episodes.
+      n_step: n.
+      gamma: the learner's own discount.
+      cut_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
+    """
+    length = places.length
+    step = step_numbers(length)
+    left = np.repeat(length, length) - step
+    table = np.zeros(len(step), TABLE)
+    table["first"] = np.repeat(places.first, length)
+    table["row"] = table["first"] + step
+    table["source"] = np.repeat(places.source, length)
+    table["jump"] = np.minimum(left, n_step)
+    returns, weight = _targets(reward, discount, table["row"], left, n_step, gamma)
+    if cut_is_terminal:
+        weight[left <= n_step] = 0.0
+    table["n_step_return"], table["bootstrap_discount"] = returns, weight
+    return table
+
+
+def _targets(
+    reward: np.ndarray, discount: np.ndarray, row: np.ndarray, left: np.ndarray, n_step: int, gamma: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """n-step return and bootstrap discount of transitions with so many steps left in their episodes."""
+    returns, weight = np.zeros(len(left)), np.ones(len(left))
+    alive = np.arange(len(left))  # transitions whose episode goes on for another step
+    for i in range(min(n_step, int(left.max()))):
+        alive = alive[left[alive] > i]
+        rows = row[alive] + i
+        returns[alive] += weight[alive] * reward[rows]
+        weight[alive] *= gamma * discount[rows].astype(np.float64)
+    return returns, weight

@@ -1,0 +1,166 @@
+"""Transitions for a learner, drawn from the batches of one snapshot.
+
+Steps are drawn uniformly, or by source and by task in a mixture; their n-step targets are those of
+`targets.py`.
+
+An episode without actions has no transition. Text among the observations is left out: what a robot was
+told is in its episode's instruction, and no network reads strings.
+
+B is the batch of transitions, H the history, A the action's dimensions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DatasetError
+from ..records.batch import SOURCES, Batch
+from ..records.snapshot import Snapshot
+from ..store.store import EpisodeStore
+from ..store.tables import STEPS, Column, read_steps
+from .gather import Gather
+from .index import batch_starts, make_table, read_places
+from .mixture import Grouping, Mixture
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """A batch of transitions.
+
+    Attributes:
+      observation: by name, `[B, H, ...]`: the last H observations, the newest last.
+      action: `[B, A]`.
+      n_step_return: `[B]`, float32.
+      bootstrap_discount: `[B]`, float32.
+      next_observation: by name, `[B, H, ...]`: the window n steps on, or at the episode's end.
+      source: `[B]`, int8: index into `SOURCES`.
+      rows: `[B]`, int64: which transitions of the snapshot these are, in [0, replay.rows).
+    """
+
+    observation: Mapping[str, np.ndarray]
+    action: np.ndarray
+    n_step_return: np.ndarray
+    bootstrap_discount: np.ndarray
+    next_observation: Mapping[str, np.ndarray]
+    source: np.ndarray
+    rows: np.ndarray
+
+
+class Replay:
+    """Every transition that a snapshot holds, mapped from the disk, with its n-step return ready.
+
+    Costs 32 bytes of memory a transition, and what of the columns fits `ram_limit`: one array is gathered
+    from many times faster than the mapped files of many batches. The same snapshot and the same state of
+    the generator give the same sample.
+    """
+
+    def __init__(
+        self,
+        store: EpisodeStore,
+        snapshot: Snapshot,
+        *,
+        n_step: int,
+        discount: float,
+        time_limit_is_terminal: bool,
+        history: int = 1,
+        mixture: Mapping[str, float] | None = None,
+        task_mixture: Mapping[str, float] | None = None,
+        ram_limit: int = 2**30,
+    ) -> None:
+        """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged.
+
+        Args:
+          store: where the batches are.
+          snapshot: which batches, in which order.
+          n_step: n, the most rewards in a return.
+          discount: gamma.
+          time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
+          history: H, observations in a window; before the first the episode's first is repeated.
+          mixture: share of each source in what is drawn, in any unit; a source it does not name is not
+            drawn. Without it every step is as likely as any other.
+          task_mixture: the same for tasks: an episode's is its instruction, or the schema's task where it
+            has none. With both, a source's and a task's shares are multiplied.
+          ram_limit: bytes of columns that may be copied into memory.
+        """
+        if n_step < 1 or history < 1 or not 0.0 <= discount <= 1.0:
+            raise DatasetError(
+                f"replay has n_step {n_step}, history {history} and discount {discount}, "
+                "but must have at least 1, at least 1, and one in [0, 1]"
+            )
+        if not snapshot.batches:
+            raise DatasetError(f"snapshot {snapshot.id} has no batches to learn from")
+        batches = store.pinned(snapshot)
+        steps = [_steps(store, batch) for batch in batches]
+        places = read_places(store, batches, snapshot.excluded)
+        self.episodes = len(places.first)
+        if not places.length.sum():
+            raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
+        self._table = make_table(
+            np.concatenate([columns["reward"] for columns in steps]),
+            np.concatenate([columns["discount"] for columns in steps]),
+            places,
+            n_step=n_step,
+            gamma=discount,
+            cut_is_terminal=time_limit_is_terminal,
+        )
+        groupings = []
+        if mixture is not None:
+            groupings.append(Grouping("source", SOURCES, self._table["source"], mixture))
+        if task_mixture is not None:
+            groupings.append(_by_task(store, snapshot, task_mixture))
+        self._mixture = Mixture(groupings) if groupings else None
+        self._history = np.arange(history - 1, -1, -1)
+        self._gather = Gather(steps, batch_starts(batches), ram_limit)
+
+    @property
+    def rows(self) -> int:
+        """Number of transitions."""
+        return len(self._table)
+
+    def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
+        """Draw `batch_size` transitions with replacement, a function of the generator's state alone.
+
+        A stream that makes the generator of its step n from (seed, n) goes on anywhere, as it was.
+        """
+        if self._mixture is None:
+            return self.at(rng.integers(self.rows, size=batch_size))
+        return self.at(self._mixture.draw(batch_size, rng))
+
+    def at(self, rows: np.ndarray) -> Transitions:
+        """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
+        rows = np.asarray(rows, np.int64)
+        told = self._table.take(rows)  # all of a transition in one place: one wait for memory, not six
+        ends = np.empty((2, len(rows)), np.int64)
+        ends[0] = told["row"]
+        np.add(ends[0], told["jump"], out=ends[1])
+        windows = ends[:, :, None]
+        if len(self._history) > 1:
+            windows = np.maximum(windows - self._history, told["first"][:, None])
+        both = self._gather.observations(windows)  # each [2, B, H, ...]
+        return Transitions(
+            observation={name: column[0] for name, column in both.items()},
+            action=self._gather.actions(ends[0]),
+            n_step_return=told["n_step_return"].copy(),
+            bootstrap_discount=told["bootstrap_discount"].copy(),
+            next_observation={name: column[1] for name, column in both.items()},
+            source=told["source"].copy(),
+            rows=rows,
+        )
+
+
+def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
+    path = store.file(batch, STEPS)
+    columns = read_steps(path, store.schema, text=False)
+    found, wanted = len(columns["reward"]), batch.steps + batch.episodes
+    if found != wanted:
+        raise DatasetError(f"{path} has {found} rows, but its manifest counts {wanted}")
+    return columns
+
+
+def _by_task(store: EpisodeStore, snapshot: Snapshot, shares: Mapping[str, float]) -> Grouping:
+    told = [(store.task_of(row), row.length) for row in store.counted_rows(snapshot)]
+    names = sorted({task for task, _ in told})
+    place = {name: index for index, name in enumerate(names)}
+    group = np.repeat([place[task] for task, _ in told], [length for _, length in told])
+    return Grouping("task", names, group, shares)

@@ -1,0 +1,257 @@
+"""Episodes as two Arrow tables: `steps.arrow`, one row a step, and `episodes.arrow`, one row an episode.
+
+The tables are laid out as RLDS means them. An episode of T actions takes T+1 rows of `steps.arrow`;
+in the last one only the observation means anything, and action, reward and discount are 0. N is the
+number of rows. Each file is one record batch, so a column is one stretch of memory once mapped.
+"""
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import DatasetError
+from ..files import file_hash, in_background, named_errors
+from ..records.episode import Episode
+from ..records.images import EncodedImages, encode, is_encoded
+from ..records.rows import Column, EpisodeRow
+from ..records.schema import Field, Schema
+
+STEPS = "steps.arrow"
+EPISODES = "episodes.arrow"
+
+PIECE_BYTES = 2**17
+AHEAD_BYTES = 2**20
+"""So much is written before the disk is asked to take it."""
+
+_FLAGS = ("is_first", "is_last", "is_terminal")
+
+_EPISODES_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("score", pa.float64()),
+        ("seed", pa.int64()),
+        ("policy", pa.string()),
+        ("round", pa.int64()),
+        ("instruction", pa.string()),
+        ("terminal", pa.bool_()),
+        ("info", pa.string()),
+        ("digest", pa.string()),
+    ]
+)
+
+
+def check_storable(schema: Schema) -> None:
+    """Raise DatasetError, naming the field, where the tables cannot hold a field of `schema`."""
+    for name, field in step_fields(schema).items():
+        text = field.is_text and name.startswith("observation/")
+        if not text and (field.numpy.kind not in "fiub" or field.numpy.itemsize > 8):
+            raise DatasetError(f"{name} is {field.dtype}, but must be a number of at most 64 bits or a bool")
+        if field.size < 1:
+            raise DatasetError(f"{name} has shape {field.shape}, but must hold at least one value")
+
+
+def step_fields(schema: Schema) -> dict[str, Field]:
+    """The columns of `steps.arrow` that hold what the schema names, in the file's order."""
+    fields = {f"observation/{name}": field for name, field in schema.observation.items()}
+    scalar = Field((), "float32")
+    return {**fields, "action": schema.action, "reward": scalar, "discount": scalar}
+
+
+def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.ndarray]:
+    """The columns of `steps.arrow`, each `[N, ...]`, of episodes that passed `check_layouts`."""
+    columns = {}
+    for name, field in step_fields(schema).items():
+        if name.startswith("observation/"):
+            parts = [episode.observation[name.removeprefix("observation/")] for episode in episodes]
+        else:
+            last = np.zeros((1, *field.shape), field.numpy)
+            parts = [part for episode in episodes for part in (getattr(episode, name), last)]
+        columns[name] = np.concatenate(parts, dtype=field.numpy, casting="unsafe")
+    return columns
+
+
+def to_episode(row: EpisodeRow, columns: Mapping[str, Column]) -> Episode:
+    """The episode of a row. Its arrays are views of `columns`; mapped ones are read-only."""
+    start, end = row.offset, row.offset + row.length
+    prefix = "observation/"
+    return Episode(
+        observation={
+            name.removeprefix(prefix): column[start : end + 1]
+            for name, column in columns.items()
+            if name.startswith(prefix)
+        },
+        action=columns["action"][start:end],
+        reward=columns["reward"][start:end],
+        discount=columns["discount"][start:end],
+        score=row.score,
+        seed=row.seed,
+        policy=row.policy,
+        instruction=row.instruction,
+        info=json.loads(row.info),
+    )
+
+
+def steps_table(episodes: Sequence[Episode], columns: Mapping[str, np.ndarray]) -> pa.RecordBatch:
+    """What `steps.arrow` holds: the columns, images encoded, and RLDS's three flags."""
+    arrays = {name: _to_arrow(column) for name, column in columns.items()}
+    lengths = np.array([episode.length for episode in episodes])
+    ends = np.cumsum(lengths + 1) - 1
+    first, last, terminal = (np.zeros(len(columns["reward"]), bool) for _ in _FLAGS)
+    first[ends - lengths], last[ends] = True, True
+    terminal[ends] = [episode.is_terminal for episode in episodes]
+    arrays.update(zip(_FLAGS, map(pa.array, (first, last, terminal))))
+    return pa.RecordBatch.from_pydict(arrays)
+
+
+def episodes_table(rows: Sequence[EpisodeRow]) -> pa.RecordBatch:
+    """What `episodes.arrow` holds."""
+    columns = {name: [getattr(row, name) for row in rows] for name in _EPISODES_SCHEMA.names}
+    return pa.RecordBatch.from_pydict(columns, schema=_EPISODES_SCHEMA)
+
+
+def write_table(path: Path, table: pa.RecordBatch) -> str:
+    """Write a new file; the digest of what was written. Raises OSError where the disk refuses."""
+    with _File(path, "xb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_batch(table)
+    return file.digest.hexdigest()
+
+
+def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Column]:
+    """Map `steps.arrow`: the columns, each `[N, ...]`, read-only; numbers are views of the file.
+
+    Encoded images are decoded when they are sliced or taken.
+
+    Args:
+      path: the file.
+      schema: what it must hold.
+      text: whether text is wanted, which is copied out of the file.
+
+    Raises DatasetError, naming the column, where the file is missing, broken or of another schema.
+    """
+    with _mapped(path) as batch:
+        columns = {}
+        for name, field in step_fields(schema).items():
+            if field.is_text and not text:
+                continue
+            if name not in batch.schema.names:
+                raise DatasetError(f"{path} has no column {name}")
+            columns[name] = _to_numpy(batch.column(name), field, f"{path}, column {name}")
+        return columns
+
+
+def read_episodes(path: Path) -> tuple[EpisodeRow, ...]:
+    """Read `episodes.arrow`. Raises DatasetError where it is missing or broken."""
+    with _mapped(path) as batch:
+        _check_columns(path, batch)
+        return tuple(EpisodeRow(*values) for values in zip(*(column.to_pylist() for column in batch.columns)))
+
+
+def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Offset and length of each episode, `[episodes]` int64 each: all that a replay needs to know.
+
+    Raises DatasetError where `episodes.arrow` is missing or broken.
+    """
+    with _mapped(path) as batch:
+        _check_columns(path, batch)
+        return batch.column("offset").to_numpy(), batch.column("length").to_numpy()
+
+
+def _check_columns(path: Path, batch: pa.RecordBatch) -> None:
+    if batch.schema.names != _EPISODES_SCHEMA.names:
+        raise DatasetError(f"{path} has the columns {batch.schema.names}, not those of episodes")
+
+
+def _to_arrow(column: np.ndarray) -> pa.Array:
+    if is_encoded(Field(column.shape[1:], column.dtype.name)):
+        return encode(column)
+    # Arrow packs bools into bits, which numpy cannot map: they are kept as bytes.
+    flat = column.reshape(-1)
+    if flat.dtype == object:
+        values = pa.array(flat, pa.large_string())
+    else:
+        values = pa.array(flat.view(np.uint8) if flat.dtype == np.bool_ else flat)
+    if column.ndim == 1:
+        return values
+    return pa.FixedSizeListArray.from_arrays(values, int(np.prod(column.shape[1:])))
+
+
+def _to_numpy(array: pa.Array, field: Field, name: str) -> Column:
+    if field.is_image and array.type == pa.large_binary() and not array.null_count:
+        return EncodedImages(array, field, name)
+    values = array.flatten() if isinstance(array, pa.FixedSizeListArray) else array
+    size = array.type.list_size if isinstance(array, pa.FixedSizeListArray) else 1
+    stored = np.dtype(np.uint8) if field.numpy == np.bool_ else field.numpy
+    if size != field.size or values.type != (
+        pa.large_string() if field.is_text else pa.from_numpy_dtype(stored)
+    ):
+        raise DatasetError(f"{name} is {array.type}, but must be {field.dtype} of shape {field.shape}")
+    if values.null_count:
+        raise DatasetError(f"{name} has {values.null_count} gaps, but must have a value in every step")
+    column = values.to_numpy(zero_copy_only=not field.is_text).view(field.numpy)
+    column.flags.writeable = False
+    return column.reshape(len(array), *field.shape)
+
+
+class _File(io.FileIO):
+    """Written in small pieces, which the disk takes while the next are written.
+
+    For larger writes Linux looks for larger pages, which took up to ten times as long as the write itself.
+    A Python file, so that a full disk is an OSError with its number.
+    """
+
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__(path, mode)
+        self.digest = file_hash()
+        self._written = self._begun = 0
+        self._waiting: list[Future[None]] = []
+
+    def write(self, data: Any, /) -> int:
+        """Write all of `data`."""
+        view = memoryview(data).cast("B")
+        self.digest.update(view)
+        done = 0
+        while done < len(view):
+            count = super().write(view[done : done + PIECE_BYTES])
+            done += count
+            self._written += count
+            if self._written - self._begun >= AHEAD_BYTES:
+                self._begin()
+        return done
+
+    def close(self) -> None:
+        """Close the file."""
+        for begun in self._waiting:
+            begun.result()
+        super().close()
+
+    def _begin(self) -> None:
+        # Linux begins to write out what is called unneeded, and keeps it until it is written.
+        if hasattr(os, "posix_fadvise"):
+            stretch = self._begun, self._written - self._begun
+            self._waiting.append(
+                in_background(os.posix_fadvise, self.fileno(), *stretch, os.POSIX_FADV_DONTNEED)
+            )
+        self._begun = self._written
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[pa.RecordBatch]:
+    # Closing the file keeps the pages mapped for as long as an array looks at them, but frees the
+    # handle: a dataset may have more batches than a process may have open files.
+    try:
+        with named_errors(path, "read"), pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+            if reader.num_record_batches != 1:
+                raise DatasetError(f"{path} has {reader.num_record_batches} record batches, but must have 1")
+            yield reader.get_batch(0)
+    except pa.ArrowException as error:
+        raise DatasetError(f"{path} is not a whole Arrow file: {error}") from None

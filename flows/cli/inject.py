@@ -1,0 +1,94 @@
+"""`pacloop inject`: episodes from outside into the workspace's dataset."""
+
+import json
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..runs.events import tell_injection
+from .dataset import HERE, By, JsonOption, WorkspaceOption, user
+
+if TYPE_CHECKING:
+    from ...loop.injection.inject import Injected
+
+
+def inject(
+    path: Annotated[str, typer.Argument(help="File, folder or URL (https, s3, gs, az) with the episodes.")],
+    format: Annotated[
+        str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz or pacloop.")
+    ] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Write nothing if any episode is bad; exits 1 then.")
+    ] = False,
+    map: Annotated[str, typer.Option(help="Where names differ: theirs=ours,theirs[0:7]=ours,...")] = "",
+    score: Annotated[
+        str, typer.Option(help="A number in [0, 1], column:NAME, or replay; what the file says by default.")
+    ] = "",
+    source: Annotated[str, typer.Option(help="demonstration or intervention.")] = "demonstration",
+    note: Annotated[str, typer.Option(help="Why; it is kept with the episodes.")] = "",
+    by: By = "",
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Check episodes of another format and add the good ones; the next round learns from them.
+
+    Exits 0 where something was added, or everything is there already; 1 where every episode is bad, or
+    --strict found a bad one; 2 where the path cannot be read at all. Nothing is added in the last two.
+    """
+    from ...loop.injection.fetch import fetched, recorded_url
+    from ...loop.injection.inject import Request
+    from ...loop.injection.inject import inject as run
+    from ...loop.progress import silent
+    from ...loop.workspace.workspace import Workspace
+    from ..terminal import progress_bars
+
+    space, url = Workspace.open(workspace), recorded_url(path)
+    with fetched(path) as here:
+        request = Request(here, format, map, score, source, note, by or user(), strict, dry_run, url)
+        if as_json:
+            outcome = run(space, request, silent)
+            print(json.dumps(outcome.to_json(), indent=2))
+        else:
+            with progress_bars() as progress:
+                outcome = run(space, request, progress)
+            _show(outcome, request.strict, request.dry_run)
+    tell_injection(space, outcome, request)
+    raise SystemExit(1 if outcome.refused(strict=strict) else 0)
+
+
+def _show(outcome: "Injected", strict: bool, dry_run: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{outcome.path} ({outcome.format})", title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("episodes", justify="right")
+    table.add_column("why")
+    good = f"{outcome.successes} with score 1" if outcome.accepted else ""
+    table.add_row("accepted", str(outcome.accepted), good, style="green")
+    table.add_row("duplicates", str(outcome.duplicates), "present already" if outcome.duplicates else "")
+    table.add_row(
+        "quarantined", str(len(outcome.quarantined)), "", style="red" if outcome.quarantined else ""
+    )
+    for reason, count in outcome.reasons().items():
+        table.add_row("", str(count), reason, style="dim")
+    console = Console(width=None if os.isatty(1) else 110)
+    console.print(table, markup=False)
+    for remark in outcome.remarks:
+        console.print(f"note: {remark}", highlight=False, markup=False)
+    print(_ending(outcome, strict, dry_run))
+
+
+def _ending(outcome: "Injected", strict: bool, dry_run: bool) -> str:
+    if strict and outcome.quarantined:
+        return "nothing added: --strict, and not every episode is good"
+    if dry_run:
+        return "nothing written: --dry-run"
+    if outcome.batches:
+        last = f" to {outcome.batches[-1]}" if len(outcome.batches) > 1 else ""
+        return f"added {outcome.accepted} episodes as batch {outcome.batches[0]}{last}"
+    known = f"{outcome.duplicates} episodes are present already" if outcome.duplicates else ""
+    bad = f"{len(outcome.quarantined)} are bad; why: pacloop dataset show --quarantine"
+    return "nothing added: " + ", ".join(filter(None, (known, bad if outcome.quarantined else "")))

@@ -1,0 +1,105 @@
+"""`pacloop serve`: Prefect's UI for a workspace, with forms and a schedule, until Ctrl-C."""
+
+import asyncio
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..runs.plan import Cron, Every, Name, Port, Rounds, Until, Wanted, wanted
+from .dataset import HERE, Approve, WorkspaceOption
+
+if TYPE_CHECKING:
+    from prefect.runner import Runner
+
+STOP_SEC = 30.0
+"""Deadline for runs to end after an interrupt."""
+
+
+def serve(
+    every: Every = None,
+    cron: Cron = None,
+    rounds: Rounds = None,
+    until: Until = None,
+    approve: Approve = None,
+    name: Name = "",
+    port: Port = None,
+    workspace: WorkspaceOption = HERE,
+) -> None:
+    """Open the loop in Prefect's UI: watch rounds, fill in forms, improve on a schedule; Ctrl-C ends it.
+
+    Uses the Prefect server that is configured or runs on the port, and starts one otherwise.
+    """
+    from ..server.start import prefect_server
+
+    begun, told = time.monotonic(), wanted(workspace, every, cron, rounds, until, approve, name)
+    with prefect_server(port) as (url, own):
+        from ..runs.deployments import check_name
+
+        check_name(told)
+        _run(told, url, begun)
+        print("the Prefect server is stopped" if own else f"the Prefect server at {url} goes on", flush=True)
+
+
+def _run(told: Wanted, url: str, begun: float) -> None:
+    """Serve the deployments until an interrupt; runs that go on are stopped with it."""
+    from prefect.runner import Runner
+
+    from ..pages.publishing import key_of
+    from ..runs.deployments import deployments
+    from ..server.start import ui_address
+
+    runner = Runner(name=f"pacloop-{told.name}", pause_on_shutdown=True)
+    made = deployments(told)
+    for deployment in made:
+        runner.add_deployment(deployment)
+    print(
+        f"{told.workspace} is served at {url.removesuffix('/api')}, "
+        f"ready in {time.monotonic() - begun:.0f} s:"
+    )
+    print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
+    print(told.sentence())
+    ui = ui_address(url)
+    print(f"success per round: {ui}/artifacts/key/{key_of(told.space)}")
+    print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
+    paused = asyncio.run(_until_interrupt(runner))
+    print("\nstopped; what was finished is kept", flush=True)
+    if not paused:
+        print("the server does not answer: its schedules wait for somebody who serves them", flush=True)
+    elif told.timetable:
+        print("the schedule is paused; the same command takes it up again", flush=True)
+
+
+async def _until_interrupt(runner: "Runner") -> bool:
+    """Serve until SIGINT or SIGTERM, then let the runs end before the runner does.
+
+    The runner kills what still goes on, which would leave Ray's processes behind and runs `Running`.
+    Returns whether it paused its schedules, which it does last, and cannot where the server is gone.
+    """
+    from httpx import TransportError
+
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def interrupt(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    runner.handle_sigterm = interrupt
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    serving, stopped = asyncio.create_task(runner.start()), asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        for run in list(runner._process_manager._process_map.values()):
+            with suppress(ProcessLookupError):
+                run.graceful_kill()
+        until = time.monotonic() + STOP_SEC
+        while runner._process_manager._process_map and time.monotonic() < until:
+            await asyncio.sleep(0.2)
+        serving.cancel()
+    stopped.cancel()
+    try:
+        await serving
+    except asyncio.CancelledError:
+        return True
+    except TransportError:
+        return False
+    return True

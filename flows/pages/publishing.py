@@ -1,0 +1,75 @@
+"""The artifacts that a round leaves in Prefect: its own report, and the curve of all rounds."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+from prefect import get_run_logger
+from prefect.artifacts import ArtifactRequest, create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.context import SyncClientContext
+from prefect.runtime import flow_run
+
+from ...loop.views.film import filming
+from ...loop.workspace.workspace import Outcome, Workspace
+from ..server.start import ui_address
+from .round import Links, episodes_to_show, round_page
+from .success import success_page
+
+KEY = "success-per-round"
+
+
+def publish(space: Workspace) -> None:
+    """Rewrite the artifact `success-per-round`: the curve, the table and the data, as of now.
+
+    Several workspaces may share a server, so each has a second one to itself.
+    """
+    with _shown_only():
+        page = success_page(space)
+        for key in dict.fromkeys((KEY, key_of(space))):
+            create_markdown_artifact(page, key=key, description=space.address)
+
+
+def key_of(space: Workspace) -> str:
+    """The key of a workspace's own `success-per-round`."""
+    name = re.sub("[^a-z0-9]+", "-", space.name.lower()).strip("-")
+    return f"{KEY}-{name}" if name else KEY
+
+
+def publish_round(space: Workspace, number: int, verdict: Outcome) -> None:
+    """Leave the artifact `round-report`; each round's is in the key's history, under its run's name."""
+    with (
+        _shown_only(),
+        filming(space, episodes_to_show(space, number)) as films,
+        SyncClientContext(httpx_settings={}) as own,  # the flow's client is closed when the flow ends
+    ):
+        page = round_page(space, number, verdict, films(), _links(space))
+        run, what = flow_run.get_id(), f"Round {number}"
+        own.client.create_artifact(
+            ArtifactRequest(key="round-report", type="markdown", description=what, data=page, flow_run_id=run)  # pyright: ignore[reportArgumentType]
+        )
+
+
+def _links(space: Workspace) -> Links:
+    """Where Prefect's UI shows the latest run of each round, and all of them."""
+    mine, found, pages = space.address, {}, ""
+    rounds = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
+    with suppress(Exception), get_client(sync_client=True) as client:
+        pages = urlsplit(ui_address(str(client.api_url).rstrip("/"))).path
+        for run in client.read_flow_runs(flow_filter=rounds, sort=FlowRunSort.START_TIME_DESC, limit=200):
+            if run.parameters.get("workspace") == mine:
+                found.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
+    return Links(found, f"{pages}/artifacts/key/{key_of(space)}")
+
+
+@contextmanager
+def _shown_only() -> Iterator[None]:
+    """Prefect shows; the workspace's own record is the truth. What cannot be shown is logged."""
+    try:
+        yield
+    except Exception as error:
+        with suppress(Exception):
+            get_run_logger().warning("a page is missing: %s: %s", type(error).__name__, error)

@@ -1,0 +1,142 @@
+"""A promotion that waits for a person, as a form on its round's page in Prefect.
+
+The round's run is `Paused` meanwhile, and its button *Resume* opens the form. Prefect is one door of two:
+where its API is away, the question goes on waiting for an answer from a terminal, and the form is shown
+once the API is back.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.input import RunInput, keyset_from_paused_state
+from prefect.runtime import flow_run
+from prefect.states import Paused, Running
+from pydantic import Field, ValidationError
+
+from ...datasets.errors import PacloopError
+from ...loop.errors import Withdrawn
+from ...loop.stages.approval import Answer, Look, Question
+from ...loop.views.curve import success_png
+from ...loop.views.film import film
+from ...loop.views.rounds import rows
+from ...loop.workspace.workspace import Workspace
+from ..cli.dataset import user
+from ..pages.markdown import fitted, picture
+from ..pages.round import episodes_to_show, strips
+
+MORE_EPISODES = 200
+"""What the form offers where more episodes are wanted."""
+
+
+class Word(RunInput):
+    """Whether the candidate becomes the champion."""
+
+    decision: Literal["approve", "reject", "more episodes"] = Field(
+        description="Put the candidate in force, keep the champion, or see more episodes first."
+    )
+    reason: str = Field(min_length=1, description="Why; it is kept on record.")
+    who: str = Field(default="", description="Your name; it is kept on record.")
+    episodes: int = Field(
+        default=MORE_EPISODES, ge=1, le=5000, description="How many, where you ask for more episodes."
+    )
+
+
+@contextmanager
+def form(space: Workspace, asked: Question) -> Iterator[Look]:
+    """Pause the current run while inside, with the figures and a form. Looking gives what was filled in.
+
+    Looking raises Withdrawn where somebody cancelled the run instead.
+    """
+    shown = _Form(UUID(flow_run.get_id()), asked, approval_page(space, asked))
+    yield shown.look
+    shown.close()
+
+
+class _Form:
+    """One question on a run's page, asked again where it was resumed without an answer."""
+
+    def __init__(self, run: UUID, asked: Question, page: str) -> None:
+        self._run, self._asked, self._page = run, asked, page
+        self._times, self._keyset = 0, None
+
+    def look(self) -> Answer | None:
+        """The answer; None while there is none, also while the API is away."""
+        try:
+            with get_client(sync_client=True) as client:
+                return self._look(client)
+        except PacloopError:
+            raise
+        except Exception:
+            return None
+
+    def close(self) -> None:
+        """Let the run go on where it was answered elsewhere."""
+        with suppress(Exception), get_client(sync_client=True) as client:
+            state = client.read_flow_run(self._run).state
+            if state and state.is_paused():
+                client.set_flow_run_state(self._run, Running())
+
+    def _look(self, client: SyncPrefectClient) -> Answer | None:
+        state = client.read_flow_run(self._run).state
+        if state and (state.is_cancelled() or state.is_cancelling()):
+            raise Withdrawn(
+                f"round {self._asked.round} was cancelled while {self._asked.candidate} waited for approval; "
+                "the next run asks again"
+            )
+        if state and state.is_running():
+            return self._said() or self._ask(client)
+        return None
+
+    def _said(self) -> Answer | None:
+        if self._keyset is None:
+            return None
+        try:
+            word = Word.load(self._keyset, self._run)
+        except ValidationError:
+            return None
+        return Answer(word.decision, word.who or user(), word.reason, word.episodes)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _ask(self, client: SyncPrefectClient) -> None:
+        self._times += 1
+        state = Paused(pause_key=f"approval-{self._asked.number}-{self._times}", message="waits for approval")
+        keyset = keyset_from_paused_state(state)
+        state.state_details.run_input_keyset = {**keyset}  # pyright: ignore[reportAttributeAccessIssue]
+        Word.with_initial_data(description=self._page).save(keyset, self._run)
+        if client.set_flow_run_state(self._run, state).status == SetStateStatus.ACCEPT:
+            self._keyset = keyset
+
+
+def approval_page(space: Workspace, asked: Question) -> str:
+    """The figures, the curve, a filmstrip, and both ways to answer, as markdown."""
+    judged = asked.judged
+    measured = [
+        _line(name, judged[f"{arm}_successes"], judged[f"{arm}_n"], judged[f"{arm}_interval"])
+        for arm, name in (
+            ("champion", f"champion `{judged['champion']}`"),
+            ("candidate", f"candidate `{judged['candidate']}`"),
+        )
+    ]
+    measured += [
+        _line("candidate, more episodes", more["rate"] * more["episodes"], more["episodes"], more["interval"])
+        for more in judged["more"]
+    ]
+    lines = [
+        f"## Promote `{asked.candidate}`?",
+        f"Round {asked.round}: {judged['reason']}.",
+        "\n".join(["| | success | 95 % interval | n |", "|---|---|---|---|", *measured]),
+        f"If it were no better, the test would have said so with at least {1 - judged['level']:.1%} chance.",
+        f"ALARM: {judged['alarm']}" if judged.get("alarm") else "",
+        picture(success_png(space, rows(space)), "success per round"),
+        *strips(film(space, episodes_to_show(space, asked.round))),
+        f"Unanswered for {space.config.gate.approve_hours:g} hours, the champion stays. In a terminal: "
+        f"`pacloop approve` or `pacloop reject`, with `--workspace {space.address} --reason ...`",
+    ]
+    return fitted(lines)
+
+
+def _line(name: str, successes: float, n: int, interval: tuple[float, float]) -> str:
+    return f"| {name} | {successes / n:.1%} | {interval[0]:.0%} to {interval[1]:.0%} | {n} |"

@@ -1,0 +1,50 @@
+"""Rounds while Prefect's API is away: the loop goes on, and the UI catches up once it is back."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from httpx import HTTPStatusError, TransportError
+
+from ...loop.workspace.workspace import Outcome, Place
+from ..server.start import answers, configured
+from .rounds import close_dead_runs
+
+BACK_SEC = 120.0
+"""After so long without an answer, a round is played that Prefect does not show."""
+POLL_SEC = 2.0
+UNREACHED = "Failed to reach API"
+"""What Prefect's client says, as a RuntimeError, where its first request finds nobody."""
+
+
+def shown(
+    place: Place, flow: Callable[..., Outcome], plain: Callable[..., Outcome]
+) -> Callable[..., Outcome]:
+    """Play `flow`, and play it again where Prefect's API was away meanwhile; `plain` where it stays away.
+
+    To play again costs no work: each stage finds what it has finished. The run that the API lost is closed.
+    """
+
+    def play(*asked: Any) -> Outcome:
+        while True:
+            try:
+                return flow(*asked)
+            except (TransportError, HTTPStatusError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and UNREACHED not in str(error):
+                    raise
+                print(f"Prefect's API is away ({type(error).__name__}); the loop goes on", flush=True)
+                if not _back():
+                    return plain(*asked)
+                close_dead_runs(place)
+
+    return play
+
+
+def _back() -> bool:
+    """Whether the API answers before the deadline; Prefect's embedded server never comes back."""
+    url, deadline = configured(), time.monotonic() + BACK_SEC
+    while url and time.monotonic() < deadline:
+        if answers(url):
+            return True
+        time.sleep(POLL_SEC)
+    return False

@@ -1,0 +1,123 @@
+"""What the terminal shows: progress bars while work goes on, tables and one-line errors otherwise."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..loop.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..loop.views.rounds import Row
+
+QUIET_SEC = 15.0
+"""Where there is no terminal, a line of progress at most so often."""
+
+COLORS = {"promoted": "green", "rejected": "red", "undecided": "yellow"}
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Progress with rate and time left on a terminal; a line now and then elsewhere."""
+    if not sys.stdout.isatty():
+        yield _Lines()
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<11}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns) as bars:
+        tasks: dict[str, object] = {}
+
+        def tell(what: str, done: int, total: int, note: str) -> None:
+            task = tasks.get(what)
+            if task is None or bars.tasks[bars.task_ids.index(task)].completed > done:  # type: ignore[arg-type]
+                tasks[what] = task = bars.add_task(what, total=total, note=note)
+            bars.update(task, completed=done, total=total, note=note)  # type: ignore[arg-type]
+
+        yield tell
+
+
+class _Lines:
+    """Progress for logs: when something begins, every now and then, and when it ends."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._told = 0.0
+
+    def __call__(self, what: str, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        begun, first = self._begun.setdefault(what, (now, done))
+        self._told = self._told or now
+        if done < total and now - self._told < QUIET_SEC:
+            return
+        self._told = now
+        rate = (done - first) / (now - begun) if now > begun else 0.0
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        print(f"{what:<11} {done}/{total}  {note}{left}", flush=True)
+        if done >= total:
+            del self._begun[what]
+
+
+def print_rows(found: "Sequence[Row]", title: str) -> None:
+    """The rounds so far as a table, and the reason of each verdict."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(rows_table(found, title))
+    for reason in reasons(found):
+        console.print(reason)
+
+
+def rows_table(found: "Sequence[Row]", title: str) -> "Table":
+    """The rounds so far as a table."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in ("", "success", "95 % interval", "n", "verdict", "episodes", "seconds"):
+        table.add_column(name, justify="right" if name in ("success", "n", "episodes", "seconds") else "left")
+    for row in found:
+        low, high = row.interval
+        color = COLORS.get(row.verdict, "")
+        table.add_row(
+            row.name,
+            f"{row.rate:.1%}",
+            f"{_bar(row.rate)} {low:.0%} to {high:.0%}",
+            str(row.n),
+            f"[{color}]{row.verdict}[/]" if color else "",
+            str(row.episodes),
+            f"{row.seconds:.0f}",
+        )
+    return table
+
+
+def reasons(found: "Sequence[Row]") -> "list[Text]":
+    """Why each verdict was given."""
+    from rich.text import Text
+
+    return [Text(f"{row.name}: {row.reason}", style="dim") for row in found if row.reason]
+
+
+def _bar(rate: float, width: int = 12) -> str:
+    filled = round(rate * width)
+    return "█" * filled + "·" * (width - filled)

@@ -1,0 +1,135 @@
+"""What the champion really scores, from all its fresh episodes; an alarm where that has dropped.
+
+Fresh are its collections, its arm in a gate that plays both, and evaluations; not the gate, the race and
+the comparison by hand that it won, nor what a person saw before approving it. They come in occasions, one
+stage of one round each, ordered by their commits. A drop after occasion j - 1 is bet on with the wealths of
+`betting.py`: for a mean t, that scores before j exceed it and scores from j on fall short of it. Wealth is
+spread over all j = 2, 3, ... with weights 1 / (j (j - 1)), which add up to 1. Where nothing changes, the sum
+at the true mean expects no growth, so it ever exceeds 1/level, in as long a reign as may be, with at most
+the level's chance; what is compared is its smallest value over all t. This holds although a champion
+collects again only where no candidate beat it: the bets are fair whenever one stops. It is an e-detector
+(Shin, Ramdas and Rinaldo, 2023, New England J. Stat. Data Sci.), weighted so that it bounds the chance of
+any false alarm and not the time to the first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ...datasets import Batch
+from ..statistics.betting import GRID, interval, log_wealth
+from ..workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Record:
+    """All fresh episodes of one policy.
+
+    Attributes:
+      policy: its id.
+      episodes: how many.
+      rate: mean score.
+      interval: holds the true mean at every look, but for a chance of 5 %.
+      evidence: log wealth of the bet that it dropped.
+      limit: what the evidence must reach for an alarm.
+      alarm: one sentence that names the way back; None while there is none.
+    """
+
+    policy: str
+    episodes: int
+    rate: float
+    interval: tuple[float, float]
+    evidence: float
+    limit: float
+    alarm: str | None
+
+    def sentence(self) -> str:
+        """Rate, interval and alarm as `status` shows them."""
+        low, high = self.interval
+        found = (
+            f"its fresh episodes: {self.rate:.1%} of {self.episodes} ({low:.1%} to {high:.1%} at every look)"
+        )
+        return found if self.alarm is None else f"{found}\nALARM: {self.alarm}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def champion_record(space: Workspace) -> Record | None:
+    """The record of the policy in force; None where it has no fresh episodes."""
+    policy = space.registry.champion()
+    occasions = fresh_scores(space, policy) if policy else []
+    if not policy or not occasions:
+        return None
+    evidence, at = drop(occasions)
+    limit = float(-np.log(space.config.gate.alarm))
+    scores = np.concatenate(occasions)
+    alarm = None
+    if evidence >= limit:
+        before, after = np.concatenate(occasions[:at]), np.concatenate(occasions[at:])
+        alarm = (
+            f"{policy} dropped: {after.mean():.0%} of its last {len(after)} fresh episodes, after "
+            f"{before.mean():.0%} of {len(before)}; if nothing had changed, this alarm had at most "
+            f"{space.config.gate.alarm:.1%} chance in its whole reign. " + _way_back(space)
+        )
+    return Record(
+        policy=policy,
+        episodes=len(scores),
+        rate=float(scores.mean()),
+        interval=interval(scores),
+        evidence=round(evidence, 4),
+        limit=round(limit, 4),
+        alarm=alarm,
+    )
+
+
+def drop(occasions: Sequence[np.ndarray]) -> tuple[float, int]:
+    """Log wealth of the bets on a drop, and how many occasions come before the likeliest one.
+
+    Minus infinity and 0 for a single occasion.
+    """
+    found = []
+    for j in range(1, len(occasions)):
+        before, after = np.concatenate(occasions[:j]), np.concatenate(occasions[j:])
+        wealth = log_wealth(before, GRID[1:]) + log_wealth(1 - after, 1 - GRID[:-1])
+        found.append(wealth - np.log(j * (j + 1)))
+    if not found:
+        return -np.inf, 0
+    each = np.array(found)
+    top = each.max(0)
+    total = top + np.log(np.exp(each - top).sum(0))
+    worst = int(total.argmin())
+    return float(total[worst]), int(each[:, worst].argmax()) + 1
+
+
+def fresh_scores(space: Workspace, policy: str) -> list[np.ndarray]:
+    """Scores of a policy's fresh episodes, an array an occasion."""
+    occasions: dict[tuple[Any, Any], list[np.ndarray]] = {}
+    for batch in space.store.batches():
+        stage = str(batch.origin.get("stage"))
+        won = stage.startswith("compare") and not stage.endswith("-against")
+        selected = stage == "gate" or stage.startswith(("race", "approval")) or won
+        fresh = batch.source in ("collection", "evaluation") and not selected
+        if fresh and batch.origin.get("policy") == policy:
+            key = (batch.round, batch.origin.get("stage"))
+            occasions.setdefault(key, []).append(batch_scores(space, batch))
+    return [np.concatenate(scores) for scores in occasions.values()]
+
+
+def batch_scores(space: Workspace, batch: Batch) -> np.ndarray:
+    """`[episodes]`: its scores; ones first where all are 0 or 1, else in the order of its episodes."""
+    if batch.binary:
+        return (np.arange(batch.episodes) < batch.successes).astype(float)
+    return np.array([row.score for row in space.store.iter_rows([batch.id])])
+
+
+def _way_back(space: Workspace) -> str:
+    line = 0
+    for reign in space.registry.history():
+        line += -1 if reign.action == "rollback" else 1
+    if line < 2:
+        return "There is no champion before it: look for what changed around it"
+    return 'To put the one before in force again: pacloop rollback --reason "its success dropped"'

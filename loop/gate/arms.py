@@ -1,0 +1,79 @@
+"""The two arms of a comparison, block by block: what champion and candidate have shown so far."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ...datasets import Batch
+from ..episodes.play import Play, Pool, play
+from ..progress import Progress
+from ..workspace.workspace import Workspace
+from .alarm import batch_scores
+from .guards import Guard
+
+
+class Arm:
+    """Scores of one policy, `[n]`, and its numbers for each guard by name."""
+
+    def __init__(self, guards: Sequence[Guard] = ()) -> None:
+        """Begin with nothing."""
+        self._guards = guards
+        self.scores = np.zeros(0)
+        self.numbers = {guard.name: np.zeros(0) for guard in guards}
+
+    @property
+    def n(self) -> int:
+        """Episodes so far."""
+        return len(self.scores)
+
+    def add(self, batch: Batch, scores: np.ndarray) -> None:
+        """Add a batch's episodes."""
+        self.scores = np.append(self.scores, scores)
+        for guard in self._guards:
+            self.numbers[guard.name] = np.append(self.numbers[guard.name], guard.values(batch))
+
+
+def arms(
+    space: Workspace,
+    pool: Pool,
+    progress: Progress,
+    *,
+    new: Play,
+    old: Play | None,
+    given: Sequence[Batch] = (),
+    guards: Sequence[Guard] = (),
+) -> Iterator[tuple[Arm, Arm]]:
+    """Yield champion and candidate after each block of the candidate.
+
+    The champion's episodes are those `given`, or, where `old` is to be played, as many as the candidate's.
+    Both then take turns in who plays a block first, so that a drift of the conditions meets them alike.
+    """
+    found = {"old": Arm(guards), "new": Arm(guards)}
+    for batch in given:
+        found["old"].add(batch, batch_scores(space, batch))
+    sources = {"old": old and play(space, pool, old, progress), "new": play(space, pool, new, progress)}
+    store = space.store_of(new.task)
+    for block in range(-(-new.episodes // new.block)):
+        for name in ("old", "new") if block % 2 == 0 else ("new", "old"):
+            if (source := sources[name]) is not None:
+                batch = next(source)
+                # In the order of the seeds: pairs are made by position.
+                found[name].add(batch, np.array([row.score for row in store.iter_rows([batch.id])]))
+        yield found["old"], found["new"]
+
+
+def collected(space: Workspace, number: int, champion: str) -> list[Batch]:
+    """All collections of a champion up to a round: fresh and unselected, in the order of their ids.
+
+    A champion collects again only where a candidate did not beat it, which is likelier after a lucky
+    sample than after an unlucky one: what accumulates errs in the champion's favour, so the gate's
+    level holds.
+    """
+    own = [
+        batch
+        for batch in space.store.batches()
+        if batch.source == "collection"
+        and batch.origin.get("policy") == champion
+        and 0 < (batch.round or 0) <= number
+    ]
+    return sorted(own, key=lambda batch: batch.id)

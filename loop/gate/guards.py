@@ -1,0 +1,209 @@
+"""Guards: figures besides the score in which a candidate must be shown to be no worse than the champion.
+
+Each is a mean over episodes, of numbers with stated bounds. A candidate *keeps* a guard where its mean is
+shown to be better than the worst that `[gate.guards]` allows at the champion's mean, by the wealth of
+`betting.py`: valid at every look, so the gate may stop when it likes. The level is the whole of the
+round's: a promotion needs the test of success *and* every guard, so a candidate that may not be promoted
+for whatever reason must first cheat the one test that is about that reason (intersection-union; Berger,
+1982, Technometrics 24). Likewise a guard is *broken* where the mean is shown to be worse than allowed,
+which ends the comparison.
+
+| guard | of which episodes | better | margin |
+|---|---|---|---|
+| `time_to_success` | successes: seconds | lower | share of the champion's |
+| `discounted_return` | all: sum of discount^t * reward, in [0, 1] | higher | share of the champion's |
+| `action_saturation` | all: share of action components at a bound | lower | added |
+| `contact_force` | all that tell it: newtons, at most the task's limit | lower | share of the champion's |
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ...datasets import Batch
+from ..errors import LoopError
+from ..statistics.betting import least_wealth
+from ..workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ...datasets import EpisodeStore
+
+AT_BOUND = 0.01
+"""An action component counts as saturated within this share of its range from a bound."""
+
+FINE = 1000
+"""Values are rounded to so many parts, always so that less is shown."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A figure of an episode, as a number in [0, 1] of which more is better.
+
+    Attributes:
+      name: as in `[gate.guards]`.
+      margin: by how much a candidate may be worse.
+      unit: of the figure as people know it.
+      whole: the figure that 1 stands for, in that unit.
+      values: the numbers of a batch's episodes, those that have one.
+      more_is_better: of the figure; where not, the number is 1 - figure / whole.
+      added: whether the margin is added to the champion's mean, not a share of it.
+    """
+
+    name: str
+    margin: float
+    unit: str
+    whole: float
+    values: Callable[[Batch], np.ndarray]
+    more_is_better: bool = False
+    added: bool = False
+
+    def allowed(self, mean: np.ndarray) -> np.ndarray:
+        """The worst mean a candidate may have where the champion's is `mean`."""
+        if self.added:
+            return mean - self.margin
+        return (1 - self.margin) * mean if self.more_is_better else 1 - (1 + self.margin) * (1 - mean)
+
+    def figure(self, number: float) -> float:
+        """A number in [0, 1] as people know it."""
+        return round(float(self.whole * (number if self.more_is_better else 1 - number)), 4)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """What a look found of a guard.
+
+    Attributes:
+      name: of the guard.
+      unit: of `champion`, `candidate` and `allowed`.
+      champion: mean; None without values.
+      candidate: likewise.
+      champion_n: episodes behind it.
+      candidate_n: likewise.
+      allowed: the worst mean a candidate may have at the champion's.
+      evidence: log wealth of the bet that the candidate keeps it.
+      boundary: what it must exceed.
+      state: `kept`, `broken`, or `open` while neither is shown.
+    """
+
+    name: str
+    unit: str
+    champion: float | None
+    candidate: float | None
+    champion_n: int
+    candidate_n: int
+    allowed: float | None
+    evidence: float
+    boundary: float
+    state: Literal["kept", "open", "broken"]
+
+    @property
+    def worse(self) -> bool:
+        """Whether the candidate's mean is worse than allowed, shown or not."""
+        return self.state == "broken" or bool(
+            self.champion is not None
+            and self.candidate is not None
+            and self.allowed is not None
+            and (self.candidate - self.allowed) * (self.allowed - self.champion) > 0
+        )
+
+    def sentence(self) -> str:
+        """The two means."""
+        if self.champion is None or self.candidate is None:
+            return f"{self.name} is not known of both policies"
+        unit = f" {self.unit}" if self.unit else ""
+        return (
+            f"{self.name} {self.candidate:.3g}{unit} against {self.champion:.3g}{unit}, "
+            f"{self.allowed:.3g}{unit} allowed"
+        )
+
+
+def guards_of(space: Workspace) -> list[Guard]:
+    """The guards that the settings ask for. Raises LoopError for one that the task cannot give."""
+    asked, task, store = space.config.gate.guards, space.task, space.store
+    seconds = task.schema.horizon / task.schema.control_hz
+    limit = task.contact_force_limit
+    if asked.contact_force and limit is None:
+        raise LoopError(f"[gate.guards] contact_force is set, but {task.name} tells no contact force")
+    discount = space.config.learn.discount
+    whole = limit or 1.0
+    every = [
+        Guard("time_to_success", asked.time_to_success, "s", seconds, partial(_time, store)),
+        Guard("discounted_return", asked.discounted_return, "", 1.0, partial(_return, store, discount), True),
+        Guard("action_saturation", asked.action_saturation, "", 1.0, partial(_free, store), added=True),
+        Guard("contact_force", asked.contact_force, "N", whole, partial(_force, store, whole)),
+    ]
+    return [guard for guard in every if guard.margin]
+
+
+def look(guard: Guard, champion: np.ndarray, candidate: np.ndarray, level: float) -> Guarded:
+    """What all numbers of both policies show of a guard at this level."""
+    boundary = float(-np.log(level))
+    kept = least_wealth(_up(champion), _down(candidate), guard.allowed)
+    # The same with all signs turned: that the candidate's mean is below what is allowed.
+    broken = least_wealth(_up(1 - champion), _down(1 - candidate), lambda mean: 1 - guard.allowed(1 - mean))
+    mean = champion.mean() if len(champion) else None
+    return Guarded(
+        name=guard.name,
+        unit=guard.unit,
+        champion=None if mean is None else guard.figure(mean),
+        candidate=guard.figure(candidate.mean()) if len(candidate) else None,
+        champion_n=len(champion),
+        candidate_n=len(candidate),
+        allowed=None if mean is None else guard.figure(float(guard.allowed(mean))),
+        evidence=round(kept, 4),
+        boundary=round(boundary, 4),
+        state="kept" if kept > boundary else "broken" if broken > boundary else "open",
+    )
+
+
+def _up(numbers: np.ndarray) -> np.ndarray:
+    return np.ceil(numbers * FINE - 1e-9) / FINE
+
+
+def _down(numbers: np.ndarray) -> np.ndarray:
+    return np.floor(numbers * FINE + 1e-9) / FINE
+
+
+def _time(store: "EpisodeStore", batch: Batch) -> np.ndarray:
+    taken = [row.length for row in store.iter_rows([batch]) if row.score >= 1]
+    return 1 - np.array(taken, float) / store.schema.horizon
+
+
+def _return(store: "EpisodeStore", discount: float, batch: Batch) -> np.ndarray:
+    rewards = _steps(store, batch)["reward"]
+    weight = discount ** np.arange(store.schema.horizon)
+    rows = list(store.iter_rows([batch]))
+    found = np.array([weight[: r.length] @ rewards[r.offset : r.offset + r.length] for r in rows])
+    for row, value in zip(rows, found):
+        if not -1e-6 <= value <= 1 + 1e-6:
+            raise LoopError(
+                f"[gate.guards] discounted_return: episode {row.id} has {value:.4g}, but the discounted "
+                "rewards of an episode must sum to something in [0, 1]"
+            )
+    return found.clip(0, 1)
+
+
+def _free(store: "EpisodeStore", batch: Batch) -> np.ndarray:
+    """`[episodes]`: share of the action components that are not at a bound."""
+    low, high = np.array(store.schema.action_minimum), np.array(store.schema.action_maximum)
+    action, slack = _steps(store, batch)["action"], AT_BOUND * (high - low)
+    inside = ((action > low + slack) & (action < high - slack)).mean(1)
+    rows = [row for row in store.iter_rows([batch]) if row.length]
+    return np.array([inside[row.offset : row.offset + row.length].mean() for row in rows])
+
+
+def _force(store: "EpisodeStore", limit: float, batch: Batch) -> np.ndarray:
+    """Episodes that were played before the task told its force have none."""
+    told = [json.loads(row.info).get("contact_force") for row in store.iter_rows([batch])]
+    return 1 - np.clip([force for force in told if force is not None], 0, limit) / limit
+
+
+def _steps(store: "EpisodeStore", batch: Batch) -> dict[str, Any]:
+    """The columns of a batch's steps, mapped and not read: images stay where they are."""
+    from ...datasets.store.tables import STEPS, read_steps
+
+    return read_steps(store.file(batch, STEPS), store.schema, text=False)

@@ -1,0 +1,71 @@
+"""Scripted demonstrations as a batch, in a workspace or in a dataset of their own."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ...datasets import Batch, EpisodeStore
+from ..episodes.seeds import episode_seeds
+from ..errors import LoopError
+from ..progress import Progress
+from ..workspace.config import Config
+from ..workspace.workspace import Place, Workspace
+
+if TYPE_CHECKING:
+    from ...datasets import Episode
+
+
+def add_demonstrations(
+    place: Place, *, task: str, episodes: int, seed: int, clean: bool, bare: bool, progress: Progress
+) -> Batch:
+    """Make demonstrations and commit them as one batch; the same call again finds them and makes none.
+
+    Args:
+      place: a workspace, made where there is none, or a dataset's folder.
+      task: name of the task.
+      episodes: how many.
+      seed: of the demonstrations, and of a workspace that is made.
+      clean: without mistakes.
+      bare: whether `place` is a dataset and no workspace.
+      progress: told of each episode.
+    """
+    from ...actors.registry import find_task
+    from ...actors.tasks.stack.demonstrator import Mistakes, demonstrate
+
+    found = find_task(task)
+    if task != "pacloop/stack":
+        raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
+    if bare:
+        store = (
+            space.make_store(found.schema)
+            if (space := Workspace.find(place))
+            else EpisodeStore.create(place, found.schema)
+        )
+    else:
+        store = Workspace.create(place, Config(task=task, seed=seed)).store
+    name = f"{'clean' if clean else 'clumsy'}-s{seed}-n{episodes}"
+    if done := [batch for batch in store.batches() if batch.id == name]:
+        return done[0]
+    environment = found.make()
+    made = demonstrate(
+        environment,
+        seeds=episode_seeds("demonstration", run=seed, round=0, count=episodes),
+        mistakes=Mistakes.none() if clean else Mistakes(),
+        score=found.score,
+    )
+    batch = store.append(
+        _told(made, episodes, progress),
+        batch_id=name,
+        source="demonstration",
+        round=0,
+        origin={"policy": "demonstrator", "seed": seed, "mistakes": "none" if clean else "default"},
+    )
+    environment.close()
+    return batch
+
+
+def _told(made: "Iterable[Episode]", total: int, progress: Progress) -> "Iterator[Episode]":
+    successes = 0
+    for number, episode in enumerate(made, start=1):
+        successes += episode.score >= 1.0
+        progress("demonstrate", number, total, f"success {successes / number:.0%}")
+        yield episode

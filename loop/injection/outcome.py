@@ -1,0 +1,101 @@
+"""What became of the episodes of an injection, and what a person should know about them."""
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...datasets.imports.readers.raw import printable
+from ...datasets.imports.validate import scale_hint
+from ...datasets.store.quarantine import Quarantined
+
+if TYPE_CHECKING:
+    from ...datasets import Episode, Schema
+    from ...datasets.imports.readers.raw import RawEpisode
+
+
+@dataclass
+class Injected:
+    """What became of the episodes of a path.
+
+    Attributes:
+      path: where they came from.
+      format: as which it was read.
+      found: episodes in it.
+      accepted: of these, fit and new.
+      successes: of the accepted, with score 1.
+      duplicates: of these, present already or twice in the path.
+      quarantined: the others, with their reasons.
+      remarks: what a person should know, each a sentence.
+      batches: ids of what was committed; none where nothing was written.
+      written: whether the dataset was changed.
+    """
+
+    path: str
+    format: str
+    found: int = 0
+    accepted: int = 0
+    successes: int = 0
+    duplicates: int = 0
+    quarantined: list[Quarantined] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
+    written: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self) | {"reasons": self.reasons()}
+
+    def reasons(self) -> dict[str, int]:
+        """How many episodes each reason speaks against; told as it first was, numbers in it aside."""
+        first: dict[str, str] = {}
+        counts: Counter[str] = Counter()
+        for reason in (reason for entry in self.quarantined for reason in entry.reasons):
+            kind = re.sub(r"[-+.]?\d+", "#", reason)
+            counts[first.setdefault(kind, reason)] += 1
+        return dict(counts.most_common())
+
+    def refused(self, *, strict: bool) -> bool:
+        """Whether the request failed: nothing in it was good, or not everything where that was demanded."""
+        return bool(self.quarantined) and (strict or not (self.accepted or self.duplicates))
+
+    def note(self) -> str:
+        """How far it is, for a progress bar."""
+        return f"{self.accepted} good, {len(self.quarantined)} bad, {self.duplicates} known"
+
+
+class Remarks:
+    """What a person should know of episodes that were accepted, gathered one by one."""
+
+    def __init__(self) -> None:
+        """Nothing seen yet."""
+        self._low = self._high = None
+        self._unread: set[str] = set()
+        self._rate_unknown = self._last_repeated = False
+
+    def see(self, raw: "RawEpisode", episode: "Episode") -> None:
+        """Take note of an accepted episode."""
+        low, high = episode.action.min(axis=0), episode.action.max(axis=0)
+        self._low = low if self._low is None else np.minimum(self._low, low)
+        self._high = high if self._high is None else np.maximum(self._high, high)
+        self._unread.update(map(printable, raw.unread))
+        self._rate_unknown |= raw.control_hz is None
+        self._last_repeated |= raw.info.get("last_observation") == "repeated"
+
+    def sentences(self, schema: "Schema") -> list[str]:
+        """What there is to say."""
+        found = []
+        if self._low is not None and self._high is not None:
+            low, high = float(self._low.min()), float(self._high.max())
+            hint = scale_hint(low, high, schema.action_minimum[0], schema.action_maximum[0])
+            if hint:
+                found.append(f"actions lie in [{low:g}, {high:g}]; {hint}")
+        if self._unread:
+            found.append(f"not taken, as the dataset has no such field: {', '.join(sorted(self._unread))}")
+        if self._rate_unknown:
+            found.append(f"the control rate is not in the file: {schema.control_hz:g} Hz is assumed")
+        if self._last_repeated:
+            found.append("the file has no observation after the last action: the last one was repeated")
+        return found

@@ -1,0 +1,56 @@
+"""Scores by replay: the task's own simulator takes an episode's actions again, from the episode's seed."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...datasets import DatasetError
+from ...datasets.imports.readers.raw import RawEpisode
+from ...datasets.imports.scoring import Scored, Scores
+
+if TYPE_CHECKING:
+    from ...actors.task import Task
+
+SAME_START = 1e-3
+"""How far a number of the first observation may lie from the recorded one, absolutely and relatively."""
+
+
+def replayed(task: "Task") -> Scores:
+    """Scores, rewards and ends as the simulator gives them; `info` says how far it ended from the record.
+
+    Refuses an episode without a seed, one whose seed gives another start, and one that the simulator
+    ends before its actions do.
+    """
+    environment = task.make()
+
+    def scores(raw: RawEpisode, observation: Mapping[str, np.ndarray], action: np.ndarray) -> Scored:
+        if raw.seed is None or raw.seed < 0:
+            raise DatasetError("has no seed, so the simulator cannot replay it: give its score otherwise")
+        environment.seed(raw.seed)
+        start = environment.reset()
+        if (name := _differs(start.observation, observation)) is not None:
+            raise DatasetError(f"starts otherwise than {task.name} does from seed {raw.seed}: {name} differs")
+        steps = []
+        for number, command in enumerate(action, start=1):
+            steps.append(environment.step(command))
+            if steps[-1].last() and number < len(action):
+                raise DatasetError(f"has {len(action)} actions, but the simulator ended it after {number}")
+        reward = np.asarray([step.reward for step in steps], np.float32)
+        ended = bool(steps[-1].last() and steps[-1].discount == 0.0)
+        far = {"replay_error": _distance(steps[-1].observation, observation)}
+        return Scored(float(task.score(reward)), reward, ended, far)
+
+    return scores
+
+
+def _differs(start: Mapping[str, np.ndarray], observation: Mapping[str, np.ndarray]) -> str | None:
+    for name, values in observation.items():
+        if values.dtype.kind == "f" and not np.allclose(start[name], values[0], SAME_START, SAME_START):
+            return name
+    return None
+
+
+def _distance(last: Mapping[str, np.ndarray], observation: Mapping[str, np.ndarray]) -> float:
+    floats = [name for name, values in observation.items() if values.dtype.kind == "f"]
+    return max((float(np.abs(last[name] - observation[name][-1]).max()) for name in floats), default=0.0)

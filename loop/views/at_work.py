@@ -1,0 +1,100 @@
+"""What a workspace is at, as far as its disk shows it: the round, the stage, how much of it is done.
+
+Whoever watches needs no lease and no word from who works: blocks of episodes and the learner's figures are
+on the disk as soon as they exist.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..episodes.sample import samples
+from ..workspace.workspace import Workspace
+from .training import in_short, read_training
+
+if TYPE_CHECKING:
+    from ...datasets import Batch
+
+FIRST = ("append", "clone", "baseline", "learn", "race")
+LATER = ("collect", "append", "learn", "screen", "race", "gate")
+
+
+@dataclass(frozen=True)
+class Now:
+    """A stage that has begun or is next.
+
+    Attributes:
+      round: its round.
+      stage: its name.
+      done: episodes or gradient steps on the disk.
+      total: of how many at most; None where that is not known beforehand.
+      note: how it goes.
+    """
+
+    round: int
+    stage: str
+    done: int = 0
+    total: int | None = None
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def now(space: Workspace, batches: "Sequence[Batch]") -> Now | None:
+    """What the last round is at; None where nothing has begun, or all that began has ended.
+
+    Args:
+      space: the workspace.
+      batches: all committed batches, as `status.committed` lists them.
+    """
+    number = max(space.rounds(), default=None)
+    if number is None:
+        return None
+    stage = _next_stage(space, number)
+    if stage in ("clone", "learn"):
+        return _learning(space, number, stage)
+    if stage:
+        return _playing(space, number, stage, batches)
+    measuring = [b for b in batches if b.round == number and _stage(b).startswith("final-")]
+    name = _stage(measuring[-1]) if measuring else ""
+    return None if not name or space.outcome(number, name) else _playing(space, number, name, batches)
+
+
+def _next_stage(space: Workspace, number: int) -> str | None:
+    """The stage after the last that has ended; None where the round has ended with it."""
+    stages = LATER if number else FIRST
+    ended = [k for k, stage in enumerate(stages) if space.outcome(number, stage)]
+    after = ended[-1] + 1 if ended else 0
+    return None if after == len(stages) or space.outcome(number, "reached") else stages[after]
+
+
+def _learning(space: Workspace, number: int, stage: str) -> Now:
+    run = read_training(space, number, stage)
+    if run is None or not run.lines:
+        return Now(number, stage, 0, run.wanted if run else None)
+    return Now(number, stage, run.step, run.wanted, in_short(run.lines[-1]))
+
+
+def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch]") -> Now:
+    parts = ("race-",) if stage == "race" else ()  # each entrant has a name of its own
+    own = [b for b in batches if b.round == number and (_stage(b) == stage or _stage(b).startswith(parts))]
+    done, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
+    config = space.config
+    totals = {
+        "collect": config.collect.episodes,
+        "baseline": config.improve.baseline_episodes,
+        "gate": config.gate.cap,
+    }
+    total = config.improve.evaluation_episodes if stage.startswith("final-") else totals.get(stage)
+    note = f"success {score / done:.0%}" if done else ""
+    if stage == "gate" and done and (collected := space.outcome(number, "collect")):
+        note += f", the champion's {samples(space, number)[collected['champion']].rate:.0%}"
+    if stage == "gate" and space.outcome(number, "judged"):
+        note += ", waits for approval"
+    return Now(number, stage.partition("-")[0], done, total, note)
+
+
+def _stage(batch: "Batch") -> str:
+    return str(batch.origin.get("stage", ""))

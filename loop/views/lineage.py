@@ -1,0 +1,151 @@
+"""Where an episode came from and who learned from it; what a policy learned from and what came of it.
+
+All of it is read from what the stages recorded: batches, snapshots, policies, verdicts, the champion's
+history. Nothing here is kept twice, so nothing can disagree.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from ...datasets import Batch, EpisodeStore, Snapshot
+from ...datasets.files import read_json
+from ...datasets.records.batch import batch_of, episodes_by_source
+from ..errors import LoopError
+from ..workspace.workspace import Workspace
+
+Facts = dict[str, Any]
+
+
+def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Facts:
+    """Everything known of an episode. Raises DatasetError where there is none of this id."""
+    episode, batch = store.episode(episode_id), store.batch(batch_of(episode_id))
+    said = [asdict(t) for t in store.tombstones() if t.id in (episode_id, batch.id)]
+    return {
+        "id": episode_id,
+        "source": batch.source,
+        "round": batch.round,
+        "policy": episode.policy,
+        "policy_is_here": episode.policy in policy_ids(space),
+        "seed": episode.seed,
+        "score": episode.score,
+        "steps": episode.length,
+        "seconds": episode.length / store.schema.control_hz,
+        "ended": "terminal" if episode.is_terminal else "cut off by the time limit",
+        "return": float(episode.reward.sum()),
+        "mistakes": episode.info.get("mistakes"),
+        "instruction": episode.instruction,
+        "info": {name: value for name, value in episode.info.items() if name != "mistakes"},
+        "batch": batch.id,
+        "origin": dict(batch.origin),
+        "committed": batch.committed,
+        "excluded": episode_id in store.excluded(),
+        "tombstones": said,
+        "learned_by": learned_by(space, episode_id),
+    }
+
+
+def learned_by(space: Workspace, episode_id: str) -> list[str]:
+    """Ids of the policies whose snapshot holds an episode."""
+    batch = batch_of(episode_id)
+    return [
+        policy
+        for policy in policy_ids(space)
+        if (snapshot := _snapshot(space, policy_lineage(space, policy)))
+        and batch in snapshot.batch_ids
+        and episode_id not in snapshot.excluded
+    ]
+
+
+def policy_ids(space: Workspace) -> list[str]:
+    """The policies of a workspace, in the order of their rounds and of the steps that they were kept at."""
+    found = [path.parent.name for path in space.folder.glob("policies/[!.]*/policy.json")]
+
+    def order(policy: str) -> tuple[int, int, str]:
+        lineage = policy_lineage(space, policy)
+        return lineage.get("round") or 0, lineage.get("step") or 0, policy
+
+    return sorted(found, key=order)
+
+
+def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
+    """Everything known of a policy. Raises LoopError where there is none of this id."""
+    if policy not in (known := policy_ids(space)):
+        raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")
+    data = read_json(space.policy_json(policy))
+    lineage = data["lineage"]
+    snapshot = _snapshot(space, lineage)
+    batches = store.counted(snapshot) if snapshot else []
+    reigns = [asdict(reign) for reign in space.registry.history() if reign.policy == policy]
+    return {
+        "id": policy,
+        "round": lineage.get("round"),
+        "parent": lineage.get("parent"),
+        "checkpoint": checkpoint(lineage),
+        "children": [name for name in known if policy_lineage(space, name).get("parent") == policy],
+        "standing": standing(space, policy),
+        "reigns": reigns,
+        "verdict": verdict(space, policy),
+        "snapshot": lineage.get("snapshot"),
+        "episodes": sum(batch.episodes for batch in batches),
+        "rows": sum(batch.steps for batch in batches),
+        "sources": episodes_by_source(batches),
+        "mixture": lineage.get("mixture"),
+        "task_mixture": lineage.get("task_mixture"),
+        "excluded": list(snapshot.excluded) if snapshot else [],
+        "batches": [_batch_facts(batch) for batch in batches],
+        "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
+        "seed": lineage.get("seed"),
+        "host": lineage.get("host"),
+        "code": lineage.get("code"),
+        "acting": data["acting"],
+        "network": data["network"],
+        "learn": lineage.get("learn"),
+        "figures": data["figures"],
+    }
+
+
+def verdict(space: Workspace, policy: str) -> Facts | None:
+    """What the gate said of a policy; None where it was never a candidate."""
+    for number in space.rounds():
+        outcome = space.outcome(number, "gate")
+        if outcome and outcome["candidate"] == policy:
+            return {"round": number} | outcome
+    return None
+
+
+def standing(space: Workspace, policy: str) -> str:
+    """`champion`, `was champion`, or `never champion`."""
+    if space.registry.champion() == policy:
+        return "champion"
+    return ("was" if any(r.policy == policy for r in space.registry.history()) else "never") + " champion"
+
+
+def policy_lineage(space: Workspace, policy: str) -> Facts:
+    """What a policy says of its making: round, parent, snapshot, seed, settings."""
+    return read_json(space.policy_json(policy))["lineage"]
+
+
+def checkpoint(lineage: Facts) -> str | None:
+    """Of which step of its learner's run a policy's weights are, in words; None for the last.
+
+    Ids say it too, as in `r003-pac-s4000`.
+    """
+    step = lineage.get("step")
+    return None if step is None else f"step {step} of {lineage['learn']['steps']}"
+
+
+def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
+    """The snapshot a policy learned from; None where the round that pinned it is not on record."""
+    number = lineage.get("round")
+    pinned = None if number is None else space.outcome(number, "append")
+    if pinned is None or pinned["snapshot_id"] != lineage.get("snapshot"):
+        return None
+    return Snapshot.from_json(pinned["snapshot"])
+
+
+def _batch_facts(batch: Batch) -> Facts:
+    names = ("id", "source", "round", "episodes", "steps", "mean_score")
+    facts = {name: getattr(batch, name) for name in names} | {"policy": batch.origin.get("policy")}
+    if batch.origin.get("command") == "inject":
+        facts["injected"] = {name: batch.origin[name] for name in ("path", "by", "when", "note")}
+    return facts

@@ -1,0 +1,129 @@
+"""What the learner went through, and where the data came from, as figures."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...datasets import SOURCES, Batch
+from .curve import new_figure, plain_axes
+from .training import Training
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = {
+    "loss": "loss",
+    "critic": "critic's loss",
+    "cloning": "cloning, nats",
+    "improvement": "improvement, nats",
+    "q": "mean Q",
+    "effective_actions": "effective number of actions",
+}
+"""Figures of a run that are drawn, and how they are called; a run that lacks one has no line there."""
+
+COLORS = {
+    "demonstration": "#8c959f",
+    "collection": "#0550ae",
+    "evaluation": "#9a6700",
+    "intervention": "#8250df",
+}
+BLUE = "#0550ae"
+SMOOTHED = 9
+"""Lines of a long run that one point of its dark line is the mean of."""
+
+
+def training(runs: Sequence[Training], *, columns: int = 3) -> "Figure | None":
+    """The runs' figures over their gradient steps, one run after another; None where there are none yet."""
+    names = [name for name in PANELS if any(run.column(name) for run in runs)]
+    if not names:
+        return None
+    rows = -(-len(names) // columns)
+    figure = new_figure(4.0 * columns, 2.3 * rows)
+    for index, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        _panel(axes, runs, name)
+        if index >= len(names) - columns:
+            axes.set_xlabel("gradient steps", fontsize=9)
+    return figure
+
+
+def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
+    start, seen = 0, []
+    for number, run in enumerate(runs):
+        column = np.array(run.column(name)).reshape(-1, 2)
+        if len(column):
+            steady = len(column) >= 3 * SMOOTHED
+            axes.plot(start + column[:, 0], column[:, 1], color=BLUE, linewidth=1, alpha=0.3 if steady else 1)
+            if steady:
+                smooth = np.convolve(column[:, 1], np.full(SMOOTHED, 1 / SMOOTHED), "valid")
+                axes.plot(
+                    start + column[SMOOTHED // 2 :, 0][: len(smooth)], smooth, color=BLUE, linewidth=1.4
+                )
+            seen.append(column[:, 1])
+        if number:
+            axes.axvline(start, color="#d0d7de", linewidth=0.8, zorder=0)
+        if len(runs) > 1 and (len(runs) <= 12 or number % 5 == 0):
+            label = run.name.removeprefix("round ")
+            axes.annotate(
+                label,
+                (start + run.step / 2, 0.98),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                va="top",
+                fontsize=8,
+                color="#57606a",
+            )
+        start += run.step
+    low, high = np.percentile(np.concatenate(seen), [1, 99])
+    room = 0.15 * (high - low) or 1.0
+    axes.set_xlim(0, start)
+    axes.set_ylim(low - room, high + 1.5 * room)  # the first steps of a run would hide the others
+    axes.set_title(PANELS[name], fontsize=10, loc="left")
+    axes.tick_params(labelsize=8)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
+    plain_axes(axes)
+
+
+def sources(batches: Sequence[Batch], learned_in: Mapping[str, int]) -> "Figure | None":
+    """Episodes by round and source, stacked; None where there are none.
+
+    Args:
+      batches: all.
+      learned_in: the first round that learned from a batch, by its id: there stands what no round made.
+    """
+    last = max([0, *learned_in.values()]) + 1
+    made = [(learned_in.get(b.id, last) if b.round is None else b.round, b) for b in batches]
+    rounds = sorted({number for number, _ in made})
+    if not rounds:
+        return None
+    figure = new_figure(min(max(6.0, 0.7 * len(rounds)), 12.0), 2.8)
+    axes, below = figure.add_subplot(), np.zeros(len(rounds))
+    for source in SOURCES:
+        counts = np.array(
+            [sum(b.episodes for number, b in made if b.source == source and number == k) for k in rounds]
+        )
+        if counts.any():
+            axes.bar(range(len(rounds)), counts, bottom=below, width=0.7, color=COLORS[source], label=source)
+        below += counts
+    shown = range(0, len(rounds), -(-len(rounds) // 14))
+    axes.set_xticks(shown, [f"round {rounds[i]}" for i in shown], fontsize=9)
+    axes.set_ylabel("episodes")
+    axes.set_title("episodes by round and source", fontsize=10, loc="left")
+    axes.legend(fontsize=9, frameon=False, ncols=len(SOURCES), loc="upper left")
+    axes.set_ylim(0, below.max() * 1.25)
+    plain_axes(axes)
+    return figure
+
+
+def svg(figure: "Figure") -> str:
+    """A figure as SVG to stand in a page: sharp in print, its text selectable, the same for the same data."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "pacloop"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,71 @@
+"""The learner runs of a workspace as their figures: what `metrics.jsonl` in each run's folder says."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...datasets.files import read_json
+from ...learner.config import IDENTITY, METRICS, SHOWN
+from ..workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Training:
+    """One learner run, whether it has ended or not.
+
+    Attributes:
+      round: its round.
+      stage: `clone` or `learn`.
+      wanted: gradient steps it is to take; None where it has not said.
+      lines: its figures, a line every few dozen steps, each with its `step`.
+    """
+
+    round: int
+    stage: str
+    wanted: int | None
+    lines: Sequence[dict[str, float]]
+
+    @property
+    def name(self) -> str:
+        """As people call it, e.g. `round 3`."""
+        return "BC" if self.stage == "clone" else f"round {self.round}"
+
+    @property
+    def step(self) -> int:
+        """Gradient steps on record."""
+        return int(self.lines[-1]["step"]) if self.lines else 0
+
+    def column(self, name: str) -> list[tuple[float, float]]:
+        """Steps and values of a figure, where the run has it."""
+        return [(line["step"], line[name]) for line in self.lines if name in line]
+
+
+def in_short(figures: Mapping[str, float]) -> str:
+    """The latest figures of a run, e.g. `loss 1.23, q 0.4, steps per sec 41`."""
+    return ", ".join(f"{name.replace('_', ' ')} {figures[name]:.3g}" for name in SHOWN if name in figures)
+
+
+def trainings(space: Workspace) -> list[Training]:
+    """All learner runs that began, in order."""
+    found = [read_training(space, k, stage) for k in space.rounds() for stage in ("clone", "learn")]
+    return [run for run in found if run]
+
+
+def read_training(space: Workspace, number: int, stage: str) -> Training | None:
+    """A round's learner run; None where it has not begun. A line that is being written is left out."""
+    folder = space.round_folder(number) / f"{stage}-run"
+    if not (folder / METRICS).is_file():
+        return None
+    lines: list[dict[str, float]] = []
+    for line in (folder / METRICS).read_text().splitlines():
+        with suppress(ValueError):
+            lines.append(json.loads(line))
+    return Training(number, stage, _wanted(folder), lines)
+
+
+def _wanted(folder: Path) -> int | None:
+    identity: dict[str, Any] = read_json(folder / IDENTITY) if (folder / IDENTITY).is_file() else {}
+    return identity.get("learn", {}).get("steps")

@@ -1,0 +1,299 @@
+"""`pacloop.toml`: everything a run may be told, with its bounds and what it means.
+
+A file names only what it wants changed. Unknown names, values out of bounds and files of a newer
+version are refused by name.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import LoopError
+
+VERSION = 1
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _at_most_one(shares: dict[str, float]) -> dict[str, float]:
+    if (total := sum(shares.values())) > 1 + 1e-9:
+        raise ValueError(f"its shares add up to {total:g}, more than 1")
+    return shares
+
+
+Part = Annotated[float, Field(ge=0, le=1)]
+SourceShares = Annotated[
+    dict[Literal["demonstration", "collection", "evaluation", "intervention"], Part],
+    AfterValidator(_at_most_one),
+]
+TaskShares = Annotated[dict[str, Part], AfterValidator(_at_most_one)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Collect(_Section):
+    """How episodes are made."""
+
+    episodes: Count = Field(default=3000, description="episodes of the champion a round")
+    actors: Count = Field(default=2, description="Ray actors, each with one CPU")
+    environments: Count = Field(default=25, description="environments that an actor steps in lockstep")
+    deadline_sec: float = Field(default=120.0, gt=0, description="silence after which an actor is replaced")
+
+
+class Learn(_Section):
+    """How a candidate is learned; the symbols are PAC's."""
+
+    size: Literal["pac-nano"] = Field(default="pac-nano", description="size of a new network")
+    clone_steps: Count = Field(
+        default=3500, description="gradient steps of cloning on the demonstrations, round 0"
+    )
+    clone_rate: float = Field(default=2e-3, gt=0, description="learning rate of the cloning run")
+    improve_steps: Count = Field(
+        default=2000, description="gradient steps of PAC on the demonstrations, round 0"
+    )
+    start: Literal["latest", "champion", "pretrained"] = Field(
+        default="latest",
+        description="whose weights a round goes on from: the last candidate that was not rejected, "
+        "the champion, or the first policy",
+    )
+    samples_per_row: float = Field(
+        default=8.0,
+        gt=0,
+        description="samples the learner draws for each row its start has not learned from",
+    )
+    minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
+    maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
+    checkpoints: int = Field(
+        default=1,
+        ge=1,
+        le=4,
+        description="weights that a round's learner keeps: the last, and earlier ones evenly spread from the "
+        "middle of the run on; 3: after 1/2, after 3/4 and the last",
+    )
+    batch_size: Count = Field(default=256, description="transitions in a batch")
+    rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
+    alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
+    eta: float = Field(
+        default=0.03, gt=0, description="temperature of the improvement, in units of the return"
+    )
+    beta: float = Field(default=1.0, gt=0, description="weight of the critic's loss")
+    n_step: Count = Field(default=20, description="steps of real reward before the critic takes over")
+    discount: float = Field(default=0.99, gt=0, le=1, description="gamma")
+    threads: Count = Field(default=1, description="torch threads of each of the learner's two threads")
+    mixture: SourceShares = Field(
+        default={},
+        description="share of each source in what the learner draws, e.g. {demonstration = 0.25}; those not "
+        "named divide the rest by their steps",
+    )
+    task_mixture: TaskShares = Field(
+        default={}, description="the same by task, which is an episode's instruction"
+    )
+
+
+class Act(_Section):
+    """How policies pick actions."""
+
+    mode: Literal["q_guided", "sample", "mode"] = Field(default="q_guided", description="see the README")
+    actions: Count = Field(
+        default=4, description="actions that q_guided draws, of which the critic picks one"
+    )
+    floor: float = Field(
+        default=0.05, ge=0, lt=1, description="bins less likely than this share are not drawn"
+    )
+    trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = Field(
+        default=[2, 4, 8, 16],
+        description="numbers of actions that a q_guided candidate is tried with; 1 is sample",
+    )
+    trial_temperatures: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        default=[], max_length=2, description="temperatures of the pick that are tried besides 0"
+    )
+    trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
+
+
+Margin = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Guards(_Section):
+    """In what a candidate must be shown to be no worse, and by how much it may be; 0: not looked at."""
+
+    time_to_success: Margin = Field(
+        default=0.0, description="share by which its successes may take longer than the champion's"
+    )
+    discounted_return: Margin = Field(default=0.0, description="share by which its return may be lower")
+    action_saturation: Margin = Field(
+        default=0.0, description="by how much the share of its actions that are at a bound may be higher"
+    )
+    contact_force: Margin = Field(
+        default=0.0, description="share by which its contact force may be higher, where the task gives it"
+    )
+
+
+class Screen(_Section):
+    """What the critics are asked before anything is played."""
+
+    held_out: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="share of a collection's blocks that no learner reads: every 20th; 0: none, no screen",
+    )
+    error: Share = Field(
+        default=0.05,
+        description="chance that a screen that knows nothing is ever let shorten the race, or reject",
+    )
+
+
+class Gate(_Section):
+    """What a promotion must show."""
+
+    level: Share = Field(default=0.05, description="chance that any promotion of a run is wrong")
+    cap: Count = Field(default=1000, le=5000, description="most episodes of a candidate")
+    block: Count = Field(default=50, description="candidate episodes between two looks")
+    champion: Literal["collection", "fresh", "paired"] = Field(
+        default="collection",
+        description="the champion's sample: what it collected, or played anew in step with the candidate, "
+        "on seeds of its own (fresh) or the same ones (paired)",
+    )
+    margin: float = Field(default=0.0, ge=0, lt=1, description="by how much a candidate must be better")
+    futility: float = Field(
+        default=0.0, ge=0, lt=1, description="power that giving up early by evidence may cost; 0: none"
+    )
+    alarm: Share = Field(
+        default=0.01, description="chance that a champion that has not changed ever raises the alarm"
+    )
+    approve: bool = Field(default=False, description="a person must approve each promotion")
+    approve_hours: float = Field(
+        default=24.0, gt=0, description="hours after which a promotion that nobody answered is given up"
+    )
+    others: dict[str, Share] = Field(
+        default={}, description="further tasks, and by how much success on each may be lower"
+    )
+    guards: Guards = Guards()
+
+
+class Improve(_Section):
+    """When a run is done."""
+
+    until: float = Field(default=0.93, gt=0, le=1, description="success the champion must reach")
+    confidence: float = Field(
+        default=0.99,
+        ge=0.5,
+        lt=1,
+        description="how sure a fresh sample must be that it is reached, before the run stops",
+    )
+    rounds: Count = Field(default=8, description="most rounds")
+    minutes: float = Field(default=0.0, ge=0, description="no round begins after so long; 0: no limit")
+    baseline_episodes: Count = Field(default=150, description="evaluation episodes of the BC baseline")
+    evaluation_episodes: Count = Field(
+        default=300, description="fresh episodes on which the last champion is measured"
+    )
+
+
+class Dataset(_Section):
+    """Where the episodes are kept, and what is done with them besides."""
+
+    url: str = Field(
+        default="", description="a bucket, s3://bucket/prefix; the workspace's folder dataset where empty"
+    )
+    cache_gib: float = Field(
+        default=20.0, gt=0, description="what the local copies of a bucket's files may take, in GiB"
+    )
+    rlds: Literal["mirror", "off"] = Field(
+        default="mirror", description="keep a copy that stock TFDS reads in the folder rlds"
+    )
+
+
+class Config(_Section):
+    """A run's whole configuration."""
+
+    version: int = VERSION
+    task: str = Field(default="pacloop/stack", description="name of the task")
+    seed: int = Field(default=0, ge=0, lt=2**16, description="of everything random in the run")
+    collect: Collect = Collect()
+    learn: Learn = Learn()
+    act: Act = Act()
+    screen: Screen = Screen()
+    gate: Gate = Gate()
+    improve: Improve = Improve()
+    dataset: Dataset = Dataset()
+
+
+def read_config(path: Path, name: str = "") -> Config:
+    """Read `pacloop.toml`. Raises LoopError, naming file and field, for anything this version cannot obey.
+
+    Args:
+      path: the file.
+      name: what sentences call it, where that is not the path.
+    """
+    name = name or str(path)
+    try:
+        data = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LoopError(f"{name} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise LoopError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    found = data.get("version", VERSION)
+    if not isinstance(found, int) or found > VERSION:
+        raise LoopError(
+            f"{name} has version {found}, but this pacloop reads version {VERSION}: update pacloop"
+        )
+    return parse_config(data, name)
+
+
+def parse_config(data: dict[str, Any], where: str) -> Config:
+    """Check plain data. Raises LoopError for the first field that is wrong."""
+    try:
+        return Config(**data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        *place, last = first["loc"]
+        place, verb = (place[:-1], "names") if last == "[key]" else ([*place, last], "is")
+        field = ".".join(map(str, place))
+        if first["type"] == "extra_forbidden":
+            raise LoopError(f"{where}: {field} is no setting of pacloop") from None
+        found, said = first.get("input"), first["msg"].lower().removeprefix("value error, ")
+        raise LoopError(f"{where}: {field} {verb} {found!r}, but {said}") from None
+
+
+def with_target(config: Config, until: float) -> Config:
+    """The configuration with another target. Raises LoopError where it is out of bounds."""
+    data = config.model_dump()
+    data["improve"]["until"] = until
+    return parse_config(data, "--until")
+
+
+def with_approval(config: Config, approve: bool) -> Config:
+    """The configuration where a person must approve promotions, or need not."""
+    return config.model_copy(update={"gate": config.gate.model_copy(update={"approve": approve})})
+
+
+def config_toml(config: Config) -> str:
+    """The configuration as a commented TOML file."""
+    return "\n".join([f"version = {config.version}", *_lines(config, skip={"version"})]) + "\n"
+
+
+def _lines(section: BaseModel, name: str = "", skip: set[str] = frozenset()) -> list[str]:  # pyright: ignore[reportArgumentType]
+    """A section's settings, then the sections in it, each under its full name."""
+    rows, inner = [], []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, _Section):
+            title = f"{name}.{key}".lstrip(".")
+            said = (type(value).__doc__ or "").rstrip(".").lower()
+            inner += ["", f"[{title}]  # {said}", *_lines(value, title)]
+        elif key not in skip:
+            rows.append(f"{key} = {_toml(value)}  # {field.description}")
+    return rows + inner
+
+
+def _toml(value: Any) -> str:
+    """A value in TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(name)} = {_toml(inner)}" for name, inner in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,182 @@
+"""A workspace in a bucket: the bucket is the truth, each machine works in a local copy of the small files.
+
+    <PACLOOP_CACHE>/<name>-<hash of the url>/
+        pacloop.toml, champion.json, rounds/, evaluations/, policies/    as in the bucket
+        versions.json    which content of each object that is
+        cache/           of the dataset; and rlds/, curve.png, a learner's saved state: on this machine only
+
+What is written goes to the bucket first, and only where the bucket still has what this process saw last:
+nobody overwrites what he does not know. So no file here is ahead of the bucket; one that the bucket does not
+have is removed. A policy's weights are fetched when they are asked for.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ...datasets.errors import DatasetError
+from ...datasets.files import json_bytes, named_errors, read_json, write_bytes_atomically
+from ...datasets.objects import Bucket, Object
+from ..errors import LoopError
+
+CONFIG, CHAMPION, WEIGHTS = "pacloop.toml", "champion.json", "weights.safetensors"
+ROOMS = ("rounds", "evaluations", "policies")
+"""In the order in which they are listed: a policy is there before any record names it."""
+
+THREADS = 8
+
+Versions = dict[str, dict[str, str]]
+
+
+def copies() -> Path:
+    """Where this machine keeps its copies."""
+    return Path(os.environ.get("PACLOOP_CACHE") or "~/.cache/pacloop").expanduser()
+
+
+class LocalCopy:
+    """The local copy of the workspace at a URL. Every method raises DatasetError where the bucket does."""
+
+    def __init__(self, url: str) -> None:
+        """Name the copy; no request is made, and nothing is written yet."""
+        self.bucket = Bucket(url)
+        self.url = self.bucket.url
+        name = f"{self.url.rpartition('/')[2]}-{hashlib.sha256(self.url.encode()).hexdigest()[:8]}"
+        self.folder = copies() / name
+        self.before_write: Callable[[], None] = lambda: None
+        """Raises where this process may not write any more."""
+        self._seen: Versions = {}  # what this process has read or written last
+        self._shared: dict[str, int] = {}  # when the figures that were shared last had been written
+
+    @property
+    def id(self) -> str:
+        """What tells this copy from those of other machines."""
+        with self._locked() as data:
+            return data["id"]
+
+    def pull(self) -> None:
+        """Bring the copy up to date; nothing is made where the bucket has no workspace."""
+        if not self.folder.exists() and self.bucket.fetch(CONFIG) is None:
+            return
+        with self._locked() as data, ThreadPoolExecutor(THREADS) as threads:
+            first = {key: self.bucket.fetch(key) for key in (CONFIG, CHAMPION)}
+            tags = {key: tag for room in ROOMS for key, tag in self.bucket.tags(room).items()}
+            tags = {key: tag for key, tag in tags.items() if ".." not in key.split("/")}
+            self._forget(set(tags))
+            for key in set(data["versions"]) - set(tags) - set(first):
+                del data["versions"][key]
+            stale = [key for key, tag in tags.items() if not self._is(key, tag, data["versions"])]
+            for key in [key for key in stale if key.endswith(WEIGHTS)]:
+                self._keep(key, None, data["versions"])
+            small = [key for key in reversed(stale) if not key.endswith(WEIGHTS)]
+            for key, found in zip(small, threads.map(self.bucket.fetch, small)):
+                self._keep(key, found, data["versions"])
+            for key, found in first.items():
+                self._keep(key, found, data["versions"])
+            self._seen = dict(data["versions"])
+
+    def current(self, key: str) -> Path:
+        """The local path of an object, as it is now; there is no such file where there is no such object."""
+        with self._locked() as data:
+            self._keep(key, self.bucket.fetch(key), data["versions"])
+            self._seen[key] = data["versions"].get(key, {})
+        return self.folder / key
+
+    def write(self, key: str, raw: bytes) -> None:
+        """Write an object, and then its copy. Raises LoopError where somebody else has written it."""
+        if not self._replace(key, raw):
+            raise LoopError(
+                f"{self.bucket.place(key)} was written by somebody else meanwhile, and is left as it is: "
+                "see what it says now, and try again"
+            )
+
+    def create(self, key: str, raw: bytes) -> bool:
+        """Write an object that there is none of yet; False where there is."""
+        if self.current(key).exists():
+            return False
+        made = self._replace(key, raw)
+        if not made:
+            self.current(key)
+        return made
+
+    def share_runs(self) -> None:
+        """Let others see the figures of the last round's learner runs, as far as they have come."""
+        last = max(self.folder.glob("rounds/[0-9]*"), default=self.folder)
+        for path in sorted(last.glob("*-run/[!.]*.json*")):
+            key = path.relative_to(self.folder).as_posix()
+            with suppress(FileNotFoundError):  # a run that begins anew removes its figures
+                if self._shared.get(key) != (when := path.stat().st_mtime_ns):
+                    self._replace(key, path.read_bytes(), keep=False)
+                    self._shared[key] = when
+
+    def check_conditions(self) -> None:
+        """Raise DatasetError where the store overwrites what has changed since it was seen."""
+        wrong = {"e_tag": f'"{"0" * 32}"', "version": "1"}
+        found = self.bucket.fetch(CONFIG)
+        if found and self.bucket.replace(CONFIG, found.raw + b"\n", wrong) is not None:
+            raise DatasetError(
+                f"{self.url} overwrites what it was told to replace only as it was seen (If-Match): "
+                "use another store"
+            )
+
+    def _replace(self, key: str, raw: bytes, *, keep: bool = True) -> bool:
+        self.before_write()
+        with self._locked() as data:
+            made = self.bucket.replace(key, raw, self._seen.get(key))
+            if made and keep:
+                write_file(self.folder / key, raw)
+            if made:
+                self._seen[key] = data["versions"][key] = dict(made)
+        return made is not None
+
+    def _keep(self, key: str, found: Object | None, versions: Versions) -> None:
+        path = self.folder / key
+        if found is None:
+            path.unlink(missing_ok=True)
+            versions.pop(key, None)
+        elif versions.get(key) != found.version or not path.exists():
+            write_file(path, found.raw)
+            versions[key] = dict(found.version)
+
+    def _is(self, key: str, tag: str | None, versions: Versions) -> bool:
+        """Whether the copy has this content of an object."""
+        return versions.get(key, {}).get("e_tag") == tag and (self.folder / key).exists()
+
+    def _forget(self, keys: set[str]) -> None:
+        """Remove what the bucket does not have; a learner's folder stays as long as its round is there."""
+        known = keys | {str(parent) for key in keys for parent in PurePosixPath(key).parents}
+        for path in [path for room in ROOMS for path in self.folder.glob(f"{room}/*")]:
+            if path.relative_to(self.folder).as_posix() not in known:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in [path for room in ROOMS for path in self.folder.glob(f"{room}/*/*")]:
+            if path.relative_to(self.folder).as_posix() not in known and not path.is_dir():
+                path.unlink()
+
+    @contextmanager
+    def _locked(self) -> Iterator[dict[str, Any]]:
+        """What is known of the copy, to be changed, while no other process of this machine does."""
+        with named_errors(self.folder, "made"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "versions.json"
+        with (self.folder / "lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            data = read_json(path) if path.exists() else {"id": secrets.token_hex(8), "versions": {}}
+            before = json_bytes(path, data) if path.exists() else b""
+            try:
+                yield data
+            finally:
+                if (after := json_bytes(path, data)) != before:
+                    write_bytes_atomically(path, after)
+
+
+def write_file(path: Path, raw: bytes) -> None:
+    """Write a file atomically, in a folder that is made where there is none."""
+    with named_errors(path, "written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes_atomically(path, raw)

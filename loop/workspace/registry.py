@@ -1,0 +1,111 @@
+"""The champion: one pointer, replaced atomically, with its whole history in the same file."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ...datasets.files import json_bytes, read_json, write_bytes_atomically
+from ..errors import LoopError
+from .local_copy import CHAMPION, LocalCopy
+
+
+@dataclass(frozen=True)
+class Reign:
+    """One entry of the history: a policy put in force.
+
+    Attributes:
+      policy: its id.
+      reason: why, in one sentence.
+      by: `gate`, or who did it by hand.
+      round: the round whose gate decided, or None.
+      action: `first`, `promote` or `rollback`.
+      since: ISO time, UTC.
+    """
+
+    policy: str
+    reason: str
+    by: str
+    round: int | None
+    action: str
+    since: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+class Registry:
+    """The champions of a workspace. `champion.json` always holds exactly one that is in force."""
+
+    def __init__(self, folder: Path, copy: LocalCopy | None = None) -> None:
+        """Use `<folder>/champion.json` and the policies in `<folder>/policies`.
+
+        With the `copy` of a workspace in a bucket, `champion.json` is read there each time, and replaced
+        only where it still says what was read.
+        """
+        self._path = folder / CHAMPION
+        self._policies = folder / "policies"
+        self._copy = copy
+
+    def history(self) -> list[Reign]:
+        """All reigns, oldest first; the last one is in force."""
+        if self._copy:
+            self._copy.current(CHAMPION)
+        if not self._path.exists():
+            return []
+        data: Mapping[str, Any] = read_json(self._path)
+        return [Reign(**entry) for entry in data["history"]]
+
+    def champion(self) -> str | None:
+        """Id of the policy in force; None before the first."""
+        history = self.history()
+        return history[-1].policy if history else None
+
+    def install(self, policy: str, *, reason: str, by: str, round: int | None, action: str) -> None:
+        """Put a policy in force. Doing it again for the same round changes nothing.
+
+        Raises LoopError where there is no such policy, or somebody else puts one in force at this moment.
+        """
+        self.require(policy)
+        history = self.history()
+        done = any((r.policy, r.round, r.by) == (policy, round, by) for r in history) and round is not None
+        if not done:
+            self._write([*history, Reign(policy, reason, by, round, action)])
+
+    def promote(self, policy: str, *, reason: str, by: str) -> None:
+        """Put a policy in force by hand. Raises LoopError where it is the champion already."""
+        self.require(policy)
+        history = self.history()
+        if history and history[-1].policy == policy:
+            raise LoopError(f"{policy} is the champion already")
+        self._write([*history, Reign(policy, reason, by, None, "promote")])
+
+    def rollback(self, *, reason: str, by: str) -> tuple[str, str]:
+        """Put the policy before the champion in force again; returns both ids, before and after.
+
+        A second rollback goes one further back, not forth again. Raises LoopError where there is none.
+        """
+        line: list[str] = []
+        history = self.history()
+        for reign in history:
+            if reign.action == "rollback":
+                line.pop()
+            else:
+                line.append(reign.policy)
+        if len(line) < 2:
+            raise LoopError("there is no champion before this one to roll back to")
+        self.require(line[-2])
+        self._write([*history, Reign(line[-2], reason, by, None, "rollback")])
+        return line[-1], line[-2]
+
+    def _write(self, history: list[Reign]) -> None:
+        """Raises LoopError where somebody else has written it since it was read from the bucket."""
+        raw = json_bytes(self._path, {"version": 1, "history": [asdict(reign) for reign in history]})
+        if self._copy:
+            self._copy.write(CHAMPION, raw)
+        else:
+            write_bytes_atomically(self._path, raw)
+
+    def require(self, policy: str) -> None:
+        """Raise LoopError, naming the known ones, where there is no such policy."""
+        if not (self._policies / policy / "policy.json").is_file():
+            known = sorted(p.name for p in self._policies.glob("[!.]*")) if self._policies.is_dir() else []
+            raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")

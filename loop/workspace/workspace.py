@@ -1,0 +1,321 @@
+"""One folder or bucket prefix that holds a run: settings, dataset, policies, rounds, champion.
+
+pacloop.toml        what was asked for
+dataset/            every episode, unless `[dataset] url` names a bucket; then cache/ is what was read of it
+others/<task>/      episodes of the further tasks of `[gate.others]`: evidence, from which nobody learns
+policies/<id>/      every policy, the rejected ones too
+rounds/<number>/    one small file for each stage that ended, and the learner's own state
+champion.json       which policy is in force, and which were
+lease.json          who is at work in it
+
+In a bucket all of these are objects; see `local_copy.py`.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...datasets.files import (
+    json_bytes,
+    read_json,
+    sync,
+    temporary_beside,
+)
+from ...datasets.objects import SCHEMES
+from ..errors import LoopError
+from .config import Config, config_toml, read_config
+from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
+from .registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...actors.task import Task
+    from ...datasets import EpisodeStore, Schema
+    from ...learner.checkpoint import PolicyRecord
+
+Place = Path | str
+"""A folder, or a URL of a bucket. A path made of a URL, which has lost a slash, is that URL still."""
+
+_URL = re.compile(rf"({'|'.join(SCHEMES)}|https?):/+")
+
+Outcome = dict[str, Any]
+"""What a stage ended with, as plain JSON."""
+
+
+def url_of(place: Place) -> str | None:
+    """The URL that a place is; None where it is a folder."""
+    found = _URL.match(text := str(place))
+    return f"{found[1]}://{text[found.end() :]}".rstrip("/") if found else None
+
+
+def address_of(place: Place) -> str:
+    """What names a place from wherever one looks: the URL, or the whole path of the folder."""
+    return url_of(place) or str(Path(place).resolve())
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An open workspace. Making one reads the settings and nothing else.
+
+    Attributes:
+      folder: where its files are; of one in a bucket, the local copy.
+      config: its settings.
+      copy: the local copy of one in a bucket; None where the folder is all there is.
+    """
+
+    folder: Path
+    config: Config
+    copy: LocalCopy | None = field(default=None, compare=False)
+
+    @classmethod
+    def open(cls, place: Place) -> "Workspace":
+        """Open a workspace, and bring the local copy of one in a bucket up to date.
+
+        Raises LoopError where `place` is none, or its settings cannot be obeyed, and DatasetError where
+        the bucket cannot be used.
+        """
+        found = cls.find(place)
+        if found is None:
+            where = url_of(place) or place
+            raise LoopError(
+                f"{where} is no workspace: {CONFIG} is missing; "
+                f"make one with: pacloop demonstrate --workspace {where}"
+            )
+        return found
+
+    @classmethod
+    def find(cls, place: Place) -> "Workspace | None":
+        """The same; None where there is no workspace."""
+        copy, folder = _at(place)
+        if copy:
+            copy.pull()
+        if not (folder / CONFIG).is_file():
+            return None
+        return cls(folder, read_config(folder / CONFIG, copy.bucket.place(CONFIG) if copy else ""), copy)
+
+    @classmethod
+    def create(cls, place: Place, config: Config) -> "Workspace":
+        """Make a workspace with these settings, or open the one that is there if it is of the same task.
+
+        Raises LoopError where it is of another task, TaskError where there is no such task, and DatasetError
+        where the store does not keep what two write at once apart.
+        """
+        if found := cls.find(place):
+            if found.config.task != config.task:
+                raise LoopError(f"{found.place} is a workspace of {found.config.task}, not of {config.task}")
+            return found
+        from ...actors.registry import find_task
+
+        find_task(config.task)
+        copy, folder = _at(place)
+        made = cls(folder, config, copy)
+        made.write(CONFIG, config_toml(config).encode())
+        if copy:
+            copy.check_conditions()
+        return made
+
+    @property
+    def place(self) -> str:
+        """What people call it: its URL, or the folder as they named it."""
+        return self.copy.url if self.copy else str(self.folder)
+
+    @property
+    def address(self) -> str:
+        """What names it from wherever one looks: its URL, or the whole path of the folder."""
+        return address_of(self.place)
+
+    @property
+    def name(self) -> str:
+        """The last word of its address."""
+        return self.address.rpartition("/")[2]
+
+    def pull(self) -> None:
+        """Bring the local copy up to date, where the workspace is in a bucket."""
+        if self.copy:
+            self.copy.pull()
+
+    @cached_property
+    def task(self) -> "Task":
+        """The task. Raises TaskError where this machine does not know it."""
+        from ...actors.registry import find_task
+
+        return find_task(self.config.task)
+
+    @cached_property
+    def store(self) -> "EpisodeStore":
+        """The dataset, made where there is none. Raises DatasetError where it is of another schema."""
+        return self.make_store(self.task.schema)
+
+    def make_store(self, schema: "Schema") -> "EpisodeStore":
+        """The dataset, made with this schema where there is none, wherever it lives."""
+        return self._make_store(self._dataset_url, "dataset", schema)
+
+    def store_of(self, task: str) -> "EpisodeStore":
+        """The dataset of a further task, made where there is none; the run's own for "".
+
+        Raises LoopError where a step of that task looks otherwise than one of the run's: no policy of
+        this workspace could act in it.
+        """
+        from ...actors.registry import find_task
+
+        if not task:
+            return self.store
+        other, own = find_task(task).schema, self.task.schema
+        if difference := own.difference(replace(other, task=own.task)):
+            raise LoopError(f"[gate.others] {task} does not fit {own.task}: its {difference}")
+        name = f"others/{task}"
+        return self._make_store(f"{self.copy.url}/{name}" if self.copy else "", name, other)
+
+    def open_store(self) -> "EpisodeStore":
+        """The dataset. Raises DatasetError where there is none, or it is broken or out of reach."""
+        from ...datasets import EpisodeStore
+
+        if url := self._dataset_url:
+            from ...datasets.store.bucket import open_remote
+
+            return open_remote(url, self._cache, self._cache_bytes)
+        return EpisodeStore.open(self.folder / "dataset")
+
+    @property
+    def dataset(self) -> str:
+        """Where the dataset lives, in words; nothing is opened."""
+        return self._dataset_url or str(self.folder / "dataset")
+
+    def has_store(self) -> bool:
+        """Whether a dataset was made already."""
+        if url := self._dataset_url:
+            from ...datasets.store.bucket import has_remote
+
+            return has_remote(url)
+        return (self.folder / "dataset" / "schema.json").exists()
+
+    def _make_store(self, url: str, name: str, schema: "Schema") -> "EpisodeStore":
+        from ...datasets import EpisodeStore
+
+        if url:
+            from ...datasets.store.bucket import create_remote
+
+            return create_remote(url, schema, self._cache, self._cache_bytes)
+        return EpisodeStore.create(self.folder / name, schema)
+
+    @property
+    def _dataset_url(self) -> str:
+        return self.config.dataset.url or (f"{self.copy.url}/dataset" if self.copy else "")
+
+    @property
+    def _cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def _cache_bytes(self) -> int:
+        return int(self.config.dataset.cache_gib * 2**30)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The champion and those before it."""
+        return Registry(self.folder, self.copy)
+
+    def policy_folder(self, policy: str) -> Path:
+        """Where a policy lives, with its weights; they are fetched where they are only in the bucket."""
+        facts = self.policy_json(policy)
+        if self.copy and facts.is_file() and not facts.with_name(WEIGHTS).is_file():
+            self.copy.current(f"policies/{policy}/{WEIGHTS}")
+        return facts.parent
+
+    def policy_place(self, policy: str) -> str:
+        """Where a policy lives, in words."""
+        return f"{self.place}/policies/{policy}"
+
+    def policy_json(self, policy: str) -> Path:
+        """Where a policy's facts are."""
+        return self.folder / "policies" / policy / "policy.json"
+
+    def write_policy(self, record: "PolicyRecord", weights: "Mapping[str, Tensor]") -> None:
+        """Write a policy; where it exists already, keep what is there."""
+        from ...learner.checkpoint import write_policy
+
+        if not self.copy:
+            write_policy(self.folder / "policies" / record.id, record, weights)
+            return
+        if self.policy_json(record.id).is_file():
+            return
+        key = f"policies/{record.id}"
+        self.copy.current(f"{key}/{WEIGHTS}")  # what a killed writer left is replaced
+        with tempfile.TemporaryDirectory(dir=self.folder) as aside:
+            write_policy(Path(aside) / record.id, record, weights)
+            for name in (WEIGHTS, "policy.json"):  # the facts last: they say that it is whole
+                self.copy.write(f"{key}/{name}", (Path(aside) / record.id / name).read_bytes())
+
+    def round_folder(self, number: int) -> Path:
+        """Where a round's records live."""
+        return self.folder / "rounds" / f"{number:03d}"
+
+    def rounds(self) -> list[int]:
+        """Numbers of the rounds that began, in order."""
+        return sorted(int(path.name) for path in self.folder.glob("rounds/[0-9]*"))
+
+    def outcome(self, number: int, stage: str) -> Outcome | None:
+        """What a stage of a round ended with; None where it has not ended."""
+        path = self.round_folder(number) / f"{stage}.json"
+        return read_json(path) if path.exists() else None
+
+    def require(self, number: int, stage: str) -> Outcome:
+        """What a stage of a round ended with. Raises LoopError where it has not ended."""
+        outcome = self.outcome(number, stage)
+        if outcome is None:
+            raise LoopError(f"round {number} has no {stage} yet; run: pacloop {stage}")
+        return outcome
+
+    def write_outcome(self, number: int, stage: str, outcome: Outcome) -> Outcome:
+        """Record how a stage ended. Its file's appearance is what ends the stage."""
+        self.write_json(f"rounds/{number:03d}/{stage}.json", outcome)
+        return outcome
+
+    def write_json(self, name: str, data: Any) -> None:
+        """Replace a small file of the workspace, atomically."""
+        self.write(name, json_bytes(f"{self.place}/{name}", data))
+
+    def write(self, name: str, raw: bytes) -> None:
+        """Replace a small file of the workspace, atomically; one in a bucket only as it was seen last."""
+        if self.copy:
+            self.copy.write(name, raw)
+            return
+        write_file(self.folder / name, raw)
+
+    def share_runs(self) -> None:
+        """Let others see the figures of the learner runs, where the workspace is in a bucket."""
+        if self.copy:
+            self.copy.share_runs()
+
+    def create_json(self, name: str, data: Any) -> bool:
+        """Write a small file whole, or not at all; False where there is one already."""
+        raw, path = json_bytes(f"{self.place}/{name}", data), self.folder / name
+        if self.copy:
+            return self.copy.create(name, raw)
+        with temporary_beside(path) as aside:
+            try:
+                aside.write_bytes(raw)
+                sync(aside)
+                os.link(aside, path)
+                sync(path.parent)
+            except FileExistsError:
+                return False
+            finally:
+                aside.unlink(missing_ok=True)
+        return True
+
+    def current(self, name: str) -> Path:
+        """The local path of a small file that others may have written; there is none where there is none."""
+        return self.copy.current(name) if self.copy else self.folder / name
+
+
+def _at(place: Place) -> tuple[LocalCopy | None, Path]:
+    url = url_of(place)
+    copy = LocalCopy(url) if url else None
+    return copy, copy.folder if copy else Path(place)

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from pacloop.datasets import DatasetError
+from pacloop.datasets.imports.readers.raw import (
+    Wants,
+    check_flags,
+    decode_image,
+    flat_name,
+    natural,
+    printable,
+    with_last,
+)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "flat"),
+    [
+        ("observation.images.front", "images/front"),
+        ("obs/robot0_eef_pos", "robot0_eef_pos"),
+        ("observations", "observation"),
+        ("next.success", "next/success"),
+        ("observation/arm/joints", "arm/joints"),
+        ("state", "state"),
+    ],
+)
+def test_one_flat_name_however_it_is_spelled(theirs, flat):
+    assert flat_name(theirs) == flat
+    assert flat_name(flat) == flat
+
+
+def test_demonstrations_sort_by_their_numbers():
+    assert sorted(["demo_10", "demo_9", "demo_1"], key=natural) == ["demo_1", "demo_9", "demo_10"]
+
+
+def test_the_last_observation():
+    rows = np.arange(3.0)
+    assert with_last(rows, 2, "x")[0].tolist() == [0, 1, 2]
+    assert with_last(rows, 3, "x", np.array([9.0])) == (pytest.approx([0, 1, 2, 9]), False)
+    assert with_last(rows, 3, "x") == (pytest.approx([0, 1, 2, 2]), True)
+    with pytest.raises(DatasetError, match="x has 3 rows for 5 actions"):
+        with_last(rows, 5, "x")
+
+
+def test_flags_may_only_be_set_at_the_end():
+    check_flags("done", np.array([0, 0, 1]))
+    with pytest.raises(DatasetError, match="done is set at step 1, before the last of 3"):
+        check_flags("done", np.array([0, 1, 1]))
+
+
+def test_a_picture_is_measured_before_it_is_decoded(tmp_path):
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("L", (3000, 3000)).save(buffer, "PNG")
+    assert decode_image(buffer.getvalue(), Wants(), "x").shape == (3000, 3000, 1)
+    with pytest.raises(DatasetError, match=r"x of shape .* claims 34 MiB"):
+        decode_image(buffer.getvalue(), Wants(limit_bytes=2**20), "x")
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal():
+    assert printable("a\x1b[2Jé\n") == "a\\x1b[2Jé\\n"

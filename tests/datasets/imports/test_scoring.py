@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from pacloop.datasets import DatasetError
+from pacloop.datasets.imports.readers.raw import RawEpisode
+from pacloop.datasets.imports.scoring import always, as_the_file_says, of_column
+
+
+def score(scores, **facts):
+    raw = RawEpisode(where="x", observation={}, action=None, **facts)
+    return scores(raw, {}, np.zeros((2, 1))).score
+
+
+def test_the_file_s_score_comes_before_the_task_s():
+    scores = as_the_file_says(lambda rewards: float(rewards.max() >= 1))
+    assert score(scores, score=0.5, reward=np.ones(2)) == 0.5
+    assert score(scores, reward=np.array([0, 1.0])) == 1
+    with pytest.raises(DatasetError, match="neither a score nor rewards"):
+        score(scores)
+    with pytest.raises(DatasetError, match="does not know the task"):
+        score(as_the_file_says(None), reward=np.ones(2))
+    with pytest.raises(DatasetError, match=r"score is nan, but must lie in \[0, 1\]"):
+        score(scores, score=float("nan"))
+
+
+def test_one_score_for_all():
+    assert score(always(0.25)) == 0.25
+    with pytest.raises(DatasetError, match="score is 2, but"):
+        always(2)
+
+
+def test_a_column_was_ever_set():
+    scores = of_column("next.success")
+    assert score(scores, columns={"next/success": np.array([False, True, False])}) == 1
+    with pytest.raises(DatasetError, match=r"no numbers in a column next\.success"):
+        score(scores)

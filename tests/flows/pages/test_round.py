@@ -1,0 +1,91 @@
+"""The pages of a round and of all rounds: complete, linked, and small enough for the UI."""
+
+import re
+
+from pacloop.flows.pages.markdown import LARGEST, fitted, picture
+from pacloop.flows.pages.round import Links, episodes_to_show, round_page
+from pacloop.flows.pages.success import success_page
+from pacloop.loop.statistics.wilson import wilson
+from pacloop.loop.views.curve import curve_png
+from pacloop.loop.views.film import STRIP_WIDTH, Film, Films
+from pacloop.loop.views.rounds import Row
+
+FILMS = Films([Film(f"r001-gate-00000/{k}", k % 2, 60, 3.0, "", bytes(20_000)) for k in range(4)])
+
+
+def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
+    links = Links({0: "/runs/flow-run/zero", 1: "/runs/flow-run/one"}, "/artifacts/key/story")
+    page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), FILMS, links)
+    assert page.startswith("# Round 1: promoted")
+    for part in (
+        "| candidate | `r001-pac` | 80.0% |",
+        "Evidence 3.50, needed 2.50",
+        "| race | 1 | q_guided of 4 50%; the candidate is `r001-pac` |",
+        "`r001-pac` from [r000-pac](/runs/flow-run/zero): 500 gradient steps",
+        "`r001-gate-00000/1`: success, 60 steps (3.0 s)",
+        "(/artifacts/key/story)",
+    ):
+        assert part in page
+    assert len(re.findall(r"!\[[^]]*\]\(data:image/png;base64,", page)) == 1, "the training curve"
+    assert len(re.findall(r"!\[[^]]*\]\(data:image/jpeg;base64,", page)) == 4
+    assert len(page) < 300_000
+
+
+def test_a_rounds_page_names_checkpoints(two_rounds):
+    space = two_rounds
+    before = {stage: space.outcome(1, stage) for stage in ("learn", "race")}
+    kept = [{"policy": f"r001-pac-s{step}", "step": step} for step in (250, 375)]
+    earlier = {"actions": 2, "way": "q_guided of 2", "step": 375, "successes": 4, "episodes": 6}
+    raced = {"policy": "r001-pac-s375-n2", "tried": [*before["race"]["tried"], earlier]}
+    space.write_outcome(1, "learn", before["learn"] | {"checkpoints": kept})
+    space.write_outcome(1, "race", before["race"] | raced)
+    page = round_page(space, 1, space.outcome(1, "gate"), FILMS, Links({}, ""))
+    for stage, outcome in before.items():
+        space.write_outcome(1, stage, outcome)
+    assert "500 gradient steps; kept besides: step 250, 375 |" in page
+    assert "q_guided of 4 50%, q_guided of 2 (step 375) 67%; the candidate is `r001-pac-s375-n2` |" in page
+
+
+def test_without_pictures_a_page_says_why(two_rounds):
+    verdict = {"decision": "reached", "reason": "r001-pac is good enough"}
+    page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), Links({}, ""))
+    assert "# Round 2: reached" in page
+    assert "Pictures are missing: no EGL" in page
+    assert "data:image" not in page
+
+
+def test_a_round_without_episodes_shows_none(two_rounds):
+    assert episodes_to_show(two_rounds, 2) == []
+
+
+def test_large_films_never_make_a_large_page(two_rounds):
+    large = Films([Film(f"x/{k}", 1.0, 60, 3.0, "", bytes(60_000)) for k in range(4)])
+    page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), large, Links({}, ""))
+    assert len(page) < 300_000
+    assert "a picture is left out" in page
+    assert "x/3" in page and "Evidence 3.50" in page
+
+
+def test_what_is_fitted_loses_the_last_pictures_first():
+    first, last = picture(bytes(150), "first"), picture(bytes(150), "last")
+    assert fitted([first, "", "text", last], 10_000) == f"{first}\n\ntext\n\n{last}"
+    kept = fitted([first, "text", last], 400)
+    assert first in kept and "last" not in kept and "left out" in kept
+
+
+def test_the_page_of_all_rounds_tells_baselines_verdicts_and_sources(two_rounds):
+    page = success_page(two_rounds)
+    for name in ("demonstrations", "BC", "round 1"):
+        assert f"| {name} |" in page
+    assert "| demonstration | 1 | 4 |" in page
+    assert "* **round 1**: r001-pac &lt;b>did&lt;/b> \\| so" in page
+
+
+def test_the_page_of_three_hundred_rounds_stays_small():
+    rows = [
+        Row(f"round {k}", k, f"r{k:03d}-pac", 0.5, wilson(500, 1000), 1000, "undecided", "x" * 120)
+        for k in range(300)
+    ]
+    png = curve_png(rows, target=0.93, title="success per round")
+    assert len(picture(png, "")) < LARGEST / 2
+    assert STRIP_WIDTH < 200

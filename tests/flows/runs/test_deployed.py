@@ -1,0 +1,179 @@
+"""The forms ask what the settings mean; the flows end in a sentence. No server is needed here."""
+
+import json
+import logging
+
+import numpy as np
+import pytest
+
+from pacloop.datasets import Episode
+from pacloop.datasets.imports.detect import FORMATS
+from pacloop.flows.environment import prepare
+from pacloop.loop.injection.inject import Request
+from pacloop.loop.workspace.config import Improve, parse_config
+from pacloop.loop.workspace.lease import lease
+from pacloop.loop.workspace.workspace import Workspace
+
+prepare()
+deployed = pytest.importorskip("pacloop.flows.runs.deployed")
+
+
+@pytest.fixture
+def space(tmp_path):
+    return Workspace.create(tmp_path / "space", parse_config({}, "test"))
+
+
+@pytest.fixture(autouse=True)
+def no_server(monkeypatch):
+    """What the flows tell Prefect, here and now."""
+    left = {}
+    monkeypatch.setattr(deployed, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(deployed, "rename", lambda name: left.update(name=name))
+    monkeypatch.setattr(deployed, "publish", lambda space: None)
+    monkeypatch.setattr(deployed, "create_markdown_artifact", lambda text, key: left.update({key: text}))
+    return left
+
+
+def fields(flow):
+    return flow.parameters.properties
+
+
+def test_the_forms_have_the_bounds_and_defaults_of_the_settings():
+    setting = Improve.model_json_schema()["properties"]
+    form = fields(deployed.improve_flow)
+    for name in ("rounds", "until", "minutes"):
+        for key in ("minimum", "exclusiveMinimum", "maximum", "default", "type"):
+            assert form[name].get(key) == setting[name].get(key), (name, key)
+    assert fields(deployed.evaluate_flow)["episodes"]["minimum"] == 1
+
+
+def test_the_formats_are_those_that_can_be_read():
+    assert fields(deployed.inject_flow)["format"]["enum"] == ["auto", *FORMATS]
+
+
+@pytest.mark.parametrize("name", ["improve_flow", "inject_flow", "evaluate_flow", "rollback_flow"])
+def test_every_field_says_what_it_means(name):
+    flow = getattr(deployed, name)
+    assert all(field["description"].endswith(".") for field in fields(flow).values())
+    assert flow.description
+
+
+def test_what_must_be_filled_in():
+    assert deployed.rollback_flow.parameters.required == ["workspace", "reason"]
+    assert deployed.inject_flow.parameters.required == ["workspace", "path"]
+
+
+def test_an_injection_leaves_its_table_and_quarantine(space, tmp_path, no_server):
+    from pacloop.actors.tasks.stack.stack import STATE
+
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    for name, grip in (("good", 1.0), ("bad|one", 90.0)):
+        seen = {f"observation/{k}": np.ones((6, n), "f4") for k, n in STATE.items()}
+        np.savez(folder / f"{name}.npz", action=np.full((5, 5), grip), score=1.0, **seen)
+    state = deployed.inject_flow.fn(str(space.folder), str(folder), "auto", "first", "anna", False)
+    assert state.is_completed()
+    assert no_server["name"] == "inject recording - 1 added, 0 known, 1 bad"
+    page = no_server["injection"]
+    for words in (
+        "| accepted | 1 |",
+        "| quarantined | 1 |",
+        "## Quarantine",
+        "bad\\|one.npz",
+        "for anna. first",
+    ):
+        assert words in page
+    (batch,) = space.store.batches()
+    assert (batch.origin["by"], batch.origin["note"]) == ("anna", "first")
+    strict = deployed.inject_flow.fn(str(space.folder), str(folder), "npz", "", "", True)
+    assert strict.is_failed()
+    assert "nothing was added" in strict.message
+
+
+def test_a_page_lists_no_more_than_it_can_show(space, tmp_path):
+    from pacloop.datasets.store.quarantine import Quarantined
+    from pacloop.flows.pages.success import SHOWN, injection_page
+    from pacloop.loop.injection.outcome import Injected
+
+    bad = [Quarantined(f"episode {i}", ("action 0 lies in [90, 90]",)) for i in range(5000)]
+    page = injection_page(
+        Injected("x.hdf5", "robomimic", 5000, quarantined=bad), Request(tmp_path / "x.hdf5")
+    )
+    assert "episode 99 " in page and "episode 100 " not in page
+    assert f"and {5000 - SHOWN} more" in page
+
+
+def test_a_users_mistake_is_a_failed_run_with_a_sentence(space, tmp_path):
+    for state, says in [
+        (deployed.rollback_flow.fn(str(space.folder), "why", "anna"), "no champion before this one"),
+        (deployed.rollback_flow.fn(str(tmp_path / "nowhere"), "why", ""), "is no workspace"),
+        (deployed.inject_flow.fn(str(space.folder), "/nowhere.npz", "auto", "", "", False), "does not exist"),
+        (deployed.evaluate_flow.fn(str(space.folder), "r009-pac", 4, "", False), "r009-pac"),
+        (deployed.evaluate_flow.fn(str(space.folder), "a", 4, "a", False), "cannot be compared with itself"),
+        (deployed.evaluate_flow.fn(str(space.folder), "a", 4, "", True), "fill in against"),
+    ]:
+        assert state.is_failed(), state
+        assert says in state.message
+
+
+@pytest.mark.parametrize(
+    ("policy", "against", "words"), [("good", "bad", "better"), ("bad", "good", "rejected")]
+)
+def test_two_policies_are_compared_as_on_the_command_line(space, no_server, policy, against, words):
+    """All that is to be played is on the disk already, as after a kill."""
+    for name, score, stage in ((policy, policy == "good", ""), (against, against == "good", "-against")):
+        put_policy(space, name)
+        made = [episode(space, seed, float(score)) for seed in range(20)]
+        origin = {"policy": name, "stage": f"compare0000{stage}"}
+        batch = f"r000-compare0000{stage}-00000"
+        space.store.append(made, batch_id=batch, source="evaluation", round=0, origin=origin)
+    state = deployed.evaluate_flow.fn(str(space.folder), policy, 20, against, False)
+    assert state.is_completed(), state.message
+    assert no_server["name"] == f"evaluate {policy} against {against} - {words}"
+    record = json.loads((space.folder / "evaluations" / "0000.json").read_text())
+    assert (record["policy"], record["against"], record["decision"]) == (policy, against, words)
+    assert record["reason"] in state.message
+    page = no_server["evaluation"]
+    assert page.startswith(f"# {policy} against {against}: {words}")
+    assert f"| policy | `{policy}` |" in page and f"| against | `{against}` |" in page
+
+
+def put_policy(space, name):
+    import torch
+
+    from pacloop.learner.checkpoint import PolicyRecord, write_policy
+    from pacloop.learner.config import PacConfig
+    from pacloop.learner.policy import Acting
+
+    record = PolicyRecord(name, space.task.schema, PacConfig(), Acting("sample"), {"round": 0}, {})
+    write_policy(space.policy_folder(name), record, {"w": torch.zeros(1)})
+
+
+def episode(space, seed, score):
+    fields = space.task.schema.observation.items()
+    seen = {name: np.full((3, *field.shape), seed, np.float32) for name, field in fields}
+    flow = np.ones(2, np.float32)
+    return Episode(seen, np.zeros((2, 5), np.float32), 0 * flow, flow, score=score, seed=seed)
+
+
+def test_a_workspace_in_use_is_skipped(space):
+    with lease(space.folder):
+        for state in (
+            deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0, False),
+            deployed.evaluate_flow.fn(str(space.folder), "", 4, "", False),
+        ):
+            assert (state.type.value, state.name) == ("CANCELLED", "Skipped")
+            assert "is in use by process" in state.message
+
+
+def test_a_rollback_is_on_record(space, no_server, monkeypatch):
+    for policy in ("a", "b"):
+        path = space.policy_folder(policy) / "policy.json"
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        space.registry.promote(policy, reason="test", by="test")
+    state = deployed.rollback_flow.fn(str(space.folder), "it scratches", "anna")
+    assert state.is_completed()
+    assert no_server["name"] == "rollback b to a"
+    last = space.registry.history()[-1]
+    assert (last.policy, last.reason, last.by) == ("a", "it scratches", "anna")

@@ -1,0 +1,68 @@
+"""Progress in Prefect while a stage runs: one artifact a stage and run, kept up to date."""
+
+from uuid import UUID
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def artifacts(prefect_api):
+    """What was told on, and the artifacts that a run left which told of two stages."""
+    from prefect import flow, task
+    from prefect.client.orchestration import get_client
+    from prefect.runtime import flow_run
+
+    from pacloop.flows.runs.progress import Live
+
+    told, runs = [], []
+
+    @flow
+    def work():
+        runs.append(UUID(flow_run.get_id()))
+        live = Live(lambda *news: told.append(news))
+        live("collect", 10, 100, "success 20%")
+        live("collect", 100, 100, "success 25%")
+
+        @task
+        def judge():
+            live("gate", 50, 200, "success 30%, evidence 1.20 of 2.40")
+
+        judge()
+        live.close()
+        return live
+
+    live = work()
+    live("gate", 1, 200, "outside of any run")
+    with get_client(sync_client=True) as client:
+        return told, [a for a in client.read_artifacts() if a.flow_run_id in runs]
+
+
+def test_each_stage_has_one_artifact_with_its_latest(artifacts):
+    found = {a.key: a for a in artifacts[1]}
+    assert len(artifacts[1]) == len(found) == 2
+    collect, gate = found["progress-collect"], found["progress-gate"]
+    assert (collect.type, collect.data) == ("progress", 100.0)
+    assert collect.description == "collect: 100 of 100, success 25%"
+    assert gate.data == 25.0
+    assert "evidence 1.20 of 2.40" in gate.description
+    assert collect.flow_run_id == gate.flow_run_id
+    assert collect.task_run_id is None and gate.task_run_id is not None
+
+
+def test_everything_is_told_on(artifacts):
+    assert [news[:2] for news in artifacts[0]] == [
+        ("collect", 10),
+        ("collect", 100),
+        ("gate", 50),
+        ("gate", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "stage"),
+    [("learn", "learn"), ("race-n8", "race"), ("final-r002-pac", "final"), ("manual0003", "evaluate")],
+)
+def test_keys_are_the_same_in_every_run(what, stage):
+    from pacloop.flows.runs.progress import stage_of
+
+    assert stage_of(what) == stage

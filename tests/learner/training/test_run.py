@@ -1,0 +1,228 @@
+"""A learner run: the loss falls, and whatever interrupts it, the weights and figures are the same."""
+
+import json
+import signal
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pacloop.learner.config import LearnConfig, PacConfig
+from pacloop.learner.training import run as train
+from pacloop.learner.training.run import kept_file, learn, learning_rate, result_of
+
+EVERY = 10  # steps between two reports
+NETWORK = PacConfig(width=8, latents=2, action_bins=5, value_bins=5)
+CONFIG = LearnConfig(
+    steps=3 * EVERY,
+    batch_size=16,
+    learning_rate=3e-3,
+    warmup_steps=5,
+    improvement_actions=3,
+    n_step=1,
+    target_rate=0.1,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frequent_reports():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "REPORT_EVERY_STEPS", EVERY)
+        yield
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory, build):
+    return build.guesses(tmp_path_factory.mktemp("guesses"), 200)
+
+
+@pytest.fixture(scope="module")
+def run(replay, build):
+    """A run in a folder, with what a test wants changed."""
+
+    def run(folder, *, config=CONFIG, replay=replay, seed=5, **more):
+        return learn(
+            replay, schema=build.guess, network=NETWORK, config=config, seed=seed, folder=folder, **more
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(run, tmp_path_factory):
+    """A run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    return run(folder), lines(folder)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def same(learned, other):
+    return set(learned.weights) == set(other.weights) and all(
+        torch.equal(tensor, other.weights[name]) for name, tensor in learned.weights.items()
+    )
+
+
+def without_rates(figures):
+    return {name: value for name, value in figures.items() if not name.endswith("_per_sec")}
+
+
+class Interrupting:
+    """A replay during whose n-th sample the process receives SIGINT."""
+
+    def __init__(self, replay, at):
+        self.replay, self.left = replay, at
+
+    def sample(self, *arguments):
+        self.left -= 1
+        if self.left == 0:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return self.replay.sample(*arguments)
+
+
+def test_the_loss_falls_and_progress_is_told(run, tmp_path):
+    told = []
+    learned = run(
+        tmp_path,
+        config=replace(CONFIG, steps=8 * EVERY),
+        progress=lambda step, figures: told.append((step, dict(figures))),
+    )
+    assert [step for step, _ in told] == [EVERY * k for k in range(1, 9)]
+    assert told[-1][1]["critic"] < 0.9 * told[0][1]["critic"]
+    assert learned.figures == told[-1][1]
+    assert told[0][1]["samples_per_sec"] == pytest.approx(CONFIG.batch_size * told[0][1]["steps_per_sec"])
+
+
+def test_a_run_is_a_function_of_its_seed(run, whole, tmp_path):
+    assert same(run(tmp_path / "again"), whole[0])
+    assert not same(run(tmp_path / "other", seed=6), whole[0])
+
+
+@pytest.mark.parametrize("moments", [[3], [12, 2, 1, 5]])
+def test_interrupts_change_nothing(run, whole, replay, tmp_path, moments):
+    for moment in moments:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, replay=Interrupting(replay, moment))
+    assert same(run(tmp_path), whole[0])
+    assert list(map(without_rates, lines(tmp_path))) == list(map(without_rates, whole[1]))
+
+
+@pytest.mark.parametrize("step", [EVERY, 2 * EVERY])
+def test_a_kill_after_a_save_changes_nothing(run, whole, tmp_path, step):
+    class Killed(BaseException):
+        pass
+
+    def kill(done, _):
+        if done == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(tmp_path, config=replace(CONFIG, save_every_sec=0.0), progress=kill)
+    # The kill came after the line of this step and before its save, and tore the next line.
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 2')
+    resumed = run(tmp_path, config=replace(CONFIG, save_every_sec=0.0))
+    assert same(resumed, whole[0])
+    assert [line["step"] for line in lines(tmp_path)] == [EVERY * k for k in (1, 2, 3)]
+    assert list(map(without_rates, lines(tmp_path))) == list(map(without_rates, whole[1]))
+
+
+def test_an_interrupt_after_the_last_step_leaves_nothing_to_do(run, whole, replay, tmp_path):
+    def interrupt(done, _):
+        if done == CONFIG.steps:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, progress=interrupt)
+    learned = run(tmp_path)
+    assert same(learned, whole[0])
+    assert without_rates({"step": CONFIG.steps, **learned.figures}) == without_rates(whole[1][-1])
+
+
+@pytest.mark.parametrize("change", [{"seed": 6}, {"config": replace(CONFIG, eta=0.1)}])
+def test_the_state_of_another_run_is_thrown_away(run, replay, whole, tmp_path, change):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replay=Interrupting(replay, 14), **change)
+    assert lines(tmp_path)[0]["step"] == EVERY
+    assert same(run(tmp_path), whole[0])
+    assert list(map(without_rates, lines(tmp_path))) == list(map(without_rates, whole[1]))
+
+
+def test_the_state_of_a_run_from_other_weights_is_thrown_away(run, replay, whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replay=Interrupting(replay, 14), start=whole[0].weights)
+    assert same(run(tmp_path), whole[0])
+
+
+def test_what_a_run_keeps_is_what_a_run_that_ends_there_learns(run, tmp_path):
+    """At an equal learning rate, which only its final share makes depend on where a run ends."""
+    level = replace(CONFIG, final_rate=1.0)
+    kept = run(tmp_path / "whole", config=level, keep=[2 * EVERY + 3, EVERY]).kept
+    assert list(kept) == [EVERY, 2 * EVERY + 3]
+    for step, weights in kept.items():
+        ended = run(tmp_path / f"{step}", config=replace(level, steps=step))
+        assert same(ended, replace(ended, weights=weights))
+
+
+def test_to_keep_changes_nothing_else(run, whole, tmp_path):
+    learned = run(tmp_path, keep=[EVERY])
+    assert same(learned, whole[0])
+    assert not same(learned, replace(learned, weights=learned.kept[EVERY]))
+    assert whole[0].kept == {}
+
+
+@pytest.mark.parametrize("moments", [[12, 2, 1, 5], [EVERY + 1, 1], [EVERY + 2]])
+def test_what_a_run_keeps_is_the_same_after_interrupts(run, replay, tmp_path, moments):
+    steps = [EVERY, 2 * EVERY]
+    run(tmp_path / "whole", keep=steps)
+    for moment in moments:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "torn", keep=steps, replay=Interrupting(replay, moment))
+    run(tmp_path / "torn", keep=steps)
+    files = [[kept_file(tmp_path / name, step).read_bytes() for step in steps] for name in ("whole", "torn")]
+    assert files[0] == files[1]
+
+
+def test_a_run_that_is_to_keep_other_steps_begins_again(run, replay, whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, keep=[EVERY], replay=Interrupting(replay, 14))
+    assert kept_file(tmp_path, EVERY).is_file()
+    learned = run(tmp_path, keep=[EVERY + 1])
+    assert not kept_file(tmp_path, EVERY).is_file()
+    assert same(learned, whole[0]) and list(learned.kept) == [EVERY + 1]
+
+
+def test_a_run_starts_from_the_weights_it_is_given(run, whole, tmp_path):
+    config = replace(CONFIG, steps=1, learning_rate=0.0)
+    assert same(run(tmp_path, config=config, start=whole[0].weights), whole[0])
+
+
+def test_the_learning_rate_rises_then_falls():
+    config = LearnConfig(steps=110, warmup_steps=10, learning_rate=1.0, final_rate=0.2)
+    rates = [learning_rate(config, step) for step in range(111)]
+    assert rates[:11] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0])
+    assert rates[60] == pytest.approx(0.6) and rates[110] == pytest.approx(0.2)
+    assert learning_rate(replace(config, warmup_steps=0), 0) == 1.0
+
+
+class Torn:
+    """A future as an interrupt leaves it that comes while its lock changes hands."""
+
+    def __init__(self, cause):
+        self.cause = cause
+
+    def result(self):
+        try:
+            raise self.cause
+        except BaseException:
+            raise RuntimeError("cannot release un-acquired lock")  # noqa: B904
+
+
+def test_an_interrupt_of_a_lock_is_an_interrupt():
+    with pytest.raises(KeyboardInterrupt):
+        result_of(Torn(KeyboardInterrupt()))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(RuntimeError):
+        result_of(Torn(ValueError()))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,75 @@
+"""A recording in a bucket or behind a web address is injected like a file, and recorded without secrets."""
+
+import http.server
+from functools import partial
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from pacloop.datasets import DatasetError
+from pacloop.loop.injection.fetch import fetched, without_secrets
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server on loopback that shows a folder."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_path_is_itself(tmp_path):
+    with fetched(str(tmp_path)) as path:
+        assert path == tmp_path
+
+
+def test_a_file_behind_a_web_address(web, tmp_path):
+    np.savez(tmp_path / "demo.npz", a=np.arange(3))
+    with fetched(f"{web}/demo.npz?signature=secret") as path:
+        assert path.name == "demo.npz"
+        assert path.read_bytes() == (tmp_path / "demo.npz").read_bytes()
+    assert not path.exists()
+    with (
+        pytest.raises(DatasetError, match=r"nothing\.npz cannot be read: the server says 404"),
+        fetched(f"{web}/nothing.npz"),
+    ):
+        pass
+
+
+def test_a_file_and_a_folder_in_a_bucket(s3):
+    from pacloop.datasets.objects import Bucket
+
+    bucket = Bucket("s3://robots")
+    for name in ("a.npz", "deep/b.npz"):
+        bucket.create(f"recordings/monday/{name}", name.encode())
+    with fetched("s3://robots/recordings/monday") as path:
+        found = {str(p.relative_to(path)): p.read_text() for p in path.rglob("*.npz")}
+    assert found == {"a.npz": "a.npz", "deep/b.npz": "deep/b.npz"}
+    with fetched("s3://robots/recordings/monday/a.npz") as path:
+        assert (path.name, path.read_text()) == ("a.npz", "a.npz")
+    with pytest.raises(DatasetError, match="there is no such object"), fetched("s3://robots/nothing"):
+        pass
+
+
+def test_what_cannot_be_fetched_is_one_sentence():
+    for url, says in (
+        ("ftp://host/x", "a URL begins with s3, gs, az, http or https"),
+        ("http://127.0.0.1:9/x.npz", "cannot be read: .*refused"),
+    ):
+        with pytest.raises(DatasetError, match=says), fetched(url):
+            pass
+
+
+def test_the_record_keeps_no_secret():
+    url = "https://anna:pass@host:8443/a/b.npz?X-Signature=1#x"
+    assert without_secrets(url) == "https://host:8443/a/b.npz"

@@ -1,0 +1,96 @@
+"""The table and the curve: each policy by its best unselected sample."""
+
+import pytest
+
+from pacloop.loop.injection.demonstrations import add_demonstrations
+from pacloop.loop.progress import silent
+from pacloop.loop.views.curve import curve_png
+from pacloop.loop.views.rounds import rows, table
+
+
+@pytest.fixture
+def played(space, tally, verdict):
+    add_demonstrations(
+        space.folder, task="pacloop/stack", episodes=4, seed=0, clean=True, bare=False, progress=silent
+    )
+    space.write_outcome(0, "baseline", tally(2, 10, policy="r000-bc"))
+    space.write_outcome(0, "learn", {"policy": "r000-pac", "seconds": 7.0})
+    space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 6, "seconds": 1.0})
+    space.write_outcome(1, "collect", tally(15, 30, champion="r000-pac"))
+    space.write_outcome(1, "gate", verdict("promoted", "r001-pac", 16, 20))
+    space.write_outcome(2, "collect", tally(21, 30, champion="r001-pac"))
+    space.write_outcome(2, "gate", verdict("rejected", "r002-pac", 4, 20))
+    return space
+
+
+def test_rows_in_order(played):
+    found = [(row.name, row.n, round(row.rate, 3), row.verdict) for row in rows(played)]
+    assert found == [
+        ("demonstrations", 4, 1.0, ""),
+        ("BC", 10, 0.2, ""),
+        ("PAC on the demonstrations", 30, 0.5, ""),
+        ("round 1", 30, 0.7, "promoted"),  # its next collection, not the 80 % that promoted it
+        ("round 2", 20, 0.2, "rejected"),
+    ]
+
+
+def test_a_champion_is_shown_by_all_that_it_collected(played, tally, verdict):
+    played.write_outcome(3, "collect", tally(12, 30, champion="r001-pac"))
+    shown = next(row for row in rows(played) if row.name == "round 1")
+    assert (shown.n, round(shown.rate, 3)) == (60, 0.55)
+
+
+def test_episodes_add_up(played):
+    assert [row.episodes for row in rows(played)] == [4, 14, 20, 70, 120]
+
+
+@pytest.fixture
+def injected(played):
+    """Three demonstrations that came from outside when the first round had ended."""
+    began = played.store.snapshot().to_json()
+    for number in (0, 1):
+        played.write_outcome(number, "append", {"snapshot": began, "seconds": 1.0})
+    episodes = list(played.store.episodes(played.store.batches()[0]))
+    origin = {
+        "command": "inject",
+        "path": "/x/demo.hdf5",
+        "when": "2026-11-21T10:00",
+        "by": "anna",
+        "note": "",
+    }
+    played.store.append(episodes[:3], batch_id="inject-1", source="demonstration", origin=origin)
+    return played
+
+
+def test_an_injection_waits_for_the_next_round(injected):
+    found = rows(injected)
+    assert found[0].n == 4, "the demonstrations are those the run began with"
+    assert (found[-1].name, found[-1].verdict, found[-1].episodes) == ("injected demo.hdf5", "injected", 123)
+    assert found[-1].reason.endswith("; not learned from yet")
+
+
+def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
+    injected.write_outcome(2, "append", {"snapshot": injected.store.snapshot().to_json(), "seconds": 1.0})
+    found = rows(injected)
+    assert [row.name for row in found[-3:]] == ["round 1", "injected demo.hdf5", "round 2"]
+    assert [row.episodes for row in found[-3:]] == [70, 73, 123]
+    assert "demonstration from /x/demo.hdf5 by anna" in found[-2].reason
+    assert found[-2].reason.endswith("learned from since round 2")
+
+
+def test_an_empty_workspace_has_no_rows(space):
+    assert rows(space) == []
+    assert table([]).count("\n") == 1
+
+
+def test_the_table_is_markdown(played):
+    lines = table(rows(played)).splitlines()
+    assert {line.count("|") for line in lines} == {8}
+    assert "| round 1 | 70.0% |" in lines[5]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_the_curve_is_a_small_png(played, count):
+    png = curve_png(rows(played)[:count], target=0.93, title="success per round")
+    assert png.startswith(b"\x89PNG")
+    assert len(png) < 100_000

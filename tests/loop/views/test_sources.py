@@ -1,0 +1,32 @@
+"""The dataset by source."""
+
+from dataclasses import replace
+
+import pytest
+
+from pacloop.loop.injection.demonstrations import add_demonstrations
+from pacloop.loop.progress import silent
+from pacloop.loop.views.sources import by_source, sources_table
+
+
+@pytest.fixture
+def batch(space):
+    return add_demonstrations(
+        space.folder, task="pacloop/stack", episodes=2, seed=0, clean=True, bare=False, progress=silent
+    )
+
+
+def test_each_source_adds_up_its_batches(batch):
+    collected = replace(batch, id="c", source="collection", score_sum=1.0)
+    found = by_source([collected, batch, replace(collected, id="d")])
+    assert [(s.source, s.batches, s.episodes, s.rate) for s in found] == [
+        ("demonstration", 1, 2, 1.0),
+        ("collection", 2, 4, 0.5),
+    ]
+    assert found[1].steps == 2 * batch.steps
+    assert "| collection | 2 | 4 |" in sources_table([batch, collected, replace(collected, id="d")])
+
+
+def test_nothing_is_a_table_without_rows():
+    assert by_source([]) == []
+    assert sources_table([]).count("\n") == 1

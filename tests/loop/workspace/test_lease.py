@@ -1,0 +1,70 @@
+"""The lease: one holder, named to all others, gone with its process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pacloop.loop.errors import LoopError
+from pacloop.loop.workspace.lease import current_holder, lease
+
+HOLD = """
+import sys
+from pathlib import Path
+from pacloop.loop.workspace.lease import lease
+with lease(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that holds the folder."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_holder_is_refused_and_told_whom_to_wait_for(tmp_path, other):
+    with (
+        pytest.raises(LoopError, match=f"{tmp_path} is in use by process {other.pid} on .*, since"),
+        lease(tmp_path),
+    ):
+        pass
+    assert current_holder(tmp_path).startswith(f"process {other.pid} on ")
+
+
+def test_kill_minus_nine_frees_it(tmp_path, other):
+    other.kill()
+    other.wait()
+    assert current_holder(tmp_path) is None
+    with lease(tmp_path):
+        assert current_holder(tmp_path).startswith(f"process {os.getpid()} on ")
+
+
+def test_an_orderly_end_frees_it(tmp_path, other):
+    other.communicate("\n")
+    with lease(tmp_path):
+        pass
+    assert current_holder(tmp_path) is None
+
+
+def test_it_cannot_be_taken_twice_but_again_even_after_an_error(tmp_path):
+    with lease(tmp_path), pytest.raises(LoopError, match=f"process {os.getpid()}"), lease(tmp_path):
+        pass
+    with pytest.raises(KeyError), lease(tmp_path):
+        raise KeyError
+    with lease(tmp_path):
+        pass
+
+
+def test_a_holder_that_has_not_written_yet_is_another_process(tmp_path):
+    assert current_holder(tmp_path) is None
+    with lease(tmp_path):
+        (tmp_path / "lease.json").write_text("")
+        with pytest.raises(LoopError, match="in use by another process"), lease(tmp_path):
+            pass
