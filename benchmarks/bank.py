@@ -21,7 +21,8 @@ from pacloop.actors.rollout.rollout import rollout  # pyright: ignore[reportMiss
 from pacloop.datasets.files import write_json_atomically  # pyright: ignore[reportMissingImports]
 from pacloop.learner.checkpoint import build_policy, read_record  # pyright: ignore[reportMissingImports]
 from pacloop.learner.policy import Acting  # pyright: ignore[reportMissingImports]
-from pacloop.loop.stages.entrants import ways  # pyright: ignore[reportMissingImports]
+from pacloop.loop.stages.race import ways  # pyright: ignore[reportMissingImports]
+from pacloop.loop.workspace.records import Learned  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
 BANK = Path(__file__).parent / "results" / "bank.json"
@@ -66,15 +67,14 @@ def collections(space: Workspace) -> dict[str, np.ndarray]:
 
 
 def candidates(space: Workspace) -> list[tuple[str, Acting]]:
-    """What each round's learner kept, in each way of acting of its race and with draws that ask no critic."""
+    """Each round's policy, in each way of acting of its race and with draws that ask no critic."""
     found = []
     for number in space.rounds():
-        learned = space.outcome(number, "learn") if number else None
+        learned = space.record(Learned, number) if number else None
         if learned:
-            own = read_record(space.policy_folder(learned["policy"])).acting
+            own = read_record(space.policy_folder(learned.policy)).acting
             tried = dict.fromkeys([replace(own, mode="sample", actions=1), *ways(space, own)])
-            kept = [learned["policy"], *(each["policy"] for each in learned.get("checkpoints", ()))]
-            found += [(policy, way) for policy in kept for way in tried]
+            found += [(learned.policy, way) for way in tried]
     return found
 
 

@@ -1,5 +1,6 @@
 """What a PAC network and a learner run are made of; plain values that go to JSON and back."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -93,3 +94,8 @@ def to_json(config: PacConfig | LearnConfig) -> dict[str, Any]:
 def pac_config(data: dict[str, Any]) -> PacConfig:
     """Read a `PacConfig` back from JSON; unknown keys raise TypeError."""
     return PacConfig(**{**data, "scales": tuple(data["scales"])})
+
+
+def in_short(figures: Mapping[str, float]) -> str:
+    """The latest figures of a run, e.g. `loss 1.23, q 0.4, steps per sec 41`."""
+    return ", ".join(f"{name.replace('_', ' ')} {figures[name]:.3g}" for name in SHOWN if name in figures)

@@ -7,7 +7,7 @@ import errno
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,9 @@ from .inject import inject
 from .policies import policies
 from .report import report
 from .serve import serve
+
+if TYPE_CHECKING:
+    from ...loop.workspace.records import Measured
 
 app = typer.Typer(
     name="pacloop",
@@ -98,9 +101,7 @@ def demonstrate(
 @app.command()
 def improve(
     workspace: WorkspaceOption = HERE,
-    rounds: Annotated[
-        int | None, typer.Option(min=0, help="Rounds that the workspace may have in the end.")
-    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=0, help="Most rounds that this run adds.")] = None,
     until: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Success to reach.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Start no round after so long.")] = None,
     approve: Approve = None,
@@ -171,28 +172,21 @@ def evaluate(
     from ..terminal import progress_bars
 
     with progress_bars() as progress, session(workspace, progress) as ours:
-        if against is not None:
-            outcome = compare(
-                ours.space,
-                ours.pool,
-                progress,
-                policy=policy,
-                against=against,
-                episodes=episodes,
-                paired=paired,
-            )
-        else:
-            outcome = measure(ours.space, ours.pool, progress, policy=policy, episodes=episodes or EPISODES)
-    if against is not None:
-        _print_json(outcome) if as_json else print(compared(outcome))
-        raise SystemExit(0 if outcome["decision"] == "better" else 1)
-    if as_json:
-        _print_json(outcome)
-        return
-    low, high = outcome["interval"]
-    print(
-        f"{outcome['policy']}: {outcome['rate']:.1%} of {outcome['episodes']} (95 %: {low:.1%} to {high:.1%})"
-    )
+        if against is None:
+            measured = measure(ours.space, ours.pool, progress, policy=policy, episodes=episodes or EPISODES)
+            _print_measured(measured, as_json)
+            return
+        comparison = compare(
+            ours.space,
+            ours.pool,
+            progress,
+            policy=policy,
+            against=against,
+            episodes=episodes,
+            paired=paired,
+        )
+    _print_json(comparison.model_dump()) if as_json else print(compared(comparison))
+    raise SystemExit(0 if comparison.decision == "better" else 1)
 
 
 @app.command()
@@ -258,18 +252,20 @@ def main() -> None:
 
 
 def _stage(workspace: str, name: str) -> None:
-    from ...loop.stages import stages
-    from ...loop.stages.round import learn_candidate, next_round
+    from ...loop.stages.append import append
+    from ...loop.stages.collect import collect
+    from ...loop.stages.improve import next_round
+    from ...loop.stages.round import learn_candidate
     from ..runs.rounds import session
     from ..terminal import progress_bars
 
     with progress_bars() as progress, session(workspace, progress) as ours:
         number = next_round(ours.space)
-        stage = {"collect": stages.collect, "learn": learn_candidate}[name]
+        stage = {"collect": collect, "learn": learn_candidate}[name]
         outcome = stage(ours.space, number, ours.pool, progress)
         if name == "collect":
-            stages.append(ours.space, number, ours.pool, progress)
-    shown = {k: v for k, v in outcome.items() if isinstance(v, int | float | str)}
+            append(ours.space, number, progress)
+    shown = {k: v for k, v in outcome.model_dump().items() if isinstance(v, int | float | str)}
     print(f"round {number}, {name}: " + ", ".join(f"{k} {v}" for k, v in shown.items()))
 
 
@@ -277,6 +273,15 @@ def _open(workspace: str) -> Any:
     from ...loop.workspace.workspace import Workspace
 
     return Workspace.open(workspace)
+
+
+def _print_measured(measured: "Measured", as_json: bool) -> None:
+    if as_json:
+        _print_json(measured.model_dump())
+        return
+    low, high = measured.interval
+    rate = f"{measured.rate:.1%} of {measured.episodes}"
+    print(f"{measured.policy}: {rate} (95 %: {low:.1%} to {high:.1%})")
 
 
 def _print_json(data: Any) -> None:

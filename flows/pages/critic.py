@@ -1,34 +1,14 @@
-"""What a round's page in Prefect shows of the Q screen, as markdown."""
+"""What a round's page in Prefect shows of the candidate's critic, as markdown."""
 
-from typing import Any
-
-from ...loop.gate.critic import sentence
-from ...loop.stages.entrants import label
-from ...loop.views.critic import screen_png
+from ...loop.views.critic import critic_png
+from ...loop.workspace.verdict import CriticFigures
 from .markdown import picture
 
 
-def screen_page(screened: dict[str, Any]) -> str:
-    """A heading, the screen in one sentence, what it was trusted with, the picture and all it was asked of.
-
-    `screened` is the `screen` of a round's verdict, or the outcome of its stage `screen`.
-    """
-    parts = ["## What the critics think", f"{sentence(screened).capitalize()}."]
-    if screened["ways"]:
-        parts += [
-            picture(screen_png(screened), "the Q screen"),
-            "\n".join(
-                [
-                    "| way of acting | Q, champion's critic | Q, its own critic |",
-                    "|---|---|---|",
-                    *(f"| {label(way)} | {way['q']:.4f} | {way['own_q']:.4f} |" for way in screened["ways"]),
-                ]
-            ),
-        ]
-    for what, earned in screened["trust"].items():
-        trusted = "trusted" if earned["earned"] else "not trusted"
-        parts.append(
-            f"Its {what} is {trusted}: evidence {earned['evidence']:.2f} of {earned['limit']:.2f} "
-            f"from {earned['rounds']} earlier rounds."
-        )
-    return "\n\n".join(parts)
+def critic_section(figures: CriticFigures | None, own: CriticFigures | None) -> str:
+    """A heading, the figures on episodes kept out of learning in a sentence, and the picture of both."""
+    title = "## What the critic is worth"
+    if figures is None:
+        return f"{title}\n\nNo episodes are kept out of learning yet."
+    drawn = picture(critic_png(figures, own), "discrimination and calibration of the critic")
+    return "\n\n".join([title, f"{figures.sentence().capitalize()}.", drawn])

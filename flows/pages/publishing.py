@@ -14,7 +14,9 @@ from prefect.context import SyncClientContext
 from prefect.runtime import flow_run
 
 from ...loop.views.film import filming
-from ...loop.workspace.workspace import Outcome, Workspace
+from ...loop.workspace.records import Reached
+from ...loop.workspace.verdict import Verdict
+from ...loop.workspace.workspace import Workspace
 from ..server.start import ui_address
 from .round import Links, episodes_to_show, round_page
 from .success import success_page
@@ -39,7 +41,7 @@ def key_of(space: Workspace) -> str:
     return f"{KEY}-{name}" if name else KEY
 
 
-def publish_round(space: Workspace, number: int, verdict: Outcome) -> None:
+def publish_round(space: Workspace, number: int, verdict: Verdict | Reached) -> None:
     """Leave the artifact `round-report`; each round's is in the key's history, under its run's name."""
     with (
         _shown_only(),

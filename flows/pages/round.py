@@ -1,22 +1,25 @@
 """What a round's run shows in Prefect: its verdict, stages, training and a filmstrip, as markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...loop.stages.entrants import label
+from ...loop.episodes.sample import of_stage
 from ...loop.views.curve import png
 from ...loop.views.film import STRIP_FRAMES, Films, choose
 from ...loop.views.lineage import policy_lineage
 from ...loop.views.panels import training
-from ...loop.views.rounds import committed, of_stage
+from ...loop.views.rounds import committed
 from ...loop.views.training import read_training
+from ...loop.workspace.records import Appended, Collected, Learned, Raced, Reached
+from ...loop.workspace.verdict import CriticChecked, Verdict
+from .critic import critic_section
 from .markdown import fitted, picture
 from .success import arms_table
 
 if TYPE_CHECKING:
     from ...datasets import Batch
-    from ...loop.workspace.workspace import Outcome, Workspace
+    from ...loop.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,18 @@ def episodes_to_show(space: "Workspace", number: int) -> list[str]:
     return []
 
 
-def round_page(space: "Workspace", number: int, verdict: "Outcome", films: Films, links: Links) -> str:
+def round_page(
+    space: "Workspace", number: int, verdict: "Verdict | Reached", films: Films, links: Links
+) -> str:
     """The page of a round that has ended."""
     parts = [
-        f"# Round {number}: {verdict['decision']}",
-        verdict["reason"],
-        f"**{verdict['alarm']}**" if verdict.get("alarm") else "",
+        f"# Round {number}: {verdict.decision}",
+        verdict.reason,
+        f"**{alarm}**" if (alarm := getattr(verdict, "alarm", None)) else "",
         _arms(verdict),
         "## Stages",
         _stages(space, number, links),
-        _screen(space, number),
+        _critic(space, number),
         _training(space, number),
         "## Two successes and two failures",
         *strips(films),
@@ -62,58 +67,52 @@ def round_page(space: "Workspace", number: int, verdict: "Outcome", films: Films
     return fitted(parts)
 
 
-def _arms(verdict: "Outcome") -> str:
-    if "candidate_n" not in verdict:
+def _arms(verdict: Verdict | Reached) -> str:
+    if isinstance(verdict, Reached):
         return ""
-    said = (
-        f"Evidence {verdict['evidence']:.2f}, needed {verdict['boundary']:.2f}; chance of a wrong promotion "
-        f"in this round at most {verdict['level']:.2%}; {verdict['episodes_saved']} episodes saved."
+    figures = (
+        f"Evidence {verdict.evidence:.2f}, needed {verdict.boundary:.2f}; chance of a wrong promotion "
+        f"in this round at most {verdict.level:.2%}; {verdict.episodes_saved} episodes saved."
     )
-    return arms_table(verdict) + "\n\n" + said
+    return arms_table(verdict) + "\n\n" + figures
 
 
 def _stages(space: "Workspace", number: int, links: Links) -> str:
     lines = ["| stage | seconds | |", "|---|---|---|"]
-    told = {
-        "collect": lambda o: (
-            f"{o['episodes']} episodes of {_policy(space, o['champion'], links)}: success {o['rate']:.1%}"
-        ),
-        "append": lambda o: (
-            f"snapshot `{o['snapshot_id'][:12]}`: {o['episodes']} episodes "
-            f"in {len(o['snapshot']['batches'])} batches, {o['rows']} rows, {o['excluded']} episodes excluded"
-        ),
-        "learn": lambda o: (
-            f"`{o['policy']}` from {_policy(space, o['parent'], links)}: {o['steps']} gradient steps"
-            f"{_kept(o)}"
-        ),
-        "race": lambda o: f"{_tried(o)}; the candidate is `{o['policy']}`",
-        "gate": lambda o: f"{o['candidate_n']} episodes of `{o['candidate']}`: {o['decision']}",
-    }
-    for stage, tell in told.items():
-        if outcome := space.outcome(number, stage):
-            lines.append(f"| {stage} | {outcome['seconds']:.0f} | {tell(outcome)} |")
+    for stage, seconds, text in _ended(space, number, links):
+        lines.append(f"| {stage} | {seconds:.0f} | {text} |")
     return "\n".join(lines)
 
 
-def _kept(outcome: "Outcome") -> str:
-    steps = [str(kept["step"]) for kept in outcome.get("checkpoints", ())]
-    return f"; kept besides: step {', '.join(steps)}" if steps else ""
+def _ended(space: "Workspace", number: int, links: Links) -> Iterator[tuple[str, float, str]]:
+    """Name, seconds and result of each stage that has ended."""
+    if o := space.record(Collected, number):
+        who = _policy(space, o.champion, links)
+        yield "collect", o.seconds, f"{o.episodes} episodes of {who}: success {o.rate:.1%}"
+    if o := space.record(Appended, number):
+        data = f"{o.episodes} episodes in {len(o.snapshot['batches'])} batches, {o.rows} rows"
+        text = f"snapshot `{o.snapshot_id[:12]}`: {data}, {o.excluded} episodes excluded"
+        yield "append", o.seconds, text
+    if o := space.record(Learned, number):
+        parent = _policy(space, o.parent, links)
+        yield "learn", o.seconds, f"`{o.policy}` from {parent}: {o.steps} gradient steps"
+    if o := space.record(Raced, number):
+        yield "race", o.seconds, f"{_tried(o)}; the candidate is `{o.policy}`"
+    if o := space.record(Verdict, number):
+        yield "gate", o.seconds, f"{o.candidate_n} episodes of `{o.candidate}`: {o.decision}"
 
 
-def _tried(outcome: "Outcome") -> str:
-    rates = [f"{t['successes'] / t['episodes']:.0%}" if t["episodes"] else "failed" for t in outcome["tried"]]
-    tried = [f"{label(t)} {rate}" for t, rate in zip(outcome["tried"], rates)]
+def _tried(raced: "Raced") -> str:
+    tried = [f"{way.way} {way.rate:.0%}" if way.episodes else f"{way.way} failed" for way in raced.tried]
     return ", ".join(tried) or "nothing to try"
 
 
-def _screen(space: "Workspace", number: int) -> str:
-    verdict = space.outcome(number, "gate") or {}
-    screened = verdict.get("screen") or space.outcome(number, "screen")
-    if screened is None:
+def _critic(space: "Workspace", number: int) -> str:
+    checked = space.record(CriticChecked, number)
+    if checked is None:
         return ""
-    from .critic import screen_page
-
-    return screen_page(screened)
+    verdict = space.record(Verdict, number)
+    return critic_section(checked.figures, verdict.own_critic if verdict else None)
 
 
 def _training(space: "Workspace", number: int) -> str:

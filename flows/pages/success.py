@@ -12,7 +12,9 @@ from .markdown import fitted, picture
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
     from ...loop.injection.outcome import Injected
-    from ...loop.workspace.workspace import Outcome, Workspace
+    from ...loop.workspace.records import Measured
+    from ...loop.workspace.verdict import Comparison, Verdict
+    from ...loop.workspace.workspace import Workspace
 
 REASONS = 50
 """Verdicts whose reasons a page lists."""
@@ -70,14 +72,14 @@ def success_page(space: "Workspace") -> str:
     )
 
 
-def evaluation_page(space: "Workspace", outcome: "Outcome") -> str:
+def evaluation_page(space: "Workspace", outcome: "Measured") -> str:
     """The result, and the rounds so far to compare it with."""
-    low, high = outcome["interval"]
+    low, high = outcome.interval
     champion = space.registry.champion()
     return "\n\n".join(
         [
-            f"# {outcome['policy']}: {outcome['rate']:.1%} of {outcome['episodes']}",
-            f"95 % interval: {low:.1%} to {high:.1%}. {outcome['steps']} steps, {outcome['seconds']:.0f} s. "
+            f"# {outcome.policy}: {outcome.rate:.1%} of {outcome.episodes}",
+            f"95 % interval: {low:.1%} to {high:.1%}. {outcome.steps} steps, {outcome.seconds:.0f} s. "
             f"The champion is `{champion}`.",
             "## The rounds so far",
             table(rows(space)),
@@ -85,10 +87,10 @@ def evaluation_page(space: "Workspace", outcome: "Outcome") -> str:
     )
 
 
-def comparison_page(space: "Workspace", outcome: "Outcome") -> str:
+def comparison_page(space: "Workspace", outcome: "Comparison") -> str:
     """What a comparison by hand found, both arms, and the rounds so far."""
     parts = [
-        f"# {outcome['policy']} against {outcome['against']}: {outcome['decision']}",
+        f"# {outcome.policy} against {outcome.against}: {outcome.decision}",
         *(_cell(line) for line in compared(outcome).splitlines()),
         arms_table(outcome, ("against", "policy")),
         "## The rounds so far",
@@ -97,13 +99,15 @@ def comparison_page(space: "Workspace", outcome: "Outcome") -> str:
     return "\n\n".join(parts)
 
 
-def arms_table(verdict: "Outcome", names: tuple[str, str] = ("champion", "candidate")) -> str:
+def arms_table(verdict: "Verdict", names: tuple[str, str] = ("champion", "candidate")) -> str:
     """Both arms of a comparison under these names: policy, success, interval, episodes."""
     lines = ["| | policy | success | 95 % interval | episodes |", "|---|---|---|---|---|"]
-    for arm, name in zip(("champion", "candidate"), names):
-        n, (low, high) = verdict[f"{arm}_n"], verdict[f"{arm}_interval"]
-        rate = verdict[f"{arm}_successes"] / max(n, 1)
-        lines.append(f"| {name} | `{verdict[arm]}` | {rate:.1%} | {low:.0%} to {high:.0%} | {n} |")
+    rows = (
+        (verdict.champion, verdict.champion_rate, verdict.champion_interval, verdict.champion_n),
+        (verdict.candidate, verdict.candidate_rate, verdict.candidate_interval, verdict.candidate_n),
+    )
+    for name, (policy, rate, (low, high), n) in zip(names, rows):
+        lines.append(f"| {name} | `{policy}` | {rate:.1%} | {low:.0%} to {high:.0%} | {n} |")
     return "\n".join(lines)
 
 

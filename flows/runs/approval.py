@@ -19,30 +19,26 @@ from pydantic import Field, ValidationError
 
 from ...datasets.errors import PacloopError
 from ...loop.errors import Withdrawn
-from ...loop.stages.approval import Answer, Look, Question
+from ...loop.stages.approval import Look, Question, make_answer
 from ...loop.views.curve import success_png
 from ...loop.views.film import film
 from ...loop.views.rounds import rows
+from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
 from ..cli.dataset import user
 from ..pages.markdown import fitted, picture
 from ..pages.round import episodes_to_show, strips
-
-MORE_EPISODES = 200
-"""What the form offers where more episodes are wanted."""
+from ..pages.success import arms_table
 
 
 class Word(RunInput):
     """Whether the candidate becomes the champion."""
 
-    decision: Literal["approve", "reject", "more episodes"] = Field(
-        description="Put the candidate in force, keep the champion, or see more episodes first."
+    decision: Literal["approve", "reject"] = Field(
+        description="Put the candidate in force, or keep the champion."
     )
     reason: str = Field(min_length=1, description="Why; it is kept on record.")
     who: str = Field(default="", description="Your name; it is kept on record.")
-    episodes: int = Field(
-        default=MORE_EPISODES, ge=1, le=5000, description="How many, where you ask for more episodes."
-    )
 
 
 @contextmanager
@@ -98,11 +94,11 @@ class _Form:
             word = Word.load(self._keyset, self._run)
         except ValidationError:
             return None
-        return Answer(word.decision, word.who or user(), word.reason, word.episodes)  # pyright: ignore[reportAttributeAccessIssue]
+        return make_answer(word.decision, by=word.who or user(), reason=word.reason)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _ask(self, client: SyncPrefectClient) -> None:
         self._times += 1
-        state = Paused(pause_key=f"approval-{self._asked.number}-{self._times}", message="waits for approval")
+        state = Paused(pause_key=f"approval-{self._times}", message="waits for approval")
         keyset = keyset_from_paused_state(state)
         state.state_details.run_input_keyset = {**keyset}  # pyright: ignore[reportAttributeAccessIssue]
         Word.with_initial_data(description=self._page).save(keyset, self._run)
@@ -113,30 +109,15 @@ class _Form:
 def approval_page(space: Workspace, asked: Question) -> str:
     """The figures, the curve, a filmstrip, and both ways to answer, as markdown."""
     judged = asked.judged
-    measured = [
-        _line(name, judged[f"{arm}_successes"], judged[f"{arm}_n"], judged[f"{arm}_interval"])
-        for arm, name in (
-            ("champion", f"champion `{judged['champion']}`"),
-            ("candidate", f"candidate `{judged['candidate']}`"),
-        )
-    ]
-    measured += [
-        _line("candidate, more episodes", more["rate"] * more["episodes"], more["episodes"], more["interval"])
-        for more in judged["more"]
-    ]
     lines = [
         f"## Promote `{asked.candidate}`?",
-        f"Round {asked.round}: {judged['reason']}.",
-        "\n".join(["| | success | 95 % interval | n |", "|---|---|---|---|", *measured]),
-        f"If it were no better, the test would have said so with at least {1 - judged['level']:.1%} chance.",
-        f"ALARM: {judged['alarm']}" if judged.get("alarm") else "",
+        f"Round {asked.round}: {judged.reason}.",
+        arms_table(judged),
+        f"If it were no better, the test would have said so with at least {1 - judged.level:.1%} chance.",
+        f"ALARM: {judged.alarm}" if judged.alarm else "",
         picture(success_png(space, rows(space)), "success per round"),
         *strips(film(space, episodes_to_show(space, asked.round))),
         f"Unanswered for {space.config.gate.approve_hours:g} hours, the champion stays. In a terminal: "
         f"`pacloop approve` or `pacloop reject`, with `--workspace {space.address} --reason ...`",
     ]
     return fitted(lines)
-
-
-def _line(name: str, successes: float, n: int, interval: tuple[float, float]) -> str:
-    return f"| {name} | {successes / n:.1%} | {interval[0]:.0%} to {interval[1]:.0%} | {n} |"

@@ -21,7 +21,6 @@ from ...loop.errors import InUse
 from ...loop.injection.fetch import fetched, recorded_url
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
-from ...loop.stages.round import next_round
 from ...loop.workspace.config import Gate, Improve
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
@@ -55,10 +54,9 @@ def improve_flow(
     """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
 
     def work() -> tuple[str, str]:
-        total = next_round(Workspace.open(workspace)) - 1 + rounds
         with progress_bars() as progress:
             ended = improve_with_prefect(
-                workspace, progress, rounds=total, until=until, minutes=minutes, approve=approve
+                workspace, progress, rounds=rounds, until=until, minutes=minutes, approve=approve
             )
         reached = "reached" if ended.good else "not reached"
         return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
@@ -124,12 +122,12 @@ def evaluate_flow(
                     paired=paired,
                 )
                 _leave("evaluation", comparison_page(ours.space, outcome))
-                said = f"{outcome['policy']} against {against} - {outcome['decision']}"
+                said = f"{outcome.policy} against {against} - {outcome.decision}"
                 return f"evaluate {said}", compared(outcome)
             outcome = measure(ours.space, ours.pool, progress, policy=policy or None, episodes=episodes)
             _leave("evaluation", evaluation_page(ours.space, outcome))
-        result = f"success {outcome['rate']:.0%} of {outcome['episodes']}"
-        return f"evaluate {outcome['policy']} - {result}", f"{outcome['policy']}: {result}"
+        result = f"success {outcome.rate:.0%} of {outcome.episodes}"
+        return f"evaluate {outcome.policy} - {result}", f"{outcome.policy}: {result}"
 
     return _ended(work)
 

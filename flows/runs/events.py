@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from ...loop.injection.inject import Request
     from ...loop.injection.outcome import Injected
     from ...loop.stages.approval import Question
-    from ...loop.workspace.workspace import Outcome, Workspace
+    from ...loop.workspace.records import Reached
+    from ...loop.workspace.verdict import Verdict
+    from ...loop.workspace.workspace import Workspace
 
 EVENTS = (
     "promoted",
@@ -35,19 +37,20 @@ MOST_BATCHES = 50
 """Batches that one event names; Prefect relates at most 100 resources to it."""
 
 
-def tell_verdict(space: "Workspace", number: int, verdict: "Outcome") -> None:
+def tell_verdict(space: "Workspace", number: int, verdict: "Verdict | Reached") -> None:
     """Tell how a round ended, and the champion's alarm where there is one."""
-    figures = {k: v for k, v in verdict.items() if k != "alarm"} | {"round": number}
-    policies = {role: verdict[role] for role in ("champion", "candidate") if role in verdict}
-    tell(space, verdict["decision"], figures, policies=policies)
-    if alarm := verdict.get("alarm"):
+    figures: dict[str, Any] = verdict.model_dump(exclude={"alarm", "version"}) | {"round": number}
+    policies = {role: figures[role] for role in ("champion", "candidate") if role in figures}
+    tell(space, verdict.decision, figures, policies=policies)
+    if alarm := getattr(verdict, "alarm", None):
         tell(space, "alarm", {"round": number, "alarm": alarm}, policies=policies)
 
 
 def tell_question(space: "Workspace", asked: "Question") -> None:
     """Tell that a promotion waits for a person."""
-    figures = asked.judged | {"round": asked.round, "asked": asked.number}
-    tell(space, "waits", figures, policies={role: asked.judged[role] for role in ("champion", "candidate")})
+    judged = asked.judged
+    policies = {"champion": judged.champion, "candidate": judged.candidate}
+    tell(space, "waits", judged.model_dump(exclude={"version"}) | {"round": asked.round}, policies=policies)
 
 
 def tell_injection(space: "Workspace", outcome: "Injected", request: "Request") -> None:

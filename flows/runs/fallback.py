@@ -6,7 +6,7 @@ from typing import Any
 
 from httpx import HTTPStatusError, TransportError
 
-from ...loop.workspace.workspace import Outcome, Place
+from ...loop.workspace.workspace import Place
 from ..server.start import answers, configured
 from .rounds import close_dead_runs
 
@@ -17,15 +17,13 @@ UNREACHED = "Failed to reach API"
 """What Prefect's client says, as a RuntimeError, where its first request finds nobody."""
 
 
-def shown(
-    place: Place, flow: Callable[..., Outcome], plain: Callable[..., Outcome]
-) -> Callable[..., Outcome]:
+def shown(place: Place, flow: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
     """Play `flow`, and play it again where Prefect's API was away meanwhile; `plain` where it stays away.
 
     To play again costs no work: each stage finds what it has finished. The run that the API lost is closed.
     """
 
-    def play(*asked: Any) -> Outcome:
+    def play(*asked: Any) -> Any:
         while True:
             try:
                 return flow(*asked)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ...loop.progress import Progress
-from ...loop.stages.round import improve
+from ...loop.stages.improve import Player, improve
 from ...loop.workspace.workspace import Place, Workspace
 
 
@@ -39,16 +39,11 @@ def improve_with_prefect(
     with session(place, progress, until=until, approve=approve) as ours:
         settings, workspace = ours.space.config.improve, ours.space.address
         close_dead_runs(place)
-        done = improve(
-            ours.space,
-            ours.pool,
-            progress,
-            rounds=settings.rounds if rounds is None else rounds,
-            minutes=settings.minutes if minutes is None else minutes,
-            play_start=shown(
+        player = Player(
+            start=shown(
                 place, partial(start_flow, workspace), lambda: run_start(ours.space, ours.pool, progress)
             ),
-            play_round=shown(
+            round=shown(
                 place,
                 partial(play_round, workspace),
                 lambda number: run_round(ours.space, number, ours.pool, progress),
@@ -59,18 +54,24 @@ def improve_with_prefect(
                 lambda number, policy: run_final(ours.space, number, policy, ours.pool, progress),
             ),
         )
+        done = improve(
+            ours.space,
+            player,
+            rounds=settings.rounds if rounds is None else rounds,
+            minutes=settings.minutes if minutes is None else minutes,
+        )
         curve = write_curve(ours.space)
-        low, high = done.final["interval"]
+        low, high = done.final.interval
         lines = [
             f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {done.why}",
-            f"champion {done.champion}: {done.final['rate']:.1%} of {done.final['episodes']} fresh episodes "
+            f"champion {done.champion}: {done.final.rate:.1%} of {done.final.episodes} fresh episodes "
             f"(95 %: {low:.1%} to {high:.1%}), target {settings.until:.0%}: "
             + ("reached" if done.good else "NOT reached"),
             f"workspace {ours.space.place}   dataset {ours.space.dataset}   "
             f"champion's weights {ours.space.policy_place(done.champion)}   curve {curve}",
             "the rounds in Prefect's UI: " + ui_hint(),
         ]
-        return Ended(ours.space, "\n".join(lines), done.final["rate"], done.good)
+        return Ended(ours.space, "\n".join(lines), done.final.rate, done.good)
 
 
 def write_curve(space: Workspace) -> Path:

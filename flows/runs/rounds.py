@@ -29,7 +29,9 @@ from ...loop.stages.approval import Look, Question
 from ...loop.stages.round import run_final, run_round, run_start
 from ...loop.workspace.config import with_approval, with_target
 from ...loop.workspace.lease import hold
-from ...loop.workspace.workspace import Outcome, Place, Workspace, address_of
+from ...loop.workspace.records import Measured, R, Raced, Reached
+from ...loop.workspace.verdict import Verdict
+from ...loop.workspace.workspace import Place, Workspace, address_of
 from ..pages.publishing import publish, publish_round
 from .approval import form
 from .events import tell_question, tell_verdict
@@ -106,17 +108,17 @@ def session(
 
 
 @flow(name="start", flow_run_name="start - demonstrations", validate_parameters=False)
-def start_flow(workspace: str) -> Outcome:
+def start_flow(workspace: str) -> Raced:
     """Round 0: learn the BC baseline and the first champion from the demonstrations."""
     with _ours(workspace) as ours:
         outcome = run_start(ours.space, ours.pool, ours.progress, _run_as_task)
-        rename(f"start - {outcome['policy']}")
+        rename(f"start - {outcome.policy}")
         publish(ours.space)
         return outcome
 
 
 @flow(name="round", flow_run_name="round {number}", validate_parameters=False)
-def round_flow(workspace: str, number: int) -> Outcome | State:
+def round_flow(workspace: str, number: int) -> Verdict | Reached | State:
     """One round: collect, append, learn, gate. The run is renamed after what the gate said."""
     with _ours(workspace) as ours:
         try:
@@ -124,7 +126,7 @@ def round_flow(workspace: str, number: int) -> Outcome | State:
         except Withdrawn as error:
             return Cancelled(message=str(error))
         rename(round_name(number, verdict))
-        get_run_logger().info("round %d: %s - %s", number, verdict["decision"], verdict["reason"])
+        get_run_logger().info("round %d: %s - %s", number, verdict.decision, verdict.reason)
         publish(ours.space)
         tell_verdict(ours.space, number, verdict)
         # Its films take seconds, in which the next round may begin.
@@ -135,7 +137,7 @@ def round_flow(workspace: str, number: int) -> Outcome | State:
         return verdict
 
 
-def play_round(workspace: str, number: int) -> Outcome:
+def play_round(workspace: str, number: int) -> Verdict | Reached:
     """`round_flow`; raises Withdrawn where somebody cancelled its run instead of answering."""
     try:
         return round_flow(workspace, number)  # pyright: ignore[reportReturnType]
@@ -144,11 +146,11 @@ def play_round(workspace: str, number: int) -> Outcome:
 
 
 @flow(name="final", flow_run_name="final - {policy}", validate_parameters=False)
-def final_flow(workspace: str, number: int, policy: str) -> Outcome:
+def final_flow(workspace: str, number: int, policy: str) -> Measured:
     """Measure a champion once on seeds that no stage has seen."""
     with _ours(workspace) as ours:
         outcome = run_final(ours.space, number, policy, ours.pool, ours.progress, _run_as_task)
-        rename(f"final - {policy} - success {outcome['rate']:.0%} of {outcome['episodes']}")
+        rename(f"final - {policy} - success {outcome.rate:.0%} of {outcome.episodes}")
         publish(ours.space)
         return outcome
 
@@ -185,12 +187,12 @@ def deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def round_name(number: int, verdict: Outcome) -> str:
+def round_name(number: int, verdict: Verdict | Reached, decision: str = "") -> str:
     """How a round's run is called once its verdict is there, e.g. `round 3 - success 61% - promoted`."""
-    if not verdict.get("candidate_n"):  # the target is reached, or the candidate was never played
-        return f"round {number} - {verdict['decision']}"
-    rate = verdict["candidate_successes"] / verdict["candidate_n"]
-    return f"round {number} - success {rate:.0%} - {verdict['decision']}"
+    decision = decision or verdict.decision
+    if isinstance(verdict, Reached) or not verdict.candidate_n:  # the candidate was never played
+        return f"round {number} - {decision}"
+    return f"round {number} - success {verdict.candidate_rate:.0%} - {decision}"
 
 
 def rename(name: str) -> None:
@@ -201,16 +203,16 @@ def rename(name: str) -> None:
 
 def _ask(space: Workspace, asked: Question) -> AbstractContextManager[Look]:
     """Ask on the round's page, and say so in its name."""
-    rename(round_name(asked.round, asked.judged | {"decision": "waits for approval"}))
+    rename(round_name(asked.round, asked.judged, "waits for approval"))
     get_run_logger().info("%s, or on this run's page: Resume", asked.sentence())
     tell_question(space, asked)
     return form(space, asked)
 
 
-def _run_as_task(name: str, stage: Callable[[], Outcome]) -> Outcome:
-    def run() -> Outcome:
+def _run_as_task(name: str, stage: Callable[[], R]) -> R:
+    def run() -> R:
         outcome = stage()
-        shown = {k: v for k, v in outcome.items() if isinstance(v, int | float | str)}
+        shown = {k: v for k, v in outcome.model_dump().items() if isinstance(v, int | float | str)}
         get_run_logger().info("%s: %s", name, shown)
         return outcome
 

@@ -6,15 +6,15 @@ all its seeds have ended, since short episodes end first and are not like long o
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...datasets import Batch
 from ...datasets.errors import DatasetError
 from ...learner.checkpoint import PolicyRecord, read_record
 from ...learner.policy import Acting
 from ..progress import Progress
-from ..statistics.wilson import wilson
-from ..workspace.workspace import Outcome, Workspace
+from ..workspace.workspace import Workspace
+from .sample import sample_of
 from .seeds import Purpose, episode_seeds
 
 if TYPE_CHECKING:
@@ -79,16 +79,15 @@ def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iter
         yield batch
 
 
-def tally(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Outcome:
-    """Play all of it, and how it went: counts, rate, interval."""
+def tally(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> dict[str, Any]:
+    """Play all of it, and how it went, as `records.Tally` has it."""
     batches = list(play(space, pool, wanted, progress))
-    successes, n = sum(b.successes for b in batches), sum(b.episodes for b in batches)
-    score_sum = sum(b.score_sum for b in batches)
+    sample = sample_of(wanted.policy, batches)
     return {
-        "episodes": n,
-        "successes": successes,
-        "rate": score_sum / n,
-        "interval": wilson(score_sum, n),
+        "episodes": sample.episodes,
+        "successes": sample.successes,
+        "rate": sample.rate,
+        "interval": sample.interval,
         "binary": all(batch.binary for batch in batches),
         "steps": sum(b.steps for b in batches),
     }

@@ -1,37 +1,43 @@
-"""The champions' samples: what each collected, as the gate counts it and as the table shows it.
+"""Which episodes count as whose: the one place.
 
-A champion's collections are fresh and unselected, so they add up to one sample. It collects again only
-where a candidate did not beat it, which is likelier after a lucky sample than after an unlucky one: what
-accumulates errs in the champion's favour, so the gate's level holds.
+A champion's *sample* is all that it collected: fresh, and chosen by nobody. It collects again only where a
+candidate did not beat it, which is likelier after a lucky sample than after an unlucky one: what accumulates
+errs in the champion's favour, so the gate's level holds.
+
+*Fresh* are besides: its arm in a gate that plays both, and evaluations; not the gate, the race and the
+comparison by hand that it won.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+
+from ...datasets import Batch
 from ..statistics.wilson import wilson
 from ..workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Sample:
-    """All collections of one champion.
+    """Episodes of one policy.
 
     Attributes:
-      champion: its id.
+      policy: its id.
       episodes: how many.
       successes: episodes with score 1.
       score_sum: sum of the scores.
     """
 
-    champion: str
+    policy: str
     episodes: int
     successes: int
     score_sum: float
 
     @property
     def rate(self) -> float:
-        """Mean score."""
-        return self.score_sum / self.episodes
+        """Mean score; 0 without episodes."""
+        return self.score_sum / max(self.episodes, 1)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -39,28 +45,68 @@ class Sample:
         return wilson(self.score_sum, self.episodes)
 
 
-def collections(space: Workspace, upto: int | None = None) -> list[dict[str, Any]]:
-    """What the collections of the rounds up to one of them ended with, in order; of all by default."""
-    numbers = [k for k in space.rounds() if k > 0 and (upto is None or k <= upto)]
-    return [outcome for k in numbers if (outcome := space.outcome(k, "collect"))]
+def sample_of(policy: str, batches: Iterable[Batch]) -> Sample:
+    """What batches of one policy add up to."""
+    own = list(batches)
+    return Sample(
+        policy, sum(b.episodes for b in own), sum(b.successes for b in own), sum(b.score_sum for b in own)
+    )
 
 
-def samples(space: Workspace, upto: int | None = None) -> dict[str, Sample]:
-    """Each champion's collections as one sample, by its id."""
-    found: dict[str, Sample] = {}
-    for outcome in collections(space, upto):
-        name, n = outcome["champion"], outcome["episodes"]
-        before = found.get(name, Sample(name, 0, 0, 0.0))
-        found[name] = Sample(
-            name,
-            before.episodes + n,
-            before.successes + outcome["successes"],
-            before.score_sum + outcome["rate"] * n,
-        )
-    return found
+def player(batch: Batch) -> str:
+    """Id of the policy that played a batch; "" where none did."""
+    return str(batch.origin.get("policy") or "")
 
 
-def champion_sample(space: Workspace, number: int, champion: str) -> tuple[int, int]:
-    """Successes and episodes of all that a champion collected up to a round."""
-    own = samples(space, number).get(champion, Sample(champion, 0, 0, 0.0))
-    return own.successes, own.episodes
+def stage_of(batch: Batch) -> str:
+    """The stage that played a batch; "" where none did."""
+    return str(batch.origin.get("stage") or "")
+
+
+def of_stage(batches: Iterable[Batch], number: int, stage: str) -> list[Batch]:
+    """Those that a stage of a round played, in their order."""
+    return [batch for batch in batches if batch.round == number and stage_of(batch) == stage]
+
+
+def collections(batches: Iterable[Batch], policy: str, upto: int | None = None) -> list[Batch]:
+    """All that a policy collected, up to a round where one is named, in the order of the ids."""
+    own = [
+        batch
+        for batch in batches
+        if batch.source == "collection"
+        and player(batch) == policy
+        and 0 < (batch.round or 0) <= (upto or batch.round or 0)
+    ]
+    return sorted(own, key=lambda batch: batch.id)
+
+
+def champion_sample(space: Workspace, number: int, champion: str) -> Sample:
+    """All that a champion collected up to a round."""
+    return sample_of(champion, collections(space.store.batches(), champion, number))
+
+
+def fresh(batches: Iterable[Batch], policy: str) -> list[list[Batch]]:
+    """A policy's fresh batches by occasion, one stage of one round each, in the order of the commits."""
+    occasions: dict[tuple[int | None, str], list[Batch]] = {}
+    for batch in batches:
+        if player(batch) == policy and _is_fresh(batch):
+            occasions.setdefault((batch.round, stage_of(batch)), []).append(batch)
+    return list(occasions.values())
+
+
+def scores(space: Workspace, batches: Sequence[Batch]) -> np.ndarray:
+    """`[episodes]`: the scores of batches; of a binary batch ones first, else in the episodes' order."""
+    return np.concatenate([np.zeros(0), *(_scores(space, batch) for batch in batches)])
+
+
+def _is_fresh(batch: Batch) -> bool:
+    stage = stage_of(batch)
+    won = stage.startswith("compare") and not stage.endswith("-against")
+    selected = stage == "gate" or stage.startswith("race") or won
+    return batch.source in ("collection", "evaluation") and not selected
+
+
+def _scores(space: Workspace, batch: Batch) -> np.ndarray:
+    if batch.binary:
+        return (np.arange(batch.episodes) < batch.successes).astype(float)
+    return np.array([row.score for row in space.store.iter_rows([batch.id])])

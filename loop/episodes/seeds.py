@@ -17,8 +17,6 @@ Purpose = Literal[
     "manual",
     "race",
     "reference",
-    "approval",
-    "checkpoint",
 ]
 
 POSITIONS, ROUNDS, RUNS = 2**24, 2**16, 2**16

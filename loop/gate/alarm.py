@@ -1,8 +1,7 @@
 """What the champion really scores, from all its fresh episodes; an alarm where that has dropped.
 
-Fresh are its collections, its arm in a gate that plays both, and evaluations; not the gate, the race and
-the comparison by hand that it won, nor what a person saw before approving it. They come in occasions, one
-stage of one round each, ordered by their commits. A drop after occasion j - 1 is bet on with the wealths of
+Which episodes are fresh says `episodes/sample.py`. They come in occasions, one stage of one round each,
+ordered by their commits. A drop after occasion j - 1 is bet on with the wealths of
 `betting.py`: for a mean t, that scores before j exceed it and scores from j on fall short of it. Wealth is
 spread over all j = 2, 3, ... with weights 1 / (j (j - 1)), which add up to 1. Where nothing changes, the sum
 at the true mean expects no growth, so it ever exceeds 1/level, in as long a reign as may be, with at most
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...datasets import Batch
+from ..episodes.sample import fresh, scores
 from ..statistics.betting import GRID, interval, log_wealth
 from ..workspace.workspace import Workspace
 
@@ -61,12 +60,12 @@ class Record:
 def champion_record(space: Workspace) -> Record | None:
     """The record of the policy in force; None where it has no fresh episodes."""
     policy = space.registry.champion()
-    occasions = fresh_scores(space, policy) if policy else []
+    occasions = [scores(space, own) for own in fresh(space.store.batches(), policy)] if policy else []
     if not policy or not occasions:
         return None
     evidence, at = drop(occasions)
     limit = float(-np.log(space.config.gate.alarm))
-    scores = np.concatenate(occasions)
+    every = np.concatenate(occasions)
     alarm = None
     if evidence >= limit:
         before, after = np.concatenate(occasions[:at]), np.concatenate(occasions[at:])
@@ -77,9 +76,9 @@ def champion_record(space: Workspace) -> Record | None:
         )
     return Record(
         policy=policy,
-        episodes=len(scores),
-        rate=float(scores.mean()),
-        interval=interval(scores),
+        episodes=len(every),
+        rate=float(every.mean()),
+        interval=interval(every),
         evidence=round(evidence, 4),
         limit=round(limit, 4),
         alarm=alarm,
@@ -103,27 +102,6 @@ def drop(occasions: Sequence[np.ndarray]) -> tuple[float, int]:
     total = top + np.log(np.exp(each - top).sum(0))
     worst = int(total.argmin())
     return float(total[worst]), int(each[:, worst].argmax()) + 1
-
-
-def fresh_scores(space: Workspace, policy: str) -> list[np.ndarray]:
-    """Scores of a policy's fresh episodes, an array an occasion."""
-    occasions: dict[tuple[Any, Any], list[np.ndarray]] = {}
-    for batch in space.store.batches():
-        stage = str(batch.origin.get("stage"))
-        won = stage.startswith("compare") and not stage.endswith("-against")
-        selected = stage == "gate" or stage.startswith(("race", "approval")) or won
-        fresh = batch.source in ("collection", "evaluation") and not selected
-        if fresh and batch.origin.get("policy") == policy:
-            key = (batch.round, batch.origin.get("stage"))
-            occasions.setdefault(key, []).append(batch_scores(space, batch))
-    return [np.concatenate(scores) for scores in occasions.values()]
-
-
-def batch_scores(space: Workspace, batch: Batch) -> np.ndarray:
-    """`[episodes]`: its scores; ones first where all are 0 or 1, else in the order of its episodes."""
-    if batch.binary:
-        return (np.arange(batch.episodes) < batch.successes).astype(float)
-    return np.array([row.score for row in space.store.iter_rows([batch.id])])
 
 
 def _way_back(space: Workspace) -> str:

@@ -6,9 +6,9 @@ import numpy as np
 
 from ...datasets import Batch
 from ..episodes.play import Play, Pool, play
+from ..episodes.sample import scores
 from ..progress import Progress
 from ..workspace.workspace import Workspace
-from .alarm import batch_scores
 from .guards import Guard
 
 
@@ -50,7 +50,7 @@ def arms(
     """
     found = {"old": Arm(guards), "new": Arm(guards)}
     for batch in given:
-        found["old"].add(batch, batch_scores(space, batch))
+        found["old"].add(batch, scores(space, [batch]))
     sources = {"old": old and play(space, pool, old, progress), "new": play(space, pool, new, progress)}
     store = space.store_of(new.task)
     for block in range(-(-new.episodes // new.block)):
@@ -60,20 +60,3 @@ def arms(
                 # In the order of the seeds: pairs are made by position.
                 found[name].add(batch, np.array([row.score for row in store.iter_rows([batch.id])]))
         yield found["old"], found["new"]
-
-
-def collected(space: Workspace, number: int, champion: str) -> list[Batch]:
-    """All collections of a champion up to a round: fresh and unselected, in the order of their ids.
-
-    A champion collects again only where a candidate did not beat it, which is likelier after a lucky
-    sample than after an unlucky one: what accumulates errs in the champion's favour, so the gate's
-    level holds.
-    """
-    own = [
-        batch
-        for batch in space.store.batches()
-        if batch.source == "collection"
-        and batch.origin.get("policy") == champion
-        and 0 < (batch.round or 0) <= number
-    ]
-    return sorted(own, key=lambda batch: batch.id)

@@ -16,25 +16,18 @@ paid is power: all must be shown.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..statistics.betting import BettingTest
-from ..statistics.paired import PairedTest, Pairing
+from ..statistics.paired import PairedTest
 from ..statistics.sequential import calibrate
 from ..statistics.wilson import wilson
 from ..workspace.config import Gate
-from .guards import Guarded
+from ..workspace.verdict import Decision, Guarded, Kind, Verdict
 
 EVEN_ROUNDS, EVEN_SHARE = 8, 0.9
-
-Decision = Literal["promoted", "rejected", "undecided", "better"]
-"""`better` is what a comparison by hand says where the gate would have promoted."""
-
-Kind = Literal["rates", "pairs", "scores"]
-Sample = Literal["collection", "fresh", "paired"]
 
 
 class Test(Protocol):
@@ -97,62 +90,7 @@ class Test(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate decided, and on what.
-
-    Attributes:
-      decision: see `Decision`; only `promoted` changes the champion.
-      reason: one sentence.
-      champion: id of the champion.
-      candidate: id of the candidate.
-      champion_successes: of `champion_n` episodes: all that it collected, or its arm in this gate. Where
-        scores lie between 0 and 1, their sum.
-      candidate_successes: of `candidate_n` episodes; likewise.
-      champion_interval: 95 % Wilson interval of its rate.
-      candidate_interval: the same; the stopping rule makes it a little optimistic after a promotion.
-      evidence: at the last look: Z of the test of rates, log wealth of that of scores, minus the log of
-        the p-value of that of pairs.
-      boundary: what it had to exceed there.
-      level: chance of a wrong promotion that this round was given.
-      episodes_saved: candidate episodes below the cap that were not needed.
-      margin: by how much the candidate had to be better; negative: by how much it was allowed to be worse.
-      test: see `Kind`.
-      champion_arm: `collection`, `fresh`, or `paired`.
-      task: where both were compared; "" for the run's own.
-      guards: what the last look found of each, as `Guarded` says.
-      others: the verdict on each further task that was played, as JSON of this same kind.
-      pairing: where arms were paired, what that was worth, as `paired.Pairing` says.
-    """
-
-    decision: Decision
-    reason: str
-    champion: str
-    candidate: str
-    champion_successes: float
-    champion_n: int
-    candidate_successes: float
-    candidate_n: int
-    champion_interval: tuple[float, float]
-    candidate_interval: tuple[float, float]
-    evidence: float
-    boundary: float
-    level: float
-    episodes_saved: int
-    margin: float = 0.0
-    test: Kind = "rates"
-    champion_arm: Sample = "collection"
-    task: str = ""
-    guards: tuple[Guarded, ...] = ()
-    others: tuple[dict[str, Any], ...] = ()
-    pairing: Pairing | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self)
-
-
-def round_level(total: float, earlier: Sequence[dict[str, Any]]) -> float:
+def round_level(total: float, earlier: Sequence[Verdict]) -> float:
     """The chance of a wrong promotion that the next round may spend.
 
     Nine tenths of the total are spread evenly over the first eight rounds, the rest over all later ones
@@ -164,10 +102,10 @@ def round_level(total: float, earlier: Sequence[dict[str, Any]]) -> float:
 
     Args:
       total: the run's budget.
-      earlier: verdicts of the rounds before, in order, with `decision` and `level`.
+      earlier: verdicts of the rounds before, in order.
     """
     k = len(earlier) + 1
-    inherited = earlier[-1]["level"] if earlier and earlier[-1]["decision"] == "promoted" else 0.0
+    inherited = earlier[-1].level if earlier and earlier[-1].decision == "promoted" else 0.0
     j = k - EVEN_ROUNDS
     share = EVEN_SHARE / EVEN_ROUNDS if j <= 0 else (1 - EVEN_SHARE) / (j * (j + 1))
     return total * share + inherited
@@ -205,13 +143,12 @@ def decide(
       n: episodes of the candidate.
       guards: what this look found of each.
     """
-    found = _decision(test, champion, candidate, n, guards)
-    if found is None:
+    decision = _decision(test, champion, candidate, n, guards)
+    if decision is None:
         return None
-    decision, why = found
     total, won, given = _sum(champion), _sum(candidate), test.champion_episodes(n)
-    reason = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}: {why}"
-    if test.margin > 0 and decision != "promoted":
+    reason = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}: {decision[1]}"
+    if test.margin > 0 and decision[0] != "promoted":
         reason += f"; it had to be better by {test.margin:g}"
     if test.margin < 0:
         reason += f"; it may be worse by {-test.margin:g}"
@@ -219,25 +156,43 @@ def decide(
         reason += "; neither policy ever succeeded, so there was nothing to compare"
     if won == n and total == given:
         reason += "; both policies always succeeded, so there was nothing to compare"
+    evidence = round(test.evidence(champion, candidate, n), 4)
+    verdict = decided(test, (decision[0], reason), names=names, champion=total, given=given)
+    return verdict.model_copy(
+        update={
+            "candidate_successes": won,
+            "candidate_n": n,
+            "candidate_interval": wilson(won, n),
+            "evidence": evidence,
+            "boundary": round(test.boundary(n), 4),
+            "episodes_saved": test.cap - n,
+            "guards": tuple(guards),
+        }
+    )
+
+
+def decided(
+    test: Test, decision: tuple[Decision, str], *, names: tuple[str, str], champion: float, given: int
+) -> Verdict:
+    """A verdict with its reason, before the candidate has played: champion's score and episodes."""
     return Verdict(
-        decision=decision,
-        reason=reason,
+        decision=decision[0],
+        reason=decision[1],
         champion=names[0],
         candidate=names[1],
-        champion_successes=total,
+        champion_successes=champion,
         champion_n=given,
-        candidate_successes=won,
-        candidate_n=n,
-        champion_interval=wilson(total, given),
-        candidate_interval=wilson(won, n),
-        evidence=round(test.evidence(champion, candidate, n), 4),
-        boundary=round(test.boundary(n), 4),
+        candidate_successes=0,
+        candidate_n=0,
+        champion_interval=wilson(champion, given),
+        candidate_interval=wilson(0, 0),
+        evidence=0.0,
+        boundary=round(test.boundary(test.cap), 4),
         level=test.level,
-        episodes_saved=test.cap - n,
+        episodes_saved=test.cap,
         margin=test.margin,
         test=test.kind,
         champion_arm="collection" if test.champion_n else "paired" if test.kind == "pairs" else "fresh",
-        guards=tuple(guards),
     )
 
 

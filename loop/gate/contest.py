@@ -11,10 +11,11 @@ from ..episodes.play import Play, Pool
 from ..errors import LoopError
 from ..progress import Noted, Progress
 from ..statistics.paired import pairing
+from ..workspace.verdict import Guarded, Verdict
 from ..workspace.workspace import Workspace
 from .arms import Arm, arms
-from .comparison import Test, Verdict, decide, make_test
-from .guards import Guard, Guarded, look
+from .comparison import Test, decide, make_test
+from .guards import Guard, look
 
 OTHERS = 2**16
 """Seeds that each further task has for itself."""
@@ -65,7 +66,7 @@ def contest(
             paired = old is not None and (old.purpose, old.first) == (new.purpose, new.first)
             found = pairing(before.scores, after.scores) if paired else None
             arm = "paired" if paired else verdict.champion_arm
-            return replace(verdict, task=new.task, champion_arm=arm, pairing=found)
+            return verdict.model_copy(update={"task": new.task, "champion_arm": arm, "pairing": found})
     raise LoopError(f"{new.name} of round {new.round} ended without a verdict after {n} episodes")
 
 
@@ -82,11 +83,12 @@ def elsewhere(space: Workspace, pool: Pool, progress: Progress, verdict: Verdict
         new = replace(target, first=k * OTHERS, task=task)
         old = replace(new, name="gate-champion", policy=verdict.champion, purpose="reference")
         found = contest(space, pool, progress, test, champion=verdict.champion, new=new, old=old)
-        verdict = replace(verdict, others=(*verdict.others, found.to_json()))
+        verdict = verdict.model_copy(update={"others": (*verdict.others, found)})
         if found.decision != "promoted":
             reason = f"{verdict.reason}; but on {task} {found.reason}"
-            return replace(verdict, decision=found.decision, reason=reason)
-        verdict = replace(verdict, reason=f"{verdict.reason}; on {task} no worse: {found.reason}")
+            return verdict.model_copy(update={"decision": found.decision, "reason": reason})
+        reason = f"{verdict.reason}; on {task} no worse: {found.reason}"
+        verdict = verdict.model_copy(update={"reason": reason})
     return verdict
 
 

@@ -20,13 +20,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...datasets import Batch
 from ..errors import LoopError
 from ..statistics.betting import least_wealth
+from ..workspace.verdict import Guarded
 from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -70,55 +71,6 @@ class Guard:
     def figure(self, number: float) -> float:
         """A number in [0, 1] as people know it."""
         return round(float(self.whole * (number if self.more_is_better else 1 - number)), 4)
-
-
-@dataclass(frozen=True)
-class Guarded:
-    """What a look found of a guard.
-
-    Attributes:
-      name: of the guard.
-      unit: of `champion`, `candidate` and `allowed`.
-      champion: mean; None without values.
-      candidate: likewise.
-      champion_n: episodes behind it.
-      candidate_n: likewise.
-      allowed: the worst mean a candidate may have at the champion's.
-      evidence: log wealth of the bet that the candidate keeps it.
-      boundary: what it must exceed.
-      state: `kept`, `broken`, or `open` while neither is shown.
-    """
-
-    name: str
-    unit: str
-    champion: float | None
-    candidate: float | None
-    champion_n: int
-    candidate_n: int
-    allowed: float | None
-    evidence: float
-    boundary: float
-    state: Literal["kept", "open", "broken"]
-
-    @property
-    def worse(self) -> bool:
-        """Whether the candidate's mean is worse than allowed, shown or not."""
-        return self.state == "broken" or bool(
-            self.champion is not None
-            and self.candidate is not None
-            and self.allowed is not None
-            and (self.candidate - self.allowed) * (self.allowed - self.champion) > 0
-        )
-
-    def sentence(self) -> str:
-        """The two means."""
-        if self.champion is None or self.candidate is None:
-            return f"{self.name} is not known of both policies"
-        unit = f" {self.unit}" if self.unit else ""
-        return (
-            f"{self.name} {self.candidate:.3g}{unit} against {self.champion:.3g}{unit}, "
-            f"{self.allowed:.3g}{unit} allowed"
-        )
 
 
 def guards_of(space: Workspace) -> list[Guard]:

@@ -5,35 +5,41 @@ knows that. And a seed should bring its start state back: one episode, the canar
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from ...datasets import Batch, Episode
-from ..views.rounds import of_stage
-from ..workspace.workspace import Outcome, Workspace
+from ..episodes.sample import of_stage
+from ..workspace.verdict import Verdict
+from ..workspace.workspace import Workspace
 
 LOOKED_AT = 2
 """Batches of an arm whose start states are compared; reading all would cost more than it tells."""
 
 
+V = TypeVar("V", bound=Verdict)
+
+
 def with_remarks(
-    space: Workspace, number: int, verdict: Outcome, stages: tuple[str, str] | None = None
-) -> Outcome:
+    space: Workspace, number: int, verdict: V, stages: tuple[str, str] = ("gate-champion", "gate")
+) -> V:
     """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd.
 
-    `stages` names those of champion and candidate; the gate's by default.
+    `stages` names those of champion and candidate.
     """
-    before, after = stages or ("gate-champion", "gate")
+    before, after = stages
     batches = space.store.batches()
     old = of_stage(batches, number, before) or of_stage(batches, number, "collect")
     new = of_stage(batches, number, after)
-    found = [*_copies(space, verdict["candidate"], new), *_copies(space, verdict["champion"], old)]
+    remarks = [*_copies(space, verdict.candidate, new), *_copies(space, verdict.champion, old)]
     starts = [episode for arm in (old, new) for episode in _episodes(space, arm[:LOOKED_AT])]
     if same_start(starts):
-        found.append("every episode began in the same state: the environment ignores its seed")
-    elif verdict["champion_arm"] != "fresh":  # on a robot no seed brings a start back
-        found += _canary(space, _episodes(space, new[:1]))
-    return verdict | {"remarks": found, "reason": "; ".join([verdict["reason"], *found])}
+        remarks.append("every episode began in the same state: the environment ignores its seed")
+    elif verdict.champion_arm != "fresh":  # on a robot no seed brings a start back
+        remarks += _canary(space, _episodes(space, new[:1]))
+    reason = "; ".join([verdict.reason, *remarks])
+    return verdict.model_copy(update={"remarks": tuple(remarks), "reason": reason})
 
 
 def same_start(episodes: Sequence[Episode]) -> bool:

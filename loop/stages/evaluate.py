@@ -1,18 +1,25 @@
-"""Policies measured and compared by hand, on record beside the rounds as `evaluations/<number>.json`."""
+"""Policies measured and compared, in a round and by hand.
+
+What is measured by hand stands beside the rounds, as `evaluations/<number>.json`.
+"""
 
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 from ...datasets.files import read_json
 from ..episodes.play import Play, Pool, tally
+from ..episodes.seeds import Purpose
 from ..errors import LoopError
 from ..gate.comparison import make_test
 from ..gate.contest import contest
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import Progress, Stopwatch
-from ..statistics.paired import Pairing
-from ..workspace.workspace import Outcome, Workspace
+from ..workspace.records import Asked, Measured, parse_record
+from ..workspace.verdict import Comparison
+from ..workspace.workspace import Workspace
+from .mirror import mirror
 
 EPISODES = 300
 """Of a measurement by hand, unless told otherwise."""
@@ -21,18 +28,35 @@ APART = 2**23
 """Position from which the other policy of a comparison takes its seeds, unless both are paired."""
 
 
+def evaluate(
+    space: Workspace,
+    number: int,
+    pool: Pool,
+    progress: Progress,
+    *,
+    stage: str,
+    policy: str,
+    episodes: int,
+    purpose: Purpose = "final",
+) -> Measured:
+    """Measure a policy on a purpose's seeds, and record it in a round under `stage`."""
+    if done := space.record(Measured, number, stage):
+        return done
+    measured = _measure(space, pool, progress, stage, policy, purpose, number, episodes)
+    space.write_record(number, measured, stage)
+    mirror(space, progress)
+    return measured
+
+
 def measure(
     space: Workspace, pool: Pool, progress: Progress, *, policy: str | None, episodes: int
-) -> Outcome:
+) -> Measured:
     """Measure a policy by hand, each time on new seeds; an interrupted measurement is finished first."""
     who = policy or _champion(space)
-    number = _begin(space, {"policy": who, "episodes": episodes})
-    watch, config = Stopwatch(), space.config.collect
-    block = config.actors * config.environments
-    play_ = Play(f"manual{number:04d}", who, "manual", "evaluation", number, episodes, block)
-    outcome = tally(space, pool, play_, progress) | {"policy": who, "seconds": watch.sec}
-    space.write_json(_evaluation(number), outcome)
-    return outcome
+    number = _begin(space, Asked(policy=who, episodes=episodes))
+    measured = _measure(space, pool, progress, f"manual{number:04d}", who, "manual", number, episodes)
+    space.write_json(_evaluation(number), measured.model_dump())
+    return measured
 
 
 def compare(
@@ -44,7 +68,7 @@ def compare(
     against: str,
     episodes: int | None = None,
     paired: bool = False,
-) -> Outcome:
+) -> Comparison:
     """Compare two policies by hand as the gate does, both played anew; nobody is promoted.
 
     The verdict is the gate's, except that it says `better` where the gate would have promoted. It is
@@ -60,41 +84,68 @@ def compare(
       episodes: the most of each; `[gate] cap` by default.
       paired: whether both play the same seeds.
     """
-    who, settings = policy or _champion(space), space.config.gate
+    who = policy or _champion(space)
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
-    cap = episodes or settings.cap
-    number = _begin(space, {"policy": who, "episodes": cap, "against": against, "paired": paired})
-    watch = Stopwatch()
-    asked = settings.model_copy(
-        update={"champion": "paired" if paired else "fresh", "cap": cap, "block": min(settings.block, cap)}
-    )
-    binary = all(batch.binary for batch in space.store.batches())
-    test = make_test(asked, 0, settings.level, binary=binary)
-    new = Play(f"compare{number:04d}", who, "manual", "evaluation", number, cap, asked.block)
-    old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)
-    guards = guards_of(space)
-    verdict = contest(space, pool, progress, test, champion=against, new=new, old=old, guards=guards)
-    if verdict.decision == "promoted":
-        verdict = replace(verdict, decision="better")
-    outcome = verdict.to_json() | {"policy": who, "against": against, "seconds": watch.sec}
-    outcome = with_remarks(space, number, outcome, (old.name, new.name))
-    space.write_json(_evaluation(number), outcome)
-    return outcome
+    order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
+    number, watch = _begin(space, order), Stopwatch()
+    comparison, stages = _contest(space, pool, progress, order, number)
+    comparison = with_remarks(space, number, comparison, stages)
+    comparison = comparison.model_copy(update={"seconds": watch.sec})
+    space.write_json(_evaluation(number), comparison.model_dump())
+    return comparison
 
 
-def compared(outcome: Outcome) -> str:
-    """What a comparison found, and what may be done about it."""
-    who, against = outcome["policy"], outcome["against"]
+def compared(outcome: Comparison) -> str:
+    """What a comparison ended with, and what may be done about it."""
+    who, against = outcome.policy, outcome.against
     words = {"better": "is better than", "rejected": "is no better than"}
-    lines = [f"{who} {words.get(outcome['decision'], 'is not shown to be better than')} {against}: "]
-    lines[0] += outcome["reason"]
-    if outcome["pairing"]:
-        found = Pairing(**outcome["pairing"])
-        lines.append(found.sentence() + ('; for the gate: [gate] champion = "paired"' if found.pays else ""))
-    if outcome["decision"] == "better":
+    phrase = words.get(outcome.decision, "is not shown to be better than")
+    lines = [f"{who} {phrase} {against}: {outcome.reason}"]
+    if pairing := outcome.pairing:
+        lines.append(
+            pairing.sentence() + ('; for the gate: [gate] champion = "paired"' if pairing.pays else "")
+        )
+    if outcome.decision == "better":
         lines.append(f'nobody was promoted; to do it: pacloop promote {who} --reason "better than {against}"')
     return "\n".join(lines)
+
+
+def _measure(
+    space: Workspace,
+    pool: Pool,
+    progress: Progress,
+    name: str,
+    policy: str,
+    purpose: Purpose,
+    number: int,
+    episodes: int,
+) -> Measured:
+    watch, config = Stopwatch(), space.config.collect
+    block = config.actors * config.environments
+    played = tally(space, pool, Play(name, policy, purpose, "evaluation", number, episodes, block), progress)
+    return Measured(**played, policy=policy, seconds=watch.sec)
+
+
+def _contest(
+    space: Workspace, pool: Pool, progress: Progress, order: Asked, number: int
+) -> tuple[Comparison, tuple[str, str]]:
+    """The comparison, and the stages under which the other policy and the policy were played."""
+    cap, settings, against = order.episodes, space.config.gate, str(order.against)
+    arms = {"champion": "paired" if order.paired else "fresh", "cap": cap, "block": min(settings.block, cap)}
+    settings = settings.model_copy(update=arms)
+    binary = all(batch.binary for batch in space.store.batches())
+    test = make_test(settings, 0, settings.level, binary=binary)
+    new = Play(f"compare{number:04d}", order.policy, "manual", "evaluation", number, cap, settings.block)
+    first = 0 if order.paired else APART
+    old = replace(new, name=f"{new.name}-against", policy=against, first=first)
+    verdict = contest(
+        space, pool, progress, test, champion=against, new=new, old=old, guards=guards_of(space)
+    )
+    facts: dict[str, Any] = {name: getattr(verdict, name) for name in type(verdict).model_fields}
+    if verdict.decision == "promoted":
+        facts["decision"] = "better"
+    return Comparison(**facts, policy=order.policy, against=against), (old.name, new.name)
 
 
 def _champion(space: Workspace) -> str:
@@ -104,27 +155,26 @@ def _champion(space: Workspace) -> str:
     return champion
 
 
-def _begin(space: Workspace, wanted: Outcome) -> int:
-    """The number of the next evaluation, once what is wanted of it is on record."""
+def _begin(space: Workspace, order: Asked) -> int:
+    """The number of the next evaluation, once its order is on record."""
     number = next(k for k in count() if not (space.folder / _evaluation(k)).exists())
-    intent = _evaluation(number).replace(".json", ".begun.json")
-    path = space.folder / intent
-    if path.exists() and (begun := read_json(path)) != wanted:
+    name = _evaluation(number).replace(".json", ".begun.json")
+    path = space.folder / name
+    if path.exists() and (begun := parse_record(Asked, read_json(path), path)) != order:
         raise LoopError(
-            f"an evaluation of {begun['policy']} on {begun['episodes']} episodes was interrupted; finish it: "
+            f"an evaluation of {begun.policy} on {begun.episodes} episodes was interrupted; finish it: "
             f"{_command(begun)}"
         )
-    for policy in (wanted["policy"], wanted.get("against")):
-        if policy is not None:
-            space.registry.require(policy)
-    space.write_json(intent, wanted)
+    for policy in filter(None, (order.policy, order.against)):
+        space.registry.require(policy)
+    space.write_json(name, order.model_dump())
     return number
 
 
-def _command(begun: Outcome) -> str:
-    words = ["pacloop evaluate", begun["policy"], "--episodes", str(begun["episodes"])]
-    if "against" in begun:
-        words += ["--against", begun["against"], *(["--paired"] if begun["paired"] else [])]
+def _command(begun: Asked) -> str:
+    words = ["pacloop evaluate", begun.policy, "--episodes", str(begun.episodes)]
+    if begun.against is not None:
+        words += ["--against", begun.against, *(["--paired"] if begun.paired else [])]
     return " ".join(words)
 
 

@@ -1,25 +1,28 @@
-"""The gate as a stage: champion and candidate are compared until there is a verdict, which goes on record."""
+"""Gate: champion and candidate are compared until there is a verdict, which goes on record."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ...datasets import Batch
+from ...actors.rollout.rollout import PolicyError
 from ..episodes.play import Play, Pool
+from ..episodes.sample import collections, scores
 from ..errors import LoopError
-from ..gate.alarm import batch_scores, champion_record
-from ..gate.arms import collected
-from ..gate.comparison import Verdict, make_test, round_level
+from ..gate.alarm import champion_record
+from ..gate.comparison import Test, decided, make_test, round_level
 from ..gate.contest import contest, elsewhere
-from ..gate.critic import with_screen
+from ..gate.critic import with_critic
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import Progress, Stopwatch
 from ..statistics.sequential import MOST_FRESH
-from ..views.lineage import checkpoint, policy_lineage
-from ..workspace.workspace import Outcome, Workspace
-from .refusal import unless_refused
+from ..workspace.records import Collected, Raced
+from ..workspace.verdict import Verdict
+from ..workspace.workspace import Workspace
+from .mirror import mirror
+
+JUDGED = "judged"
+"""The stage under whose name a verdict waits for a person; see `approval.py`."""
 
 
 def check_gate(space: Workspace) -> None:
@@ -32,62 +35,75 @@ def check_gate(space: Workspace) -> None:
         space.store_of(task)
 
 
-def judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Outcome:
+def gate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Verdict:
+    """Play the candidate against the champion's sample until the test decides; promote it where it won.
+
+    Where a person is to approve a promotion, the verdict waits as `judged` and ends no round.
+    """
+    verdict = space.record(Verdict, number) or space.record(Verdict, number, JUDGED)
+    verdict = verdict or _judge(space, number, pool, progress)
+    if space.has_record(number, Verdict.STAGE):
+        promote_winner(space, number, verdict)
+    mirror(space, progress)
+    return verdict
+
+
+def promote_winner(space: Workspace, number: int, verdict: Verdict) -> None:
+    """Put the candidate in force where the round's verdict is that; again changes nothing."""
+    if verdict.decision == "promoted":
+        by = verdict.approval.by if verdict.approval else "gate"
+        space.registry.install(
+            verdict.candidate, reason=verdict.reason, by=by, round=number, action="promote"
+        )
+
+
+def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
+    """The verdict; undecided where the champion is no longer that of the round's beginning."""
+    if space.registry.champion() == space.require(Collected, number).champion:
+        return verdict
+    reason = f"the champion was changed by hand during the round; {verdict.reason}"
+    return verdict.model_copy(update={"decision": "undecided", "reason": reason})
+
+
+def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Verdict:
     """Play the candidate until the tests decide, and record the verdict."""
     watch, settings = Stopwatch(), space.config.gate
-    champion = space.require(number, "collect")["champion"]
-    candidate = space.require(number, "race")["policy"]
-    earlier = [verdict for k in space.rounds() if k < number and (verdict := space.outcome(k, "gate"))]
-    given = collected(space, number, champion)
-    sample = _scores(space, given)
-    binary = bool(np.isin(sample, (0.0, 1.0)).all())
-    test = make_test(settings, len(sample), round_level(settings.level, earlier), binary=binary)
-    new, old = _plays(space, number, champion, candidate)
-    guards = guards_of(space)
+    verdict = _compare(space, number, pool, progress)
+    alarm = champion_record(space)
+    verdict = verdict.model_copy(update={"seconds": watch.sec, "alarm": alarm.alarm if alarm else None})
+    verdict = with_remarks(space, number, with_critic(space, number, verdict))
+    verdict = unless_changed(space, number, verdict)
+    waits = settings.approve and verdict.decision == "promoted"
+    return space.write_record(number, verdict, JUDGED if waits else "")
 
-    def compare() -> Verdict:
-        batches = given if old is None else []
+
+def _compare(space: Workspace, number: int, pool: Pool, progress: Progress) -> Verdict:
+    """The comparison of the round; a candidate that cannot act is rejected without one."""
+    champion = space.require(Collected, number).champion
+    candidate = space.require(Raced, number).policy
+    given = collections(space.store.batches(), champion, number)
+    sample, guards = scores(space, given), guards_of(space)
+    test = _test(space, number, sample)
+    new, old = _plays(space, number, champion, candidate)
+    batches = given if old is None else []
+    try:
         verdict = contest(
             space, pool, progress, test, champion=champion, new=new, old=old, given=batches, guards=guards
         )
         won = verdict.decision == "promoted"
         return elsewhere(space, pool, progress, verdict, new) if won else verdict
-
-    names = champion, candidate
-    verdict = unless_refused(space, number, compare, test=test, names=names, champion=sample)
-    record = champion_record(space)
-    outcome = verdict.to_json() | {"seconds": watch.sec, "alarm": record.alarm if record else None}
-    outcome = _with_checkpoint(space, outcome)
-    outcome = with_remarks(space, number, with_screen(space, number, outcome))
-    outcome = unless_changed(space, number, outcome)
-    waits = settings.approve and outcome["decision"] == "promoted"
-    return space.write_outcome(number, "judged" if waits else "gate", outcome)
+    except PolicyError as error:
+        if error.policy != candidate:
+            raise
+        names, total = (champion, candidate), float(sample.sum())
+        return decided(test, ("rejected", str(error)), names=names, champion=total, given=len(sample))
 
 
-def promote_winner(space: Workspace, number: int, verdict: Outcome) -> None:
-    """Put the candidate in force where the round's verdict is that; again changes nothing."""
-    if verdict["decision"] == "promoted":
-        by = verdict["approval"]["by"] if "approval" in verdict else "gate"
-        space.registry.install(
-            verdict["candidate"], reason=verdict["reason"], by=by, round=number, action="promote"
-        )
-
-
-def unless_changed(space: Workspace, number: int, verdict: Outcome) -> Outcome:
-    """The verdict; undecided where the champion is no longer that of the round's beginning."""
-    if space.registry.champion() == space.require(number, "collect")["champion"]:
-        return verdict
-    reason = f"the champion was changed by hand during the round; {verdict['reason']}"
-    return verdict | {"decision": "undecided", "reason": reason}
-
-
-def _with_checkpoint(space: Workspace, verdict: Outcome) -> Outcome:
-    """The verdict; where the candidate is not what its learner ended with, it says so."""
-    which = checkpoint(policy_lineage(space, verdict["candidate"]))
-    if which is None:
-        return verdict
-    reason = f"{verdict['reason']}; the candidate's weights are those of {which}"
-    return verdict | {"checkpoint": which, "reason": reason}
+def _test(space: Workspace, number: int, sample: np.ndarray) -> Test:
+    settings = space.config.gate
+    earlier = [verdict for k in space.rounds() if k < number and (verdict := space.record(Verdict, k))]
+    binary = bool(np.isin(sample, (0.0, 1.0)).all())
+    return make_test(settings, len(sample), round_level(settings.level, earlier), binary=binary)
 
 
 def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:
@@ -98,7 +114,3 @@ def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tupl
         return new, None
     seeds = "gate" if settings.champion == "paired" else "reference"
     return new, replace(new, name="gate-champion", policy=champion, purpose=seeds)
-
-
-def _scores(space: Workspace, batches: Sequence[Batch]) -> np.ndarray:
-    return np.concatenate([np.zeros(0), *(batch_scores(space, batch) for batch in batches)])

@@ -1,22 +1,33 @@
-"""The learner as a stage uses it: whose weights a run goes on from, what it reads, what it leaves."""
+"""Learn: a learner run on the snapshot of the round; whose weights it goes on from, and what it leaves."""
 
 import socket
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...datasets import Snapshot
 from ...learner.checkpoint import PolicyRecord, read_record, read_weights
-from ...learner.config import SIZES, LearnConfig, to_json
+from ...learner.config import SIZES, LearnConfig, PacConfig, in_short, to_json
 from ...learner.policy import Acting
 from ..progress import Progress, Stopwatch
-from ..views.training import in_short, read_training
 from ..workspace.machine import code
-from ..workspace.workspace import Outcome, Workspace
-from .mixing import mixtures
+from ..workspace.records import Appended, Begun, Learned
+from ..workspace.verdict import Verdict
+from ..workspace.workspace import Workspace
+from .mixing import Mixtures, mixtures
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from ...datasets import Replay
+
+
+def learn(space: Workspace, number: int, progress: Progress) -> Learned:
+    """Learn a candidate from all data of the round's snapshot."""
+    if done := finished_run(space, number, "learn"):
+        return done
+    settings, pinned = space.config.learn, space.require(Appended, number)
+    start = start_policy(space, number)
+    samples = settings.samples_per_row * fresh_rows(space, pinned, start)
+    steps = min(max(round(samples / settings.batch_size), settings.minimum_steps), settings.maximum_steps)
+    return run_learner(space, number, "learn", f"r{number:03d}-pac", pac_run(space, steps), start, progress)
 
 
 def run_learner(
@@ -27,89 +38,54 @@ def run_learner(
     config: LearnConfig,
     start: str | None,
     progress: Progress,
-    checkpoints: int = 1,
-) -> Outcome:
-    """One learner run on the round's snapshot, from the weights of `start` or fresh ones, to a policy.
-
-    Of several `checkpoints` all but the last become policies of their own, which the outcome names.
-    """
-    from ...datasets import Replay
+) -> Learned:
+    """One learner run on the round's snapshot, from the weights of `start` or fresh ones, to a policy."""
     from ...learner.training.run import forget_state
     from ...learner.training.run import learn as train
 
-    folder = space.round_folder(number) / f"{stage}-run"
-    if done := space.outcome(number, stage):
-        forget_state(folder)  # another machine may have finished what this one began
+    if done := finished_run(space, number, stage):
         return done
-    watch, pinned, task = Stopwatch(), space.require(number, "append"), space.task
-    size = (
-        SIZES[space.config.learn.size] if start is None else read_record(space.policy_folder(start)).network
-    )
-    snapshot = Snapshot.from_json(pinned["snapshot"])
+    watch, pinned = Stopwatch(), space.require(Appended, number)
+    folder, seed = run_folder(space, number, stage), space.config.seed * 1000 + number
+    network = _network(space, start)
+    snapshot = Snapshot.from_json(pinned.snapshot)
     mixed = mixtures(space, snapshot)
-    replay = Replay(
-        space.store,
-        snapshot,
-        n_step=config.n_step,
-        discount=config.discount,
-        time_limit_is_terminal=task.time_limit_is_terminal,
-        history=size.history,
-        mixture=mixed.get("mixture"),
-        task_mixture=mixed.get("task_mixture"),
-    )
-    seed = space.config.seed * 1000 + number
+    replay = _replay(space, snapshot, config, network, mixed)
     learned = train(
         replay,
-        schema=task.schema,
-        network=size,
+        schema=space.task.schema,
+        network=network,
         config=config,
         seed=seed,
         folder=folder,
         start=None if start is None else read_weights(space.policy_folder(start)),
-        keep=kept_steps(config.steps, checkpoints),
         progress=lambda step, figures: progress(stage, step, config.steps, in_short(figures)),
     )
-    lineage = {
-        "round": number,
-        "parent": start,
-        "snapshot": pinned["snapshot_id"],
-        "rows": replay.rows,
-        "episodes": replay.episodes,
-        **mixed,
-        "seed": seed,
-        "learn": to_json(config),
-        "host": socket.gethostname(),
-        "code": code(),
-    }
-    act = space.config.act
-    acting = Acting("sample", 1, act.floor) if config.alpha == 1 else Acting(act.mode, act.actions, act.floor)
-    record = PolicyRecord(policy, task.schema, size, acting, lineage, learned.figures)
-    kept = {"checkpoints": _write_kept(space, record, learned.kept, stage)} if learned.kept else {}
+    facts = {"parent": start, "snapshot": pinned.snapshot_id, "rows": replay.rows}
+    lineage = _lineage(number, seed, config, {**facts, "episodes": replay.episodes, **mixed})
+    acting = _acting(space, config)
+    record = PolicyRecord(policy, space.task.schema, network, acting, lineage, learned.figures)
     space.write_policy(record, learned.weights)
     space.share_runs()
-    outcome = space.write_outcome(
-        number,
-        stage,
-        {
-            "policy": policy,
-            "parent": start,
-            "steps": config.steps,
-            "snapshot": pinned["snapshot_id"],
-            "rows": replay.rows,
-            "figures": learned.figures,
-            **kept,
-            "seconds": watch.sec,
-        },
-    )
-    forget_state(folder)  # it serves no more once its policies are written
+    outcome = Learned(policy=policy, steps=config.steps, figures=learned.figures, seconds=watch.sec, **facts)
+    space.write_record(number, outcome, stage)
+    forget_state(folder)  # it serves no more once its policy is written
     return outcome
 
 
-def kept_steps(steps: int, checkpoints: int) -> list[int]:
-    """The steps before the last of a run after which its weights are kept, as `[learn] checkpoints` says."""
-    parts = 2 * (checkpoints - 1)
-    found = {steps * part // parts for part in range(checkpoints - 1, parts)}
-    return sorted(step for step in found if 0 < step < steps)
+def finished_run(space: Workspace, number: int, stage: str) -> Learned | None:
+    """What a learner run of a round ended with; None where it has not ended."""
+    from ...learner.training.run import forget_state
+
+    done = space.record(Learned, number, stage)
+    if done:
+        forget_state(run_folder(space, number, stage))  # another machine may have finished it
+    return done
+
+
+def run_folder(space: Workspace, number: int, stage: str) -> Any:
+    """Where a learner run keeps its own state and figures."""
+    return space.round_folder(number) / f"{stage}-run"
 
 
 def pac_run(space: Workspace, steps: int) -> LearnConfig:
@@ -128,38 +104,64 @@ def pac_run(space: Workspace, steps: int) -> LearnConfig:
     )
 
 
+def cloning_run(space: Workspace) -> LearnConfig:
+    """The run of round 0 that clones the demonstrations, with a critic beside it."""
+    settings = space.config.learn
+    run = pac_run(space, settings.clone_steps)
+    return replace(run, alpha=1.0, learning_rate=settings.clone_rate)
+
+
 def start_policy(space: Workspace, number: int) -> str:
     """The policy whose weights a round's learner goes on from, as `[learn] start` says."""
     if space.config.learn.start == "pretrained":
-        return space.require(0, "learn")["policy"]
+        return space.require(Learned, 0).policy
     if space.config.learn.start == "champion":
-        return space.require(number, "begin")["champion"]
+        return space.require(Begun, number).champion
     for earlier in range(number - 1, 0, -1):
-        verdict = space.outcome(earlier, "gate")
-        if verdict and verdict["decision"] != "rejected":
-            return verdict["candidate"]
-    return space.require(number, "begin")["champion"]
+        verdict = space.record(Verdict, earlier)
+        if verdict and verdict.decision != "rejected":
+            return verdict.candidate
+    return space.require(Begun, number).champion
 
 
-def fresh_rows(space: Workspace, pinned: Outcome, start: str) -> int:
+def fresh_rows(space: Workspace, pinned: Appended, start: str) -> int:
     """Rows of a round's snapshot from which its starting policy has not learned."""
     learned_in = read_record(space.policy_folder(start)).lineage["round"]
-    before = Snapshot.from_json(space.require(learned_in, "append")["snapshot"])
-    shared = Snapshot.from_json(pinned["snapshot"]).shared(before)
-    return pinned["rows"] - sum(batch.steps for batch in space.store.counted(shared))
+    before = Snapshot.from_json(space.require(Appended, learned_in).snapshot)
+    shared = Snapshot.from_json(pinned.snapshot).shared(before)
+    return pinned.rows - sum(batch.steps for batch in space.store.counted(shared))
 
 
-def _write_kept(
-    space: Workspace, last: PolicyRecord, kept: "Mapping[int, Mapping[str, Tensor]]", stage: str
-) -> list[Outcome]:
-    """Write the weights of earlier steps as policies; returns who they are, oldest first."""
-    number, found = last.lineage["round"], []
-    run = read_training(space, number, stage)
-    for step, weights in kept.items():
-        told = [line for line in run.lines if line["step"] <= step] if run else []
-        figures = {name: value for name, value in told[-1].items() if name != "step"} if told else {}
-        name, lineage = f"{last.id}-s{step}", {**last.lineage, "step": step}
-        record = replace(last, id=name, lineage=lineage, figures=figures)
-        space.write_policy(record, weights)
-        found.append({"policy": name, "step": step})
-    return found
+def _network(space: Workspace, start: str | None) -> PacConfig:
+    if start is None:
+        return SIZES[space.config.learn.size]
+    return read_record(space.policy_folder(start)).network
+
+
+def _replay(
+    space: Workspace, snapshot: Snapshot, config: LearnConfig, network: PacConfig, mixed: Mixtures
+) -> "Replay":
+    from ...datasets import Replay
+
+    return Replay(
+        space.store,
+        snapshot,
+        n_step=config.n_step,
+        discount=config.discount,
+        time_limit_is_terminal=space.task.time_limit_is_terminal,
+        history=network.history,
+        mixture=mixed.get("mixture"),
+        task_mixture=mixed.get("task_mixture"),
+    )
+
+
+def _lineage(number: int, seed: int, config: LearnConfig, facts: dict[str, Any]) -> dict[str, Any]:
+    learner = {"seed": seed, "learn": to_json(config), "host": socket.gethostname(), "code": code()}
+    return {"round": number, **facts, **learner}
+
+
+def _acting(space: Workspace, config: LearnConfig) -> Acting:
+    act = space.config.act
+    if config.alpha == 1:
+        return Acting("sample", 1, act.floor)
+    return Acting(act.mode, act.actions, act.floor)

@@ -1,123 +1,112 @@
-"""Which candidate, and how it acts, is chosen by evidence: a race on few episodes, before the gate.
+"""How a candidate acts is chosen by evidence: a race on few episodes, before the gate.
 
 The critic of a young policy errs, and picking the best of many actions picks its errors; a grown one
-is worth asking about many. So every number of actions in `[act] trial_actions` is tried at every
-temperature in `trial_temperatures` on a few fresh episodes, and so are earlier weights of the learner's run
-where it kept any (`entrants.py` says who is raced). The better half goes on to twice as many, and
-so forth (successive halving; Karnin, Koren and Somekh, 2013). The winner is what the gate then judges, on
-seeds of its own: the race's episodes were selected, so they prove nothing there. They are data like any
-others.
+is worth asking about many. So every number of actions in `[act] trial_actions` is tried on a few fresh
+episodes; the better half goes on to twice as many, and so forth (successive halving; Karnin, Koren and
+Somekh, 2013). The winner is what the gate then judges, on seeds of its own: the race's episodes were
+selected, so they prove nothing there. They are data like any others.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ...actors.rollout.rollout import PolicyError
 from ...learner.checkpoint import read_record, read_weights
+from ...learner.policy import Acting
 from ..episodes.play import Play, Pool, play
-from ..episodes.seeds import Purpose
 from ..errors import LoopError
 from ..progress import Progress, Stopwatch
+from ..workspace.records import Learned, Raced, Way
 from ..workspace.workspace import Workspace
-from .entrants import Entrant, entrants, everyone, short
 
-SEEDS, EARLIER_SEEDS = 2**16, 2**14
-"""Seeds that each way of acting has for itself: with the last weights, and with earlier ones."""
-MOST_ACTIONS = 64
-"""More are not tried."""
-SLOTS = 2**8
-"""Above the slot of any way of acting."""
+SEEDS = 2**16
+"""Seeds that each way of acting has for itself."""
 
 
-def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> dict[str, Any]:
-    """Find out which of the round's entrants is best, and write that policy.
+def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> Raced:
+    """Find out in which way the round's candidate acts best, and write that policy.
 
-    Returns the record of the stage: `policy` is the candidate from here on, which is the learned one
-    where its own way of acting won or no other is to be tried.
+    In the record, `policy` is the candidate from here on: the learned one where its own way of acting won
+    or no other is to be tried.
     """
-    if done := space.outcome(number, "race"):
+    if done := space.record(Raced, number):
         return done
-    learned = space.outcome(number, "learn")
-    if learned is None:
-        raise LoopError(f"round {number} has no learn yet; run: pacloop learn")
-    watch = Stopwatch()
-    left, asked = entrants(space, number, everyone(space, learned))
-    tallies: dict[Entrant, tuple[float, int]] = {}
-    wanted = space.config.act.trial_episodes
+    watch, learned = Stopwatch(), space.require(Learned, number).policy
+    left = ways(space, read_record(space.policy_folder(learned)).acting)
+    tried: dict[Acting, Way] = {}
+    lap = space.config.act.trial_episodes
     while len(left) > 1:
-        for entrant in left:
-            tallies[entrant] = _tally(space, number, pool, progress, entrant, wanted)
-        # Among equals what a trusted screen expects most of, then the last weights and the fewest actions.
-        left.sort(key=lambda each: (-_rate(tallies[each]), -asked.get(str(each), 0.0), each.order))
-        left, wanted = left[: len(left) // 2], 2 * wanted
-    tried = [
-        {"actions": entrant.way.actions, **entrant.facts(), "successes": score, "episodes": episodes}
-        for entrant, (score, episodes) in sorted(tallies.items(), key=lambda item: item[0].order)
-    ]
-    outcome = {
-        "policy": _write_winner(space, left[0]) if left else learned["policy"],
-        "tried": tried,
-        "episodes": sum(played for _, played in tallies.values()),
-        "seconds": watch.sec,
-    }
-    return space.write_outcome(number, "race", outcome)
+        for acting in left:
+            tried[acting] = _try(space, number, pool, progress, learned, acting, lap)
+        left.sort(key=lambda acting: (-tried[acting].rate, acting.actions))  # among equals the cheapest
+        left, lap = left[: len(left) // 2], 2 * lap
+    record = Raced(
+        policy=_write_winner(space, learned, left[0]) if left else learned,
+        tried=_in_order(tried),
+        episodes=sum(way.episodes for way in tried.values()),
+        seconds=watch.sec,
+    )
+    return space.write_record(number, record)
 
 
-def _write_winner(space: Workspace, winner: Entrant) -> str:
+def ways(space: Workspace, acting: Acting) -> list[Acting]:
+    """The ways to try, the policy's own among them; none where there is nothing to choose."""
+    counts = space.config.act.trial_actions
+    if acting.mode != "q_guided" or not counts:
+        return []
+    others = {replace(acting, actions=n) if n > 1 else Acting("sample", 1, acting.floor) for n in counts}
+    return sorted(others | {acting}, key=lambda way: way.actions)
+
+
+def _in_order(tried: Mapping[Acting, Way]) -> tuple[Way, ...]:
+    return tuple(tried[acting] for acting in sorted(tried, key=lambda acting: acting.actions))
+
+
+def _short(acting: Acting) -> str:
+    """A way of acting as part of a name: `sample`, `n4`."""
+    return f"n{acting.actions}" if acting.mode == "q_guided" else acting.mode
+
+
+def _write_winner(space: Workspace, learned: str, winner: Acting) -> str:
     """The id of the policy that acts as the winner did, written where there is none yet."""
-    folder = space.policy_folder(winner.policy)
+    folder = space.policy_folder(learned)
     record = read_record(folder)
-    if winner.way == record.acting:
-        return winner.policy
-    policy = f"{winner.policy}-{short(winner.way)}"
-    space.write_policy(replace(record, id=policy, acting=winner.way), read_weights(folder))
+    if winner == record.acting:
+        return learned
+    policy = f"{learned}-{_short(winner)}"
+    space.write_policy(replace(record, id=policy, acting=winner), read_weights(folder))
     return policy
 
 
-def _tally(
-    space: Workspace, number: int, pool: Pool, progress: Progress, entrant: Entrant, episodes: int
-) -> tuple[float, int]:
-    """Score and episodes of an entrant; blocks of an earlier lap are found, not played again.
-
-    One that fails to act has no episodes.
-    """
-    purpose, first, room = _seeds(space, entrant)
-    if episodes > room:
+def _try(
+    space: Workspace,
+    number: int,
+    pool: Pool,
+    progress: Progress,
+    policy: str,
+    acting: Acting,
+    episodes: int,
+) -> Way:
+    """Score and episodes of a way of acting; blocks of an earlier lap are found, not played again."""
+    if episodes > SEEDS:
         raise LoopError(
             f"[act] trial_episodes is {space.config.act.trial_episodes}, so round {number} would race "
-            f"{entrant} for {episodes} episodes, but only {room} have seeds of their own"
+            f"{acting} for {episodes} episodes, but only {SEEDS} have seeds of their own"
         )
-    wanted = Play(
-        name=f"race-{entrant.short}",
-        policy=entrant.policy,
-        purpose=purpose,
+    order = Play(
+        name=f"race-{_short(acting)}",
+        policy=policy,
+        purpose="race",
         source="evaluation",
         round=number,
         episodes=episodes,
         block=space.config.act.trial_episodes,
-        acting=entrant.way,
-        first=first,
+        acting=acting,
+        first=acting.actions * SEEDS,
     )
     try:
-        batches = list(play(space, pool, wanted, progress))
+        batches = list(play(space, pool, order, progress))
     except PolicyError:
-        return 0.0, 0
-    return sum(b.score_sum for b in batches), sum(b.episodes for b in batches)
-
-
-def _seeds(space: Workspace, entrant: Entrant) -> tuple[Purpose, int, int]:
-    """Whose seeds an entrant plays, from which position on, and how many; no two entrants share one.
-
-    They are a function of what it is, and not of who else is raced: a race goes on after a kill with the
-    seeds it had, whatever has been asked for besides since. Within a purpose a way has its own slot among
-    the numbers of actions of its temperature.
-    """
-    way, temperatures = entrant.way, {0.0, entrant.way.temperature, *space.config.act.trial_temperatures}
-    slot = MOST_ACTIONS * sorted(temperatures).index(way.temperature) + way.actions
-    if entrant.step is None:
-        return "race", slot * SEEDS, SEEDS
-    return "checkpoint", ((entrant.place - 1) * SLOTS + slot) * EARLIER_SEEDS, EARLIER_SEEDS
-
-
-def _rate(tally: tuple[float, int]) -> float:
-    return tally[0] / tally[1] if tally[1] else -1.0
+        batches = []
+    score, played = sum(b.score_sum for b in batches), sum(b.episodes for b in batches)
+    return Way(way=str(acting), actions=acting.actions, successes=score, episodes=played)

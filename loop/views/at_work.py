@@ -8,15 +8,29 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..episodes.sample import samples
+from ...learner.config import in_short
+from ..episodes.sample import collections, sample_of, stage_of
+from ..workspace.records import Appended, Collected, Learned, Measured, Raced, Reached, Timed
+from ..workspace.verdict import CriticChecked, Verdict
 from ..workspace.workspace import Workspace
-from .training import in_short, read_training
+from .training import read_training
 
 if TYPE_CHECKING:
     from ...datasets import Batch
 
 FIRST = ("append", "clone", "baseline", "learn", "race")
-LATER = ("collect", "append", "learn", "screen", "race", "gate")
+LATER = ("collect", "append", "learn", "critic", "race", "gate")
+STAGES: dict[str, type[Timed]] = {
+    "clone": Learned,
+    "baseline": Measured,
+    "collect": Collected,
+    "append": Appended,
+    "learn": Learned,
+    "critic": CriticChecked,
+    "race": Raced,
+    "gate": Verdict,
+}
+"""The record of each stage by the stage's name."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +71,18 @@ def now(space: Workspace, batches: "Sequence[Batch]") -> Now | None:
         return _learning(space, number, stage)
     if stage:
         return _playing(space, number, stage, batches)
-    measuring = [b for b in batches if b.round == number and _stage(b).startswith("final-")]
-    name = _stage(measuring[-1]) if measuring else ""
-    return None if not name or space.outcome(number, name) else _playing(space, number, name, batches)
+    measuring = [b for b in batches if b.round == number and stage_of(b).startswith("final-")]
+    name = stage_of(measuring[-1]) if measuring else ""
+    return None if not name or space.has_record(number, name) else _playing(space, number, name, batches)
 
 
 def _next_stage(space: Workspace, number: int) -> str | None:
     """The stage after the last that has ended; None where the round has ended with it."""
     stages = LATER if number else FIRST
-    ended = [k for k, stage in enumerate(stages) if space.outcome(number, stage)]
+    ended = [k for k, stage in enumerate(stages) if space.has_record(number, stage)]
     after = ended[-1] + 1 if ended else 0
-    return None if after == len(stages) or space.outcome(number, "reached") else stages[after]
+    ended_early = space.has_record(number, Reached.STAGE)
+    return None if after == len(stages) or ended_early else stages[after]
 
 
 def _learning(space: Workspace, number: int, stage: str) -> Now:
@@ -79,7 +94,9 @@ def _learning(space: Workspace, number: int, stage: str) -> Now:
 
 def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch]") -> Now:
     parts = ("race-",) if stage == "race" else ()  # each entrant has a name of its own
-    own = [b for b in batches if b.round == number and (_stage(b) == stage or _stage(b).startswith(parts))]
+    own = [
+        b for b in batches if b.round == number and (stage_of(b) == stage or stage_of(b).startswith(parts))
+    ]
     done, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
     config = space.config
     totals = {
@@ -89,12 +106,9 @@ def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch
     }
     total = config.improve.evaluation_episodes if stage.startswith("final-") else totals.get(stage)
     note = f"success {score / done:.0%}" if done else ""
-    if stage == "gate" and done and (collected := space.outcome(number, "collect")):
-        note += f", the champion's {samples(space, number)[collected['champion']].rate:.0%}"
-    if stage == "gate" and space.outcome(number, "judged"):
+    if stage == "gate" and done and (collected := space.record(Collected, number)):
+        champion = collected.champion
+        note += f", the champion's {sample_of(champion, collections(batches, champion, number)).rate:.0%}"
+    if stage == "gate" and space.has_record(number, "judged"):
         note += ", waits for approval"
     return Now(number, stage.partition("-")[0], done, total, note)
-
-
-def _stage(batch: "Batch") -> str:
-    return str(batch.origin.get("stage", ""))

@@ -11,6 +11,8 @@ from ...datasets import Batch, EpisodeStore, Snapshot
 from ...datasets.files import read_json
 from ...datasets.records.batch import batch_of, episodes_by_source
 from ..errors import LoopError
+from ..workspace.records import Appended
+from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 
 Facts = dict[str, Any]
@@ -57,14 +59,10 @@ def learned_by(space: Workspace, episode_id: str) -> list[str]:
 
 
 def policy_ids(space: Workspace) -> list[str]:
-    """The policies of a workspace, in the order of their rounds and of the steps that they were kept at."""
+    """The policies of a workspace, in the order of their rounds."""
     found = [path.parent.name for path in space.folder.glob("policies/[!.]*/policy.json")]
 
-    def order(policy: str) -> tuple[int, int, str]:
-        lineage = policy_lineage(space, policy)
-        return lineage.get("round") or 0, lineage.get("step") or 0, policy
-
-    return sorted(found, key=order)
+    return sorted(found, key=lambda policy: (policy_lineage(space, policy).get("round") or 0, policy))
 
 
 def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
@@ -80,7 +78,6 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "id": policy,
         "round": lineage.get("round"),
         "parent": lineage.get("parent"),
-        "checkpoint": checkpoint(lineage),
         "children": [name for name in known if policy_lineage(space, name).get("parent") == policy],
         "standing": standing(space, policy),
         "reigns": reigns,
@@ -107,9 +104,9 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
 def verdict(space: Workspace, policy: str) -> Facts | None:
     """What the gate said of a policy; None where it was never a candidate."""
     for number in space.rounds():
-        outcome = space.outcome(number, "gate")
-        if outcome and outcome["candidate"] == policy:
-            return {"round": number} | outcome
+        record = space.record(Verdict, number)
+        if record and record.candidate == policy:
+            return {"round": number} | record.model_dump()
     return None
 
 
@@ -125,22 +122,13 @@ def policy_lineage(space: Workspace, policy: str) -> Facts:
     return read_json(space.policy_json(policy))["lineage"]
 
 
-def checkpoint(lineage: Facts) -> str | None:
-    """Of which step of its learner's run a policy's weights are, in words; None for the last.
-
-    Ids say it too, as in `r003-pac-s4000`.
-    """
-    step = lineage.get("step")
-    return None if step is None else f"step {step} of {lineage['learn']['steps']}"
-
-
 def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
     """The snapshot a policy learned from; None where the round that pinned it is not on record."""
     number = lineage.get("round")
-    pinned = None if number is None else space.outcome(number, "append")
-    if pinned is None or pinned["snapshot_id"] != lineage.get("snapshot"):
+    pinned = None if number is None else space.record(Appended, number)
+    if pinned is None or pinned.snapshot_id != lineage.get("snapshot"):
         return None
-    return Snapshot.from_json(pinned["snapshot"])
+    return Snapshot.from_json(pinned.snapshot)
 
 
 def _batch_facts(batch: Batch) -> Facts:

@@ -1,15 +1,17 @@
 """The rounds so far, as rows: what `status`, the Prefect artifact and the plot all show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..episodes.sample import Sample, samples
+from ..episodes.sample import Sample, collections, sample_of
 from ..statistics.wilson import wilson
+from ..workspace.records import Appended, Collected, Measured, Raced
+from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
-from .at_work import LATER
+from .at_work import LATER, STAGES
 
 if TYPE_CHECKING:
     from ...datasets import Batch
@@ -31,7 +33,6 @@ class Row:
       reason: the verdict's sentence, or "".
       episodes: episodes in the dataset when this ended.
       seconds: wall time of its stages.
-      screen: what the critics thought of a round's candidate, as `screen.with_screen` records it.
     """
 
     name: str
@@ -44,7 +45,6 @@ class Row:
     reason: str = ""
     episodes: int = 0
     seconds: float = 0.0
-    screen: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -58,32 +58,52 @@ def rows(space: Workspace) -> list[Row]:
     collected yet is shown by the gate's episodes.
     """
     learned_in, batches = first_learned(space), committed(space)
-    injected = _injected(batches, learned_in)
-    found = _demonstrations(batches, learned_in)
-    seconds = _seconds(space, 0, ["append", "clone", "baseline"])
-    if baseline := space.outcome(0, "baseline"):
-        found.append(
-            _measured("BC", 0, baseline["policy"], baseline, found[0].n + baseline["episodes"], seconds)
-        )
-    collected = samples(space)
-    total = sum(row.n for row in found)
-    raced = space.outcome(0, "race") or {"episodes": 0}
-    total += raced["episodes"]
-    if sample := collected.get(str(raced.get("policy"))):
-        name, seconds = "PAC on the demonstrations", _seconds(space, 0, ["learn", "race"])
-        found.append(Row(name, 0, sample.champion, **_shown(sample), episodes=total, seconds=seconds))
-    for number in space.rounds():
-        if number == 0:
-            continue
-        found += [replace(row, episodes=(total := total + row.n)) for row in injected.pop(number, [])]
-        for stage in ("collect", "race"):
-            total += (space.outcome(number, stage) or {"episodes": 0})["episodes"]
-        if verdict := space.outcome(number, "gate"):
-            total += verdict["candidate_n"]
-            total += verdict["champion_n"] if verdict.get("champion_arm", "collection") != "collection" else 0
-            found.append(_round(space, number, verdict, collected, total))
+    injected, samples = _injected(batches, learned_in), _samples(space, batches)
+    shown = _demonstrations(batches, learned_in)
+    total = sum(row.n for row in shown)
+    first, total = _first_policies(space, samples, total)
+    shown += first
+    for number in [number for number in space.rounds() if number]:
+        shown += [replace(row, episodes=(total := total + row.n)) for row in injected.pop(number, [])]
+        total += _played(space, number)
+        if verdict := space.record(Verdict, number):
+            shown.append(_round(space, number, verdict, samples, total))
     waiting = [replace(row, episodes=(total := total + row.n)) for row in injected.pop(None, [])]
-    return found + _final(space, total) + waiting
+    return shown + _final(space, total) + waiting
+
+
+def _samples(space: Workspace, batches: "Sequence[Batch]") -> dict[str, Sample]:
+    """What each champion collected in the rounds whose collection has ended, by its id."""
+    ended = [record for k in space.rounds() if k > 0 and (record := space.record(Collected, k))]
+    last = max((k for k in space.rounds() if space.has_record(k, Collected.STAGE)), default=0)
+    return {
+        record.champion: sample_of(record.champion, collections(batches, record.champion, last))
+        for record in ended
+    }
+
+
+def _first_policies(space: Workspace, samples: dict[str, Sample], total: int) -> tuple[list[Row], int]:
+    """The baseline and the first policy learned by PAC, and how many episodes there are then."""
+    found = []
+    if baseline := space.record(Measured, 0, "baseline"):
+        total += baseline.episodes
+        seconds = _seconds(space, 0, ["append", "clone", "baseline"])
+        found.append(_measured("BC", 0, baseline, total, seconds))
+    if raced := space.record(Raced, 0):
+        total += raced.episodes
+        if sample := samples.get(raced.policy):
+            seconds = _seconds(space, 0, ["learn", "race"])
+            shown = _shown(sample)
+            found.append(
+                Row("PAC on the demonstrations", 0, raced.policy, **shown, episodes=total, seconds=seconds)
+            )
+    return found, total
+
+
+def _played(space: Workspace, number: int) -> int:
+    """Episodes that a round added."""
+    records = [space.record(kind, number) for kind in (Collected, Raced, Verdict)]
+    return sum(record.episodes for record in records if record)
 
 
 def committed(space: Workspace) -> "list[Batch]":
@@ -91,17 +111,12 @@ def committed(space: Workspace) -> "list[Batch]":
     return space.store.batches() if space.has_store() else []
 
 
-def of_stage(batches: "Iterable[Batch]", number: int, stage: str) -> "list[Batch]":
-    """Those that a stage of a round played, in their order."""
-    return [batch for batch in batches if batch.round == number and batch.origin.get("stage") == stage]
-
-
 def first_learned(space: Workspace) -> dict[str, int]:
     """The first round that learned from a batch, by the batch's id."""
     found: dict[str, int] = {}
     for number in space.rounds():
-        pinned = space.outcome(number, "append")
-        for name, _ in pinned["snapshot"]["batches"] if pinned else ():
+        pinned = space.record(Appended, number)
+        for name, _ in pinned.snapshot["batches"] if pinned else ():
             found.setdefault(name, number)
     return found
 
@@ -138,36 +153,32 @@ def _demonstrations(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> l
     return [Row("demonstrations", 0, "demonstrator", score / n, wilson(score, n), n, episodes=n)]
 
 
-def _round(
-    space: Workspace, number: int, verdict: dict[str, Any], collected: dict[str, Sample], total: int
-) -> Row:
-    sample, n = collected.get(verdict["candidate"]), verdict["candidate_n"]
+def _round(space: Workspace, number: int, verdict: Verdict, samples: dict[str, Sample], total: int) -> Row:
+    sample = samples.get(verdict.candidate)
     gated = {
-        "rate": verdict["candidate_successes"] / max(n, 1),
-        "interval": tuple(verdict["candidate_interval"]),
-        "n": n,
+        "rate": verdict.candidate_rate,
+        "interval": verdict.candidate_interval,
+        "n": verdict.candidate_n,
     }
     return Row(
         name=f"round {number}",
         round=number,
-        policy=verdict["candidate"],
+        policy=verdict.candidate,
         **(_shown(sample) if sample else gated),
-        verdict=verdict["decision"],
-        reason=verdict["reason"],
+        verdict=verdict.decision,
+        reason=verdict.reason,
         episodes=total,
         seconds=_seconds(space, number, LATER),
-        screen=verdict.get("screen"),
     )
 
 
 def _final(space: Workspace, total: int) -> list[Row]:
-    champion = space.registry.champion()
-    found = []
+    """The last measurement of the champion."""
+    champion, found = space.registry.champion(), []
     for number in space.rounds():
-        if final := space.outcome(number, f"final-{champion}"):
-            total += final["episodes"]
-            row = _measured("final", number, final["policy"], final, total, final["seconds"])
-            found = [row]
+        if final := space.record(Measured, number, f"final-{champion}"):
+            total += final.episodes
+            found = [_measured("final", number, final, total, final.seconds)]
     return found
 
 
@@ -175,17 +186,22 @@ def _shown(sample: Sample) -> dict[str, Any]:
     return {"rate": sample.rate, "interval": sample.interval, "n": sample.episodes}
 
 
-def _measured(
-    name: str, number: int, policy: str, outcome: dict[str, Any], total: int, seconds: float
-) -> Row:
-    low, high = outcome["interval"]
-    n, rate = outcome["episodes"], outcome["rate"]
-    return Row(name, number, policy, rate, (low, high), n, episodes=total, seconds=seconds)
+def _measured(name: str, number: int, record: Measured, total: int, seconds: float) -> Row:
+    return Row(
+        name,
+        number,
+        record.policy,
+        record.rate,
+        record.interval,
+        record.episodes,
+        episodes=total,
+        seconds=seconds,
+    )
 
 
 def _seconds(space: Workspace, number: int, stages: Sequence[str]) -> float:
-    outcomes = [space.outcome(number, stage) for stage in stages]
-    return round(sum(outcome["seconds"] for outcome in outcomes if outcome), 1)
+    records = [space.record(STAGES[stage], number, stage) for stage in stages]
+    return round(sum(record.seconds for record in records if record), 1)
 
 
 def table(found: Sequence[Row]) -> str:

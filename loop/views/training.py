@@ -1,14 +1,14 @@
 """The learner runs of a workspace as their figures: what `metrics.jsonl` in each run's folder says."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...datasets.files import read_json
-from ...learner.config import IDENTITY, METRICS, SHOWN
+from ...learner.config import IDENTITY, METRICS
 from ..workspace.workspace import Workspace
 
 
@@ -41,11 +41,6 @@ class Training:
     def column(self, name: str) -> list[tuple[float, float]]:
         """Steps and values of a figure, where the run has it."""
         return [(line["step"], line[name]) for line in self.lines if name in line]
-
-
-def in_short(figures: Mapping[str, float]) -> str:
-    """The latest figures of a run, e.g. `loss 1.23, q 0.4, steps per sec 41`."""
-    return ", ".join(f"{name.replace('_', ' ')} {figures[name]:.3g}" for name in SHOWN if name in figures)
 
 
 def trainings(space: Workspace) -> list[Training]:

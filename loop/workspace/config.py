@@ -69,13 +69,6 @@ class Learn(_Section):
     )
     minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
     maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
-    checkpoints: int = Field(
-        default=1,
-        ge=1,
-        le=4,
-        description="weights that a round's learner keeps: the last, and earlier ones evenly spread from the "
-        "middle of the run on; 3: after 1/2, after 3/4 and the last",
-    )
     batch_size: Count = Field(default=256, description="transitions in a batch")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
     alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
@@ -86,6 +79,13 @@ class Learn(_Section):
     n_step: Count = Field(default=20, description="steps of real reward before the critic takes over")
     discount: float = Field(default=0.99, gt=0, le=1, description="gamma")
     threads: Count = Field(default=1, description="torch threads of each of the learner's two threads")
+    held_out: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="share of a collection's blocks that no learner reads, on which its critic is checked: "
+        "every 20th; 0: none",
+    )
     mixture: SourceShares = Field(
         default={},
         description="share of each source in what the learner draws, e.g. {demonstration = 0.25}; those not "
@@ -110,9 +110,6 @@ class Act(_Section):
         default=[2, 4, 8, 16],
         description="numbers of actions that a q_guided candidate is tried with; 1 is sample",
     )
-    trial_temperatures: list[Annotated[float, Field(ge=0, le=1)]] = Field(
-        default=[], max_length=2, description="temperatures of the pick that are tried besides 0"
-    )
     trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
 
 
@@ -131,21 +128,6 @@ class Guards(_Section):
     )
     contact_force: Margin = Field(
         default=0.0, description="share by which its contact force may be higher, where the task gives it"
-    )
-
-
-class Screen(_Section):
-    """What the critics are asked before anything is played."""
-
-    held_out: float = Field(
-        default=0.05,
-        ge=0,
-        le=0.5,
-        description="share of a collection's blocks that no learner reads: every 20th; 0: none, no screen",
-    )
-    error: Share = Field(
-        default=0.05,
-        description="chance that a screen that knows nothing is ever let shorten the race, or reject",
     )
 
 
@@ -187,7 +169,7 @@ class Improve(_Section):
         lt=1,
         description="how sure a fresh sample must be that it is reached, before the run stops",
     )
-    rounds: Count = Field(default=8, description="most rounds")
+    rounds: Count = Field(default=8, description="most rounds that one run adds")
     minutes: float = Field(default=0.0, ge=0, description="no round begins after so long; 0: no limit")
     baseline_episodes: Count = Field(default=150, description="evaluation episodes of the BC baseline")
     evaluation_episodes: Count = Field(
@@ -218,7 +200,6 @@ class Config(_Section):
     collect: Collect = Collect()
     learn: Learn = Learn()
     act: Act = Act()
-    screen: Screen = Screen()
     gate: Gate = Gate()
     improve: Improve = Improve()
     dataset: Dataset = Dataset()

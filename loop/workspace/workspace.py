@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...datasets.files import (
     json_bytes,
@@ -30,6 +30,7 @@ from ...datasets.objects import SCHEMES
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
+from .records import Record, parse_record
 from .registry import Registry
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ Place = Path | str
 
 _URL = re.compile(rf"({'|'.join(SCHEMES)}|https?):/+")
 
-Outcome = dict[str, Any]
-"""What a stage ended with, as plain JSON."""
+R = TypeVar("R", bound=Record)
 
 
 def url_of(place: Place) -> str | None:
@@ -260,22 +260,32 @@ class Workspace:
         """Numbers of the rounds that began, in order."""
         return sorted(int(path.name) for path in self.folder.glob("rounds/[0-9]*"))
 
-    def outcome(self, number: int, stage: str) -> Outcome | None:
-        """What a stage of a round ended with; None where it has not ended."""
-        path = self.round_folder(number) / f"{stage}.json"
-        return read_json(path) if path.exists() else None
+    def has_record(self, number: int, stage: str) -> bool:
+        """Whether a stage of a round has ended."""
+        return self._record_path(number, stage).exists()
 
-    def require(self, number: int, stage: str) -> Outcome:
+    def record(self, kind: type[R], number: int, stage: str = "") -> R | None:
+        """What a stage of a round ended with; None where it has not ended.
+
+        Raises LoopError, naming file and field, where the record is broken or of a newer version.
+        """
+        path = self._record_path(number, stage or kind.STAGE)
+        return parse_record(kind, read_json(path), path) if path.exists() else None
+
+    def require(self, kind: type[R], number: int, stage: str = "") -> R:
         """What a stage of a round ended with. Raises LoopError where it has not ended."""
-        outcome = self.outcome(number, stage)
-        if outcome is None:
-            raise LoopError(f"round {number} has no {stage} yet; run: pacloop {stage}")
-        return outcome
+        record = self.record(kind, number, stage)
+        if record is None:
+            raise LoopError(f"round {number} has no {stage or kind.STAGE} yet; run: pacloop improve")
+        return record
 
-    def write_outcome(self, number: int, stage: str, outcome: Outcome) -> Outcome:
-        """Record how a stage ended. Its file's appearance is what ends the stage."""
-        self.write_json(f"rounds/{number:03d}/{stage}.json", outcome)
-        return outcome
+    def write_record(self, number: int, record: R, stage: str = "") -> R:
+        """Record how a stage ended. The file's appearance is what ends the stage."""
+        self.write_json(f"rounds/{number:03d}/{stage or record.STAGE}.json", record.model_dump())
+        return record
+
+    def _record_path(self, number: int, stage: str) -> Path:
+        return self.round_folder(number) / f"{stage}.json"
 
     def write_json(self, name: str, data: Any) -> None:
         """Replace a small file of the workspace, atomically."""

@@ -7,51 +7,14 @@ import pytest
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
-from pacloop.loop.statistics.wilson import wilson
 from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.records import Appended
 from pacloop.loop.workspace.workspace import Workspace
 
 
 @pytest.fixture
 def space(tmp_path):
     return Workspace.create(tmp_path / "space", parse_config({}, "test"))
-
-
-@pytest.fixture
-def tally():
-    """The outcome of a stage that played `n` episodes."""
-
-    def tally(successes, n, **more):
-        return {
-            "episodes": n,
-            "successes": successes,
-            "rate": successes / n,
-            "interval": wilson(successes, n),
-            "binary": True,
-            "seconds": 2.0,
-            **more,
-        }
-
-    return tally
-
-
-@pytest.fixture
-def verdict():
-    """A gate's outcome."""
-
-    def verdict(decision, candidate, successes, n):
-        return {
-            "decision": decision,
-            "reason": "because",
-            "candidate": candidate,
-            "candidate_successes": successes,
-            "candidate_n": n,
-            "candidate_interval": wilson(successes, n),
-            "level": 0.02,
-            "seconds": 3.0,
-        }
-
-    return verdict
 
 
 @pytest.fixture
@@ -64,8 +27,9 @@ def put_policy(space):
     from pacloop.learner.policy import Acting
 
     def put_policy(name, round, parent=None, **lineage):
-        pinned = space.outcome(round, "append") or {"snapshot_id": "none"}
-        lineage = {"round": round, "parent": parent, "snapshot": pinned["snapshot_id"], **lineage}
+        pinned = space.record(Appended, round)
+        snapshot = pinned.snapshot_id if pinned else "none"
+        lineage = {"round": round, "parent": parent, "snapshot": snapshot, **lineage}
         acting, figures = Acting("q_guided", 4, 0.05), {"loss": 0.25}
         record = PolicyRecord(name, space.task.schema, PacConfig(), acting, lineage, figures)
         write_policy(space.policy_folder(name), record, {"w": torch.zeros(1)})

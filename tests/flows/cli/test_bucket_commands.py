@@ -15,6 +15,7 @@ from pacloop.flows.runs.plan import wanted
 from pacloop.flows.runs.rounds import _ours
 from pacloop.loop.workspace.config import Config
 from pacloop.loop.workspace.lease import hold
+from pacloop.loop.workspace.records import Begun
 from pacloop.loop.workspace.workspace import Workspace
 
 
@@ -60,7 +61,7 @@ def test_a_watcher_elsewhere_sees_what_ends(url, tmp_path):
             assert said() == "nothing has begun that has not ended; at work: nobody\n"
             with hold(space):
                 assert f"; at work: process {os.getpid()} on " in said()
-                space.write_outcome(1, "begin", {"champion": "a"})
+                space.write_record(1, Begun(champion="a"))
                 assert said().startswith("round 1, collect: 0 of 3000 episodes; at work: process")
         finally:
             watching.kill()

@@ -18,6 +18,7 @@ from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.lease import current_holder
+from pacloop.loop.workspace.records import Appended
 from pacloop.loop.workspace.workspace import Workspace
 
 DEADLINE_SEC = 240
@@ -165,7 +166,7 @@ def test_a_cancelled_run_and_an_interrupted_one_leave_a_workspace_that_goes_on(t
         ask(port, f"/flow_runs/{run}/set_state", state={"type": "CANCELLING"})
         assert _ended(port, run)["name"] == "Cancelled"
         assert current_holder(space) is None, "nobody is at work"
-        assert opened.outcome(0, "append")["episodes"] == 4
+        assert opened.record(Appended, 0).episodes == 4
         _at_work(port, improve, space)
     assert found["exit"] == 0, found["stderr"]
     assert "the schedule is paused" in found["last"]

@@ -2,6 +2,8 @@
 
 import re
 
+from recorded import put, record
+
 from pacloop.flows.pages.markdown import LARGEST, fitted, picture
 from pacloop.flows.pages.round import Links, episodes_to_show, round_page
 from pacloop.flows.pages.success import success_page
@@ -9,13 +11,14 @@ from pacloop.loop.statistics.wilson import wilson
 from pacloop.loop.views.curve import curve_png
 from pacloop.loop.views.film import STRIP_WIDTH, Film, Films
 from pacloop.loop.views.rounds import Row
+from pacloop.loop.workspace.verdict import AtStep, Bin, CriticFigures, Verdict
 
 FILMS = Films([Film(f"r001-gate-00000/{k}", k % 2, 60, 3.0, "", bytes(20_000)) for k in range(4)])
 
 
 def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
     links = Links({0: "/runs/flow-run/zero", 1: "/runs/flow-run/one"}, "/artifacts/key/story")
-    page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), FILMS, links)
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, links)
     assert page.startswith("# Round 1: promoted")
     for part in (
         "| candidate | `r001-pac` | 80.0% |",
@@ -31,23 +34,22 @@ def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
     assert len(page) < 300_000
 
 
-def test_a_rounds_page_names_checkpoints(two_rounds):
-    space = two_rounds
-    before = {stage: space.outcome(1, stage) for stage in ("learn", "race")}
-    kept = [{"policy": f"r001-pac-s{step}", "step": step} for step in (250, 375)]
-    earlier = {"actions": 2, "way": "q_guided of 2", "step": 375, "successes": 4, "episodes": 6}
-    raced = {"policy": "r001-pac-s375-n2", "tried": [*before["race"]["tried"], earlier]}
-    space.write_outcome(1, "learn", before["learn"] | {"checkpoints": kept})
-    space.write_outcome(1, "race", before["race"] | raced)
-    page = round_page(space, 1, space.outcome(1, "gate"), FILMS, Links({}, ""))
-    for stage, outcome in before.items():
-        space.write_outcome(1, stage, outcome)
-    assert "500 gradient steps; kept besides: step 250, 375 |" in page
-    assert "q_guided of 4 50%, q_guided of 2 (step 375) 67%; the candidate is `r001-pac-s375-n2` |" in page
+def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):
+    by_step = [AtStep(step=k, auc=0.5 + k / 100, pairs=10) for k in range(0, 40, 5)]
+    curve = [Bin(q=k / 10, returned=k / 12, steps=50) for k in range(10)]
+    figures = CriticFigures(episodes=12, auc=0.7, by_step=by_step, error=0.03, curve=curve)
+    put(two_rounds, 1, "critic", figures=figures)
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, Links({}, ""))
+    assert "On 12 episodes kept out of learning it tells success at 0.70 and is off by 0.030." in page
+    assert "![discrimination and calibration of the critic](data:image/png" in page
+    put(two_rounds, 1, "critic")
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, Links({}, ""))
+    assert "No episodes are kept out of learning yet." in page
+    (two_rounds.round_folder(1) / "critic.json").unlink()
 
 
 def test_without_pictures_a_page_says_why(two_rounds):
-    verdict = {"decision": "reached", "reason": "r001-pac is good enough"}
+    verdict = record("reached", reason="r001-pac is good enough")
     page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), Links({}, ""))
     assert "# Round 2: reached" in page
     assert "Pictures are missing: no EGL" in page
@@ -60,7 +62,7 @@ def test_a_round_without_episodes_shows_none(two_rounds):
 
 def test_large_films_never_make_a_large_page(two_rounds):
     large = Films([Film(f"x/{k}", 1.0, 60, 3.0, "", bytes(60_000)) for k in range(4)])
-    page = round_page(two_rounds, 1, two_rounds.outcome(1, "gate"), large, Links({}, ""))
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), large, Links({}, ""))
     assert len(page) < 300_000
     assert "a picture is left out" in page
     assert "x/3" in page and "Evidence 3.50" in page

@@ -17,6 +17,8 @@ from pacloop.loop.progress import silent
 from pacloop.loop.views.lineage import learned_by, policy_facts
 from pacloop.loop.views.rounds import rows
 from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.records import Appended, Learned, Raced
+from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
 SETTINGS = small(collect={"actors": 2}, learn={"batch_size": 32}, improve={"rounds": 2})
@@ -76,10 +78,10 @@ def three_good_episodes():
 
 def test_a_rounds_run_is_renamed_after_its_verdict(ended):
     names = {run.name for run in ended[1]}
-    verdict = ended[0].space.outcome(1, "gate")
-    rate = verdict["candidate_successes"] / verdict["candidate_n"]
-    assert f"round 1 - success {rate:.0%} - {verdict['decision']}" in names
-    assert f"start - {ended[0].space.outcome(0, 'race')['policy']}" in names
+    verdict = ended[0].space.record(Verdict, 1)
+    rate = verdict.candidate_rate
+    assert f"round 1 - success {rate:.0%} - {verdict.decision}" in names
+    assert f"start - {ended[0].space.record(Raced, 0).policy}" in names
     assert all(run.state.is_completed() for run in ended[1] if run.name != "killed")
 
 
@@ -110,14 +112,14 @@ def test_the_artifact_holds_table_and_curve(ended):
 def test_the_round_after_an_injection_learned_from_it(ended):
     space = ended[0].space
     (batch,) = [b for b in space.store.batches() if b.origin.get("command") == "inject"]
-    before, after = (space.outcome(number, "learn")["policy"] for number in (1, 2))
+    before, after = (space.record(Learned, number).policy for number in (1, 2))
     learners = learned_by(space, f"{batch.id}/0")
     assert after in learners and before not in learners
-    assert space.outcome(1, "append")["sources"]["demonstration"] == 6
-    assert space.outcome(2, "append")["sources"]["demonstration"] == 9
+    assert space.record(Appended, 1).sources["demonstration"] == 6
+    assert space.record(Appended, 2).sources["demonstration"] == 9
     facts = policy_facts(space, space.store, after)
     assert facts["sources"]["demonstration"] == 9
-    assert facts["rows"] == space.outcome(2, "learn")["rows"] == space.outcome(2, "append")["rows"]
+    assert facts["rows"] == space.record(Learned, 2).rows == space.record(Appended, 2).rows
     shown = pacloop("policies", "show", after, "-w", space.folder, cwd=space.folder)
     assert f"{batch.id}: demonstration from teleop by anna, 3 episodes, success 100%" in shown.stdout
 
@@ -146,9 +148,9 @@ def test_the_rounds_own_report_has_its_verdict_training_and_films_or_why_not(end
     number = next(run.id for run in ended[1] if run.name.startswith("round 1"))
     (found,) = [a for a in ended[3] if a.key == "round-report" and a.flow_run_id == number]
     text = found.data
-    verdict = ended[0].space.outcome(1, "gate")
-    assert text.startswith(f"# Round 1: {verdict['decision']}")
-    for part in ("## Stages", "![training curves](data:image/png", f"`{verdict['candidate']}`"):
+    verdict = ended[0].space.record(Verdict, 1)
+    assert text.startswith(f"# Round 1: {verdict.decision}")
+    for part in ("## Stages", "![training curves](data:image/png", f"`{verdict.candidate}`"):
         assert part in text
     assert "(data:image/jpeg;base64," in text or "Pictures are missing: " in text
     start = next(run.id for run in ended[1] if run.name.startswith("start"))

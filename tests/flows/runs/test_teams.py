@@ -14,6 +14,7 @@ from typed import PACLOOP, free_port, small
 
 from pacloop.flows.server.start import answers
 from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
 PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
@@ -91,7 +92,7 @@ def test_two_loops_outlive_an_absence_of_their_server_and_the_ui_catches_up(serv
         log = space.folder.with_suffix(".log").open("w")
         command = [PACLOOP, "improve", "-w", str(space.folder)]
         loops.append(subprocess.Popen(command, env=told, stdout=log, stderr=log))
-    while not all(space.outcome(0, "baseline") for space in spaces):
+    while not all(space.has_record(0, "baseline") for space in spaces):
         assert all(loop.poll() is None for loop in loops), said(spaces)
         time.sleep(0.2)
     server.stop()
@@ -105,9 +106,9 @@ def test_two_loops_outlive_an_absence_of_their_server_and_the_ui_catches_up(serv
     assert left == []
     artifacts = ask(server.url, "/artifacts/filter", artifacts={"key": {"any_": ["success-per-round"]}})
     for space in spaces:
-        verdict = space.outcome(2, "gate")
-        assert verdict and space.outcome(2, f"final-{space.registry.champion()}")
-        name = f"round 2 - success {verdict['candidate_successes'] / verdict['candidate_n']:.0%}"
+        verdict = space.record(Verdict, 2)
+        assert verdict and space.has_record(2, f"final-{space.registry.champion()}")
+        name = f"round 2 - success {verdict.candidate_rate:.0%}"
         ours = [r for r in runs if r["parameters"].get("workspace") == str(space.folder)]
         assert any(run["name"].startswith(name) for run in ours), [run["name"] for run in runs]
         pages = [a["data"] for a in artifacts if str(space.folder) in a["data"]]

@@ -1,36 +1,49 @@
-"""The champions' samples, once for the gate and the table."""
+"""Which episodes count as whose: once for the gate, the alarm and the table."""
 
 import pytest
+from recorded import play, play_collection
 
-from pacloop.loop.episodes.sample import champion_sample, collections, samples
+from pacloop.loop.episodes.sample import champion_sample, collections, fresh, sample_of, scores
 
 
 @pytest.fixture
-def collected(space, tally):
-    space.write_outcome(1, "collect", tally(15, 30, champion="r000-pac"))
-    space.write_outcome(2, "collect", tally(21, 30, champion="r001-pac"))
-    space.write_outcome(3, "collect", tally(12, 30, champion="r001-pac"))
+def collected(space):
+    play_collection(space, 1, "r000-pac", 15, 30)
+    play_collection(space, 2, "r001-pac", 21, 30)
+    play_collection(space, 3, "r001-pac", 12, 30)
     return space
 
 
 def test_a_champions_collections_add_up(collected):
-    found = samples(collected)
-    assert {name: (s.successes, s.episodes) for name, s in found.items()} == {
-        "r000-pac": (15, 30),
-        "r001-pac": (33, 60),
-    }
-    assert found["r001-pac"].rate == pytest.approx(0.55)
-    low, high = found["r001-pac"].interval
+    sample = champion_sample(collected, 3, "r001-pac")
+    assert (sample.successes, sample.episodes, sample.rate) == (33, 60, pytest.approx(0.55))
+    low, high = sample.interval
     assert 0.4 < low < 0.55 < high < 0.7
 
 
 def test_only_rounds_up_to_the_gates_own_count(collected):
-    assert champion_sample(collected, 2, "r001-pac") == (21, 30)
-    assert champion_sample(collected, 3, "r001-pac") == (33, 60)
-    assert champion_sample(collected, 3, "r009-pac") == (0, 0)
-    assert len(collections(collected, 2)) == 2
+    counts = [champion_sample(collected, 2, policy).episodes for policy in ("r000-pac", "r001-pac", "x")]
+    assert counts == [30, 30, 0]
+    batches = collected.store.batches()
+    assert [b.round for b in collections(batches, "r001-pac")] == [2, 3]
+    assert [b.round for b in collections(batches, "r001-pac", 2)] == [2]
 
 
-def test_scores_between_0_and_1_count_as_they_are(space, tally):
-    space.write_outcome(1, "collect", {**tally(1, 4, champion="a"), "rate": 0.5})
-    assert samples(space)["a"].score_sum == 2.0
+def test_scores_between_0_and_1_count_as_they_are(space):
+    batch = play(space, 1, "collect", "a", [0.25, 1.0, 0.5], source="collection")
+    assert sample_of("a", [batch]).score_sum == 1.75
+    assert scores(space, [batch]).tolist() == [0.25, 1.0, 0.5]
+    binary = play(space, 2, "collect", "a", [0, 1, 1], source="collection")
+    assert scores(space, [batch, binary]).tolist() == [0.25, 1.0, 0.5, 1.0, 1.0, 0.0], "ones first"
+
+
+def test_what_was_selected_is_not_fresh(space):
+    for stage, source in (("race-n4", "evaluation"), ("gate", "evaluation"), ("compare0000", "evaluation")):
+        play(space, 1, stage, "old", [1, 1], source=source)
+    play(space, 0, "demonstrate", "demonstrator", [1], source="demonstration")
+    play(space, 2, "collect", "old", [1, 0, 1], source="collection")
+    play(space, 2, "collect", "old", [1], source="collection")
+    play(space, 2, "gate-champion", "old", [0, 1])
+    play(space, 1, "compare0001-against", "old", [0])
+    occasions = fresh(space.store.batches(), "old")
+    assert [[batch.episodes for batch in occasion] for occasion in occasions] == [[3, 1], [2], [1]]

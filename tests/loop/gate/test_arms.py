@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from recorded import put, tally
 
 from pacloop.actors.rollout.rollout import PolicyError
 from pacloop.flows.runs.rounds import round_name
 from pacloop.loop.gate import arms as arms_module
 from pacloop.loop.progress import silent
-from pacloop.loop.stages import stages
+from pacloop.loop.stages.gate import gate
 from pacloop.loop.views.rounds import rows
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
@@ -54,9 +55,9 @@ class Played:
 
 
 @pytest.fixture
-def judged(tmp_path, monkeypatch, tally):
-    def judged(gate, old=0.4, new=0.8, binary=True, screened=None):
-        settings = {"gate": {"cap": 80, "block": 20, **gate}}
+def judged(tmp_path, monkeypatch):
+    def judged(settings, old=0.4, new=0.8, binary=True):
+        settings = {"gate": {"cap": 80, "block": 20, **settings}}
         space = Workspace.create(tmp_path / "space", parse_config(settings, "test"))
         played = Played({"old": old, "newer": new}, binary)
         store = SimpleNamespace(
@@ -75,12 +76,9 @@ def judged(tmp_path, monkeypatch, tally):
             policy="old", purpose="collection", round=1, source="collection", name="collect"
         )
         batch = played.add(collect, "collect-00000", played.scores(np.random.default_rng(9), "old", 80))
-        outcome = tally(batch.successes, 80, champion="old") | {"binary": binary}
-        space.write_outcome(1, "collect", outcome)
-        space.write_outcome(1, "race", {"policy": "newer", "episodes": 0, "seconds": 0.0})
-        if screened:
-            space.write_outcome(1, "screen", screened)
-        verdict = stages.gate(space, 1, None, silent)
+        put(space, 1, "collect", **tally(batch.successes, 80, champion="old", binary=binary))
+        put(space, 1, "race", policy="newer", episodes=0, seconds=0.0)
+        verdict = gate(space, 1, None, silent)
         return space, verdict, played
 
     return judged
@@ -88,21 +86,21 @@ def judged(tmp_path, monkeypatch, tally):
 
 def test_by_default_only_the_candidate_is_played(judged):
     space, verdict, played = judged({})
-    assert (verdict["decision"], verdict["champion_arm"], verdict["test"]) == (
+    assert (verdict.decision, verdict.champion_arm, verdict.test) == (
         "promoted",
         "collection",
         "rates",
     )
     assert {policy for _, policy, _ in played.asked[1:]} == {"newer"}
-    assert verdict["champion_n"] == 80
+    assert verdict.champion_n == 80
     assert space.registry.champion() == "newer"
-    assert verdict["alarm"] is None
+    assert verdict.alarm is None
 
 
 def test_fresh_arms_take_turns_on_seeds_of_their_own(judged):
     _, verdict, played = judged({"champion": "fresh", "margin": 0.02}, new=0.5)
-    assert verdict["champion_arm"] == "fresh"
-    assert verdict["champion_n"] == verdict["candidate_n"] >= 40
+    assert verdict.champion_arm == "fresh"
+    assert verdict.champion_n == verdict.candidate_n >= 40
     assert played.asked[1:5] == [
         ("gate-champion-00000", "old", "reference"),
         ("gate-00000", "newer", "gate"),
@@ -115,40 +113,30 @@ def test_fresh_arms_take_turns_on_seeds_of_their_own(judged):
 @pytest.mark.parametrize("champion", ["collection", "fresh"])
 def test_scores_between_0_and_1_are_compared_by_their_means(judged, champion):
     space, verdict, _ = judged({"champion": champion}, binary=False)
-    assert (verdict["decision"], verdict["test"]) == ("promoted", "scores")
-    assert verdict["candidate_successes"] / verdict["candidate_n"] == pytest.approx(0.8, abs=0.06)
-    assert verdict["evidence"] > verdict["boundary"] == pytest.approx(-np.log(verdict["level"]), abs=1e-4)
+    assert (verdict.decision, verdict.test) == ("promoted", "scores")
+    assert verdict.candidate_successes / verdict.candidate_n == pytest.approx(0.8, abs=0.06)
+    assert verdict.evidence > verdict.boundary == pytest.approx(-np.log(verdict.level), abs=1e-4)
     assert space.registry.champion() == "newer"
 
 
 def test_scores_between_0_and_1_may_be_paired(judged):
     _, verdict, played = judged({"champion": "paired"}, binary=False)
-    assert (verdict["test"], verdict["champion_arm"]) == ("scores", "paired")
+    assert (verdict.test, verdict.champion_arm) == ("scores", "paired")
     assert {purpose for _, _, purpose in played.asked[1:]} == {"gate"}
-    assert verdict["pairing"]["correlation"] is not None
+    assert verdict.pairing.correlation is not None
 
 
 def test_giving_up_by_evidence_says_so(judged):
     _, verdict, _ = judged({"futility": 0.1, "level": 0.3}, old=0.6, new=0.45)
-    assert verdict["decision"] == "rejected"
-    assert verdict["episodes_saved"] >= 20
-    assert "it does worse" in verdict["reason"]
-
-
-def test_a_screen_that_has_earned_it_rejects_without_an_episode(judged):
-    screened = {"ways": [], "rejects": True}
-    space, verdict, played = judged({}, screened=screened)
-    assert (verdict["decision"], verdict["candidate_n"], verdict["episodes_saved"]) == ("rejected", 0, 80)
-    assert verdict["reason"].startswith("the critics say no, and have been right before")
-    assert verdict["champion_n"] == 80 and len(played.asked) == 1
-    assert verdict["screen"] == screened
-    assert space.registry.champion() == "old"
+    assert verdict.decision == "rejected"
+    assert verdict.episodes_saved >= 20
+    assert "it does worse" in verdict.reason
 
 
 def test_a_candidate_that_cannot_act_is_rejected_by_name(judged):
     space, verdict, _ = judged({}, new=PolicyError("newer", "gave actions that are not finite"))
-    assert (verdict["decision"], verdict["candidate_n"]) == ("rejected", 0)
-    assert verdict["reason"] == "policy newer gave actions that are not finite"
+    assert (verdict.decision, verdict.candidate_n) == ("rejected", 0)
+    assert verdict.reason == "policy newer gave actions that are not finite"
     assert space.registry.champion() == "old"
     [row] = [row for row in rows(space) if row.name == "round 1"]
     assert (row.n, row.rate, row.interval, row.verdict) == (0, 0.0, (0.0, 1.0), "rejected")

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recorded import record
 
 from pacloop.loop.gate.comparison import decide, make_test, round_level
-from pacloop.loop.gate.guards import Guarded
 from pacloop.loop.statistics.sequential import calibrate, crossing_probability
 from pacloop.loop.statistics.wilson import wilson
 from pacloop.loop.workspace.config import Gate
+from pacloop.loop.workspace.verdict import Guarded
 
 TOTAL = 0.05
 ROUNDS = 20
@@ -23,8 +24,8 @@ def spend(decisions, total=TOTAL):
     """The level of each round, given what the rounds before it decided."""
     earlier = []
     for decision in decisions:
-        earlier.append({"decision": decision, "level": round_level(total, earlier)})
-    return [verdict["level"] for verdict in earlier]
+        earlier.append(record("gate", decision=decision, level=round_level(total, earlier)))
+    return [verdict.level for verdict in earlier]
 
 
 def test_levels_by_hand():
@@ -62,7 +63,7 @@ def test_no_order_of_good_and_bad_candidates_beats_the_budget():
     def worst_after(earlier, decision, level):
         key = len(earlier), decision, level
         if key not in known:
-            known[key] = worst([*earlier, {"decision": decision, "level": level}])
+            known[key] = worst([*earlier, record("gate", decision=decision, level=level)])
         return known[key]
 
     assert 0.04 < worst([]) <= TOTAL
@@ -79,13 +80,13 @@ def test_runs_of_twenty_rounds_are_seldom_wrong():
             rate = rng.uniform(0.2, 0.9)
             test = make_test(config, 40, round_level(TOTAL, earlier))
             verdict = play(test, rng.binomial(40, rate), rng.random(40) < rate)
-            earlier.append(verdict.to_json())
+            earlier.append(verdict)
         wrong += wrong_promotion(earlier)
     assert wrong <= 300 * (TOTAL + 3 * (TOTAL / 300) ** 0.5)
 
 
 def wrong_promotion(earlier):
-    return any(verdict["decision"] == "promoted" for verdict in earlier)
+    return any(verdict.decision == "promoted" for verdict in earlier)
 
 
 def play(test, champion, outcomes):
@@ -125,7 +126,7 @@ def test_a_clear_gain_is_promoted_early(test):
     assert verdict.evidence == pytest.approx(test.evidence(40, 22, 25), abs=1e-4)
     assert verdict.boundary == pytest.approx(test.boundary(25), abs=1e-4)
     assert (verdict.level, verdict.episodes_saved) == (TOTAL, 75)
-    assert json.loads(json.dumps(verdict.to_json()))["champion_interval"] == list(wilson(40, 100))
+    assert json.loads(json.dumps(verdict.model_dump()))["champion_interval"] == list(wilson(40, 100))
 
 
 def test_what_is_open_is_played_on(test):
@@ -165,7 +166,18 @@ def test_degenerate_comparisons_promote_nobody(test, successes, says):
 
 
 def guarded(state, candidate=3.0):
-    return Guarded("time_to_success", "s", 2.5, candidate, 40, 20, 2.75, 1.0, 3.0, state)
+    return Guarded(
+        name="time_to_success",
+        unit="s",
+        champion=2.5,
+        candidate=candidate,
+        champion_n=40,
+        candidate_n=20,
+        allowed=2.75,
+        evidence=1.0,
+        boundary=3.0,
+        state=state,
+    )
 
 
 def verdict_with(test, state, n=25, candidate=3.0):

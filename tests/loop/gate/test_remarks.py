@@ -5,6 +5,7 @@ from dataclasses import replace
 import dm_env
 import numpy as np
 import pytest
+from recorded import record
 
 from pacloop.datasets import Episode
 from pacloop.loop.gate import remarks as degenerate
@@ -56,7 +57,7 @@ def judged(space):
             ]
             origin = {"policy": "r001-pac", "stage": stage}
             space.store.append(made, batch_id=f"r001-{stage}-00000", source=source, round=1, origin=origin)
-        verdict = {"candidate": "r001-pac", "champion": "r000-pac", "champion_arm": arm, "reason": "because"}
+        verdict = record("gate", champion_arm=arm)
         environment = Environment(space, again)
         space.__dict__["task"] = replace(space.task, make=lambda: environment)
         return with_remarks(space, 1, verdict), environment
@@ -66,35 +67,33 @@ def judged(space):
 
 def test_an_ordinary_gate_has_no_remarks(judged):
     verdict, environment = judged([1, 2, 3], [4, 5, 6])
-    assert (verdict["remarks"], verdict["reason"]) == ([], "because")
+    assert (verdict.remarks, verdict.reason) == ((), "because")
     assert environment.seeds == [0], "one episode is begun again"
 
 
 def test_identical_trajectories_are_counted(judged):
     verdict, _ = judged([1, 2, 1, 1], [4, 5, 4, 4])
-    assert verdict["remarks"][0] == (
+    assert verdict.remarks[0] == (
         "2 of 4 episodes of r001-pac are identical to others, step by step: "
         "they count as trials, but are none"
     )
-    assert verdict["reason"].startswith("because; 2 of 4 episodes of r001-pac are identical")
+    assert verdict.reason.startswith("because; 2 of 4 episodes of r001-pac are identical")
 
 
 def test_an_environment_that_always_starts_alike(judged):
     verdict, environment = judged([1, 1, 1], [4, 5, 6])
-    assert verdict["remarks"] == ["every episode began in the same state: the environment ignores its seed"]
+    assert verdict.remarks == ("every episode began in the same state: the environment ignores its seed",)
     assert environment.seeds == []
 
 
 def test_a_canary_tells_of_starts_that_are_random_but_not_by_seed(judged):
     verdict, _ = judged([1, 2, 3], [4, 5, 6], again=1.5)
-    assert verdict["remarks"] == [
-        "seed 0 did not bring its start state back: the environment ignores its seed"
-    ]
+    assert verdict.remarks == ("seed 0 did not bring its start state back: the environment ignores its seed",)
 
 
 def test_where_the_world_cannot_be_put_back_no_canary_is_played(judged):
     verdict, environment = judged([1, 2, 3], [4, 5, 6], again=1.5, arm="fresh")
-    assert verdict["remarks"] == [] and environment.seeds == []
+    assert verdict.remarks == () and environment.seeds == []
 
 
 def test_the_same_start_by_hand(space):

@@ -1,6 +1,6 @@
 """Run as a script: improve a workspace without Prefect, and die of SIGKILL in the middle of a stage.
 
-python improve_until_killed.py WORKSPACE STAGE ROUND DONE: the whole process group is killed when
+python improve_until_killed.py WORKSPACE STAGE ROUND DONE ROUNDS: the whole process group is killed when
 `STAGE` of `ROUND` reports `DONE` or more. With STAGE `never`, it runs to its end.
 """
 
@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 from pacloop.flows.runs.rounds import session
-from pacloop.loop.stages.round import improve
+from pacloop.loop.stages.improve import improve, plain_player
 
 
 def main() -> None:
-    folder, stage, number, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    folder, stage = Path(sys.argv[1]), sys.argv[2]
+    number, limit, rounds = map(int, sys.argv[3:6])
 
     def progress(what: str, done: int, _total: int, _note: str) -> None:
         begun = (folder / "rounds" / f"{number:03d}").exists()
@@ -22,7 +23,8 @@ def main() -> None:
             os.killpg(0, signal.SIGKILL)
 
     with session(folder, progress) as ours:
-        improve(ours.space, ours.pool, progress, rounds=ours.space.config.improve.rounds)
+        player = plain_player(ours.space, ours.pool, progress)
+        improve(ours.space, player, rounds=rounds)
 
 
 if __name__ == "__main__":

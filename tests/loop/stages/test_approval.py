@@ -4,16 +4,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from recorded import play_collection, put
 
 from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.stages import approval
-from pacloop.loop.stages.approval import Answer, answer, approved, no_door, question
+from pacloop.loop.stages.approval import answer, approved, make_answer, no_door, question
+from pacloop.loop.stages.gate import gate
+from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.learn import start_policy
-from pacloop.loop.stages.round import next_round, run_directly
-from pacloop.loop.stages.stages import gate
 from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.verdict import Verdict
 
 ANNA = {"by": "anna", "reason": "looks fine"}
 
@@ -23,16 +25,16 @@ def no_pool():
 
 
 @pytest.fixture
-def asking(space, put_policy, tally):
+def asking(space, put_policy):
     """A workspace whose round 1 played 12 of 12 against 0 of 40, and waits."""
     clean = {"task": "pacloop/stack", "episodes": 12, "seed": 0, "clean": True, "bare": False}
     demo = add_demonstrations(space.folder, **clean, progress=silent)
     for name in ("r000-pac", "r001-pac"):
         put_policy(name, 0)
     space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
-    space.write_outcome(1, "begin", {"champion": "r000-pac"})
-    space.write_outcome(1, "collect", tally(0, 40, champion="r000-pac"))
-    space.write_outcome(1, "race", {"policy": "r001-pac", "episodes": 0})
+    put(space, 1, "begin", champion="r000-pac")
+    play_collection(space, 1, "r000-pac", 0, 40)
+    put(space, 1, "race", policy="r001-pac", episodes=0)
     episodes = list(space.store.episodes(demo))
     origin = {"policy": "r001-pac", "stage": "gate"}
     space.store.append(episodes, batch_id="r001-gate-00000", source="evaluation", round=1, origin=origin)
@@ -47,18 +49,18 @@ def waiting(asking):
 
 
 def settled(space):
-    return approved(space, 1, no_pool, silent, run_directly, no_door)
+    return approved(space, 1, silent, no_door)
 
 
 def test_nothing_is_promoted_before_somebody_answers(asking):
     verdict = gate(asking, 1, no_pool, silent)
-    assert verdict["decision"] == "promoted", "so says the test"
+    assert verdict.decision == "promoted", "so says the test"
     assert asking.registry.champion() == "r000-pac"
-    assert asking.outcome(1, "gate") is None and next_round(asking) == 1
+    assert asking.record(Verdict, 1) is None and next_round(asking) == 1
     again = gate(asking, 1, no_pool, silent)
-    assert again["reason"] == verdict["reason"], "a second run of the stage plays nothing"
+    assert again.reason == verdict.reason, "a second run of the stage plays nothing"
     asked = question(asking)
-    assert (asked.round, asked.number, asked.candidate) == (1, 1, "r001-pac")
+    assert (asked.round, asked.candidate) == (1, "r001-pac")
 
 
 def test_without_approval_the_gate_promotes(asking):
@@ -70,58 +72,46 @@ def test_without_approval_the_gate_promotes(asking):
 
 
 def test_an_approval_promotes_and_is_on_record(waiting):
-    answer(waiting, Answer("approve", **ANNA))
+    answer(waiting, make_answer("approve", **ANNA))
     verdict = settled(waiting)
-    assert verdict["decision"] == "promoted"
-    assert {**ANNA, "decision": "approve"}.items() <= verdict["approval"].items()
+    assert verdict.decision == "promoted"
+    assert {**ANNA, "decision": "approve"}.items() <= verdict.approval.model_dump().items()
     reign = waiting.registry.history()[-1]
     assert (reign.policy, reign.by, reign.round) == ("r001-pac", "anna", 1)
-    assert reign.reason.startswith("approved by anna: looks fine; the test: 100% of 12 against 0% of 12")
-    assert gate(waiting, 1, no_pool, silent)["reason"] == verdict["reason"]
+    assert reign.reason.startswith("approved by anna: looks fine; the test: 100% of 12 against 0% of 40")
+    assert gate(waiting, 1, no_pool, silent).reason == verdict.reason
     assert len(waiting.registry.history()) == 2, "promoted once"
     assert next_round(waiting) == 2
 
 
 def test_a_rejection_keeps_the_champion_and_nothing_goes_on_from_the_candidate(waiting):
-    answer(waiting, Answer("reject", "ben", "it scratches"))
+    answer(waiting, make_answer("reject", by="ben", reason="it scratches"))
     verdict = settled(waiting)
-    assert verdict["decision"] == "rejected"
-    assert verdict["reason"].startswith("rejected by ben: it scratches; the test:")
+    assert verdict.decision == "rejected"
+    assert verdict.reason.startswith("rejected by ben: it scratches; the test:")
     assert waiting.registry.champion() == "r000-pac"
-    waiting.write_outcome(2, "begin", {"champion": "r000-pac"})
+    put(waiting, 2, "begin", champion="r000-pac")
     assert start_policy(waiting, 2) == "r000-pac"
 
 
 def test_unanswered_the_champion_stays(waiting):
     settings = {"gate": {"approve": True, "approve_hours": 1e-9}}
     verdict = settled(replace(waiting, config=parse_config(settings, "test")))
-    assert verdict["decision"] == "undecided"
-    assert "nobody answered within 1e-09 hours, so the champion stays" in verdict["reason"]
+    assert verdict.decision == "undecided"
+    assert "nobody answered within 1e-09 hours, so the champion stays" in verdict.reason
     assert waiting.registry.champion() == "r000-pac"
 
 
-def test_more_episodes_are_asked_for_then_shown(waiting, tally):
-    answer(waiting, Answer("more episodes", **ANNA, episodes=30))
-    with pytest.raises(LoopError, match="round 1 plays 30 more episodes; answer then"):
-        answer(waiting, Answer("approve", **ANNA))
-    waiting.write_outcome(1, "approval-1", tally(27, 30, policy="r001-pac"))
-    asked = question(waiting)
-    assert asked.number == 2
-    assert [(more["successes"], more["episodes"]) for more in asked.judged["more"]] == [(27, 30)]
-    answer(waiting, Answer("approve", **ANNA))
-    assert [more["episodes"] for more in settled(waiting)["approval"]["more"]] == [30]
-
-
 def test_the_first_answer_counts(waiting):
-    answer(waiting, Answer("reject", **ANNA))
+    answer(waiting, make_answer("reject", **ANNA))
     with pytest.raises(LoopError, match="nothing waits for approval"):
-        answer(waiting, Answer("approve", **ANNA))
-    assert settled(waiting)["decision"] == "rejected"
+        answer(waiting, make_answer("approve", **ANNA))
+    assert settled(waiting).decision == "rejected"
 
 
 def test_an_answer_from_elsewhere_counts_like_one_from_a_terminal(waiting, monkeypatch):
     monkeypatch.setattr(approval, "POLL_SEC", 0.01)
-    looks = iter([None, Answer("approve", **ANNA)])
+    looks = iter([None, make_answer("approve", **ANNA)])
     seen = []
 
     @contextmanager
@@ -129,21 +119,21 @@ def test_an_answer_from_elsewhere_counts_like_one_from_a_terminal(waiting, monke
         yield lambda: next(looks)
         seen.append(asked.candidate)
 
-    assert approved(waiting, 1, no_pool, silent, run_directly, door)["decision"] == "promoted"
+    assert approved(waiting, 1, silent, door).decision == "promoted"
     assert seen == ["r001-pac"], "the door is closed"
 
 
 def test_a_champion_changed_by_hand_meanwhile_stays(waiting, put_policy):
     put_policy("other", 0)
     waiting.registry.promote("other", reason="better", by="ben")
-    answer(waiting, Answer("approve", **ANNA))
+    answer(waiting, make_answer("approve", **ANNA))
     verdict = settled(waiting)
-    assert verdict["decision"] == "undecided"
-    assert "changed by hand during the round" in verdict["reason"]
+    assert verdict.decision == "undecided"
+    assert "changed by hand during the round" in verdict.reason
     assert waiting.registry.champion() == "other"
 
 
 def test_nothing_waits_in_a_fresh_workspace(space):
     assert question(space) is None
     with pytest.raises(LoopError, match="nothing waits for approval"):
-        answer(space, Answer("approve", **ANNA))
+        answer(space, make_answer("approve", **ANNA))

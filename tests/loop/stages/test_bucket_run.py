@@ -11,6 +11,8 @@ from typed import PACLOOP, small
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.records import Appended, Collected, Learned, Raced
+from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
 LEARN = {"minimum_steps": 400, "maximum_steps": 400, "batch_size": 32}
@@ -63,10 +65,10 @@ def test_a_run_in_a_bucket_ends_like_one_in_a_folder(s3, tmp_path, whole):
     code, said = improve(space, "rounds/001/begin.json", signal.SIGINT)
     assert code == 130, said
     assert "stopped; what was finished is kept" in said
-    assert space.outcome(1, "collect") is None
+    assert space.record(Collected, 1) is None
     code, said = improve(space, "rounds/001/append.json", signal.SIGKILL)
     assert code == -signal.SIGKILL, said
-    assert space.outcome(1, "learn") is None
+    assert space.record(Learned, 1) is None
     code, said = improve(space)
     assert code == 1, said  # so few steps cannot stack cubes
     assert "NOT reached" in said
@@ -88,7 +90,7 @@ def test_a_run_killed_on_one_machine_is_finished_by_another(s3, tmp_path, whole,
     assert code == -signal.SIGKILL, said
     monkeypatch.setenv("PACLOOP_CACHE", str(tmp_path / "two"))
     two = Workspace.open(one.place)
-    assert two.outcome(1, "append") and not two.outcome(1, "learn")
+    assert two.record(Appended, 1) and not two.record(Learned, 1)
     code, said = improve(two)
     assert code == 1, said
     assert "is alive" in said and f"workspace {one.place}   dataset {one.place}/dataset" in said
@@ -96,7 +98,7 @@ def test_a_run_killed_on_one_machine_is_finished_by_another(s3, tmp_path, whole,
     weights = [space.policy_folder("r001-pac") / "weights.safetensors" for space in (two, whole)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     one.pull()
-    for number, stage in ((0, "learn"), (1, "learn"), (1, "race"), (1, "gate")):
-        assert one.outcome(number, stage) == two.outcome(number, stage)
+    for kind, number in ((Learned, 0), (Learned, 1), (Raced, 1), (Verdict, 1)):
+        assert one.record(kind, number) == two.record(kind, number)
     assert one.registry.history() == two.registry.history()
     assert one.registry.champion() == whole.registry.champion()

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import put
 
 from pacloop.datasets import Episode
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
-from pacloop.loop.stages import stages
+from pacloop.loop.stages.collect import collect
 from pacloop.loop.stages.evaluate import compare, compared
-from pacloop.loop.stages.gate import check_gate
+from pacloop.loop.stages.gate import check_gate, gate
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.registry import Reign
+from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
 OFFERED = Path(__file__).parents[2] / "actors" / "offered"
@@ -82,8 +84,8 @@ def make(tmp_path, put_policies):
         space = Workspace.create(tmp_path / name, parse_config(settings, "test"))
         put_policies(space, "old", "new")
         space.registry.install("old", reason="first", by="round 0", round=0, action="first")
-        stages.collect(space, 1, lambda: collectors, silent)
-        space.write_outcome(1, "race", {"policy": "new"})
+        collect(space, 1, lambda: collectors, silent)
+        put(space, 1, "race", policy="new")
         return space
 
     return make
@@ -107,30 +109,19 @@ def put_policies():
 
 
 def judge(space, collectors):
-    return stages.gate(space, 1, lambda: collectors, silent)
-
-
-def test_a_verdict_says_of_which_step_earlier_weights_are(make, put_policies):
-    space = make(Collectors({"old": 0.5}))
-    put_policies(space, "new-s80", lineage={"round": 1, "step": 80, "learn": {"steps": 160}})
-    space.write_outcome(1, "race", {"policy": "new-s80"})
-    found = judge(space, Collectors({"old": 0.5, "new-s80": 0.9}))
-    assert (found["decision"], found["candidate"]) == ("promoted", "new-s80")
-    assert found["checkpoint"] == "step 80 of 160"
-    assert "; the candidate's weights are those of step 80 of 160" in found["reason"]
-    assert space.registry.history()[-1].reason == found["reason"]
+    return gate(space, 1, lambda: collectors, silent)
 
 
 def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
     rates = {"old": 0.5, "new": 0.58}
     whole = make(Collectors(rates), "whole", level=0.05)
     wanted = judge(whole, collectors := Collectors(rates))
-    assert wanted["candidate_n"] >= 60, "else there is no middle to be killed in"
+    assert wanted.candidate_n >= 60, "else there is no middle to be killed in"
 
     killed = make(Collectors(rates), "killed", level=0.05)
     with pytest.raises(Killed):
         judge(killed, Collectors(rates, killed_after=50))
-    assert killed.outcome(1, "gate") is None
+    assert killed.record(Verdict, 1) is None
     kept = [b.id for b in killed.store.batches() if b.origin["stage"] == "gate"]
     assert kept == ["r001-gate-00000", "r001-gate-00001"]
 
@@ -138,31 +129,29 @@ def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
     found = judge(again, rest := Collectors(rates))
     rest_seeds, all_seeds = [[seed for *_, seed in c.played] for c in (rest, collectors)]
     assert rest_seeds == all_seeds[40:], "what was finished must not be played again"
-    assert found | {"seconds": 0} == wanted | {"seconds": 0}
+    assert found.model_copy(update={"seconds": wanted.seconds}) == wanted
     store = again.store
     played = [b for b in store.batches() if b.origin["stage"] == "gate"]
-    assert found["candidate_successes"] == sum(b.successes for b in played)
-    assert found["candidate_n"] == sum(b.episodes for b in played) and store.verify() == []
+    assert found.candidate_successes == sum(b.successes for b in played)
+    assert found.candidate_n == sum(b.episodes for b in played) and store.verify() == []
 
 
 def test_a_slower_candidate_is_not_promoted_though_it_succeeds_more(make):
     collectors = Collectors({"old": 0.5, "new": 0.9}, steps={"old": 40, "new": 60})
     verdict = judge(space := make(collectors, guards={"time_to_success": 0.1}), collectors)
-    assert verdict["decision"] == "rejected"
-    assert (
-        "it is worse than a guard allows: time_to_success 3 s against 2 s, 2.2 s allowed" in verdict["reason"]
-    )
+    assert verdict.decision == "rejected"
+    assert "it is worse than a guard allows: time_to_success 3 s against 2 s, 2.2 s allowed" in verdict.reason
     assert space.registry.champion() == "old"
-    (found,) = verdict["guards"]
-    assert (found["name"], found["state"], found["allowed"]) == ("time_to_success", "broken", 2.2)
+    (found,) = verdict.guards
+    assert (found.name, found.state, found.allowed) == ("time_to_success", "broken", 2.2)
 
 
 def test_a_guard_that_is_kept_is_on_record_with_the_promotion(make):
     collectors = Collectors({"old": 0.5, "new": 0.9}, steps={"old": 40, "new": 40})
     guards = {"time_to_success": 0.2, "action_saturation": 0.1}
     verdict = judge(space := make(collectors, guards=guards), collectors)
-    assert verdict["decision"] == "promoted"
-    assert [found["state"] for found in verdict["guards"]] == ["kept", "kept"]
+    assert verdict.decision == "promoted"
+    assert [found.state for found in verdict.guards] == ["kept", "kept"]
     reign: Reign = space.registry.history()[-1]
     assert reign.policy == "new" and "no worse: time_to_success 2 s against 2 s" in reign.reason
     assert "no worse: action_saturation 0 against 0" in reign.reason
@@ -174,8 +163,8 @@ def test_guards_cost_episodes_and_never_add_a_promotion(make):
     steps = {"old": 60, "new": 58}
     free = judge(make(c := Collectors(rates, steps), "free"), c)
     bound = judge(make(c := Collectors(rates, steps), "bound", guards={"time_to_success": 0.15}), c)
-    assert free["decision"] == bound["decision"] == "promoted"
-    assert bound["candidate_n"] > free["candidate_n"]
+    assert free.decision == bound.decision == "promoted"
+    assert bound.candidate_n > free.candidate_n
 
 
 @pytest.mark.parametrize(("rate", "decision"), [(0.8, "promoted"), (0.3, "rejected")])
@@ -183,17 +172,17 @@ def test_a_candidate_must_be_no_worse_on_the_other_tasks(make, rate, decision):
     collectors = Collectors({"old": 0.5, "new": 0.9, f"old@{WIDE}": 0.7, f"new@{WIDE}": rate})
     space = make(collectors, others={WIDE: 0.15})
     verdict = judge(space, collectors)
-    assert verdict["decision"] == decision
-    (found,) = verdict["others"]
-    assert (found["task"], found["margin"], found["champion_arm"]) == (WIDE, -0.15, "fresh")
-    assert found["level"] == verdict["level"], "each test has the whole level of the round"
+    assert verdict.decision == decision
+    (found,) = verdict.others
+    assert (found.task, found.margin, found.champion_arm) == (WIDE, -0.15, "fresh")
+    assert found.level == verdict.level, "each test has the whole level of the round"
     said = f"; on {WIDE} no worse: " if decision == "promoted" else f"; but on {WIDE} "
-    assert said in verdict["reason"] and "it may be worse by 0.15" in verdict["reason"]
+    assert said in verdict.reason and "it may be worse by 0.15" in verdict.reason
     assert space.registry.champion() == ("new" if decision == "promoted" else "old")
     assert {b.origin["stage"] for b in space.store.batches()} == {"collect", "gate"}
     elsewhere = space.store_of(WIDE).batches()
     assert {b.origin["stage"] for b in elsewhere} == {"gate", "gate-champion"}
-    assert sum(b.episodes for b in elsewhere) == 2 * found["candidate_n"]
+    assert sum(b.episodes for b in elsewhere) == 2 * found.candidate_n
     seeds = [seed for _, task, seed in collectors.played if task == WIDE]
     assert len(set(seeds)) == len(seeds)
 
@@ -201,7 +190,7 @@ def test_a_candidate_must_be_no_worse_on_the_other_tasks(make, rate, decision):
 def test_who_does_not_win_at_home_is_not_tried_elsewhere(make):
     collectors = Collectors({"old": 0.8, "new": 0.2})
     verdict = judge(make(collectors, others={WIDE: 0.15}), collectors)
-    assert verdict["decision"] == "rejected" and verdict["others"] == ()
+    assert verdict.decision == "rejected" and verdict.others == ()
     assert {task for _, task, _ in collectors.played} == {""}
 
 
@@ -224,25 +213,25 @@ def test_pairs_share_their_start_states_and_need_fewer_where_these_decide(make):
     rates = {"old": 0.5, "new": 0.7}
     space = make(Collectors(rates, luck=0.9), champion="paired", level=0.2)
     verdict = judge(space, collectors := Collectors(rates, luck=0.9))
-    assert (verdict["test"], verdict["champion_arm"], verdict["decision"]) == ("pairs", "paired", "promoted")
+    assert (verdict.test, verdict.champion_arm, verdict.decision) == ("pairs", "paired", "promoted")
     seeds = {who: [seed for name, _, seed in collectors.played if name == who] for who in ("old", "new")}
     assert seeds["old"] == seeds["new"]
-    assert verdict["pairing"]["correlation"] > 0.3
+    assert verdict.pairing.correlation > 0.3
     assert json.loads((space.round_folder(1) / "gate.json").read_text())["pairing"]["saved"] > 0.3
 
 
 def test_by_hand_the_same_code_leaves_the_same_record(make):
     collectors = Collectors({"old": 0.4, "new": 0.9})
     space = make(collectors)
-    gate = judge(space, collectors)
+    judged = judge(space, collectors)
     found = compare(space, lambda: collectors, silent, policy="old", against="new")
     path = space.folder / "evaluations" / "0000.json"
     written = json.loads(path.read_text())
-    assert set(written) == set(gate) - {"alarm"} | {"policy", "against"}
+    assert set(written) == set(judged.model_dump()) | {"policy", "against"}
     assert (written["decision"], written["champion"], written["candidate"]) == ("rejected", "new", "old")
     assert compared(found).startswith("old is no better than new: ")
     better = compare(space, lambda: collectors, silent, policy="new", against="old")
-    assert better["decision"] == "better" and better["level"] == 0.3
+    assert better.decision == "better" and better.level == 0.3
     assert "nobody was promoted; to do it: pacloop promote new --reason" in compared(better)
     assert len(space.registry.history()) == 2
     seeds = [seed for _, _, seed in collectors.played]
@@ -261,7 +250,7 @@ def test_an_interrupted_comparison_is_finished_first(make):
     ):
         compare(space, lambda: Collectors(rates), silent, **asked | {"paired": False})
     found = compare(space, lambda: Collectors(rates), silent, **asked)
-    assert found["candidate_n"] == 40 and found["test"] == "pairs"
+    assert found.candidate_n == 40 and found.test == "pairs"
 
 
 def test_who_is_compared_must_be_two_that_are_there(make):

@@ -6,12 +6,17 @@ import sys
 from dataclasses import replace
 
 import pytest
+from recorded import put, tally, verdict
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
-from pacloop.loop.stages import stages
+from pacloop.loop.stages import evaluate as measuring
+from pacloop.loop.stages.append import append
+from pacloop.loop.stages.evaluate import evaluate
+from pacloop.loop.stages.gate import gate
 from pacloop.loop.stages.mirror import mirror
 from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.records import Appended
 
 
 def no_pool():
@@ -43,34 +48,34 @@ def mirrored(space):
 
 
 def test_the_append_stage_keeps_it_current(space):
-    stages.append(space, 0, no_pool, silent)
+    append(space, 0, silent)
     assert mirrored(space) == [3]
     demonstrate(space, 2)
-    stages.append(space, 1, no_pool, silent)
+    append(space, 1, silent)
     assert mirrored(space) == [3, 2]
 
 
-def test_what_is_played_to_evaluate_is_mirrored_too(space, tally, monkeypatch):
+def test_what_is_played_to_evaluate_is_mirrored_too(space, monkeypatch):
     def play(space, *_):
         demonstrate(space, 4)
-        return tally(1, 4)
+        return {name: value for name, value in tally(1, 4).items() if name != "seconds"}
 
-    monkeypatch.setattr(stages, "tally", play)
-    stages.evaluate(space, 1, no_pool, silent, stage="final", policy="p", episodes=4)
+    monkeypatch.setattr(measuring, "tally", play)
+    evaluate(space, 1, no_pool, silent, stage="final", policy="p", episodes=4)
     assert mirrored(space) == [3, 4]
 
 
-def test_a_gate_that_has_ended_catches_up(space, verdict):
-    space.write_outcome(1, "gate", verdict("rejected", "r001-pac", 1, 10))
-    stages.gate(space, 1, no_pool, silent)
+def test_a_gate_that_has_ended_catches_up(space):
+    put(space, 1, "gate", **verdict("rejected", "r001-pac", 1, 10))
+    gate(space, 1, no_pool, silent)
     assert mirrored(space) == [3]
 
 
 def test_what_goes_wrong_is_told_and_made_good_the_next_time(space):
     told = []
     (space.folder / "rlds").write_text("in the way")
-    stages.append(space, 0, no_pool, lambda *what: told.append(what))
-    assert space.outcome(0, "append")["episodes"] == 3
+    append(space, 0, lambda *what: told.append(what))
+    assert space.record(Appended, 0).episodes == 3
     ((done, total, note),) = [words[1:] for words in told if words[0] == "mirror"]
     assert done >= total, "a log would not show it"
     assert note.startswith("behind, the next append tries again: ") and "not a directory" in note
@@ -82,16 +87,16 @@ def test_what_goes_wrong_is_told_and_made_good_the_next_time(space):
 
 def test_it_can_be_switched_off(space):
     off = replace(space, config=parse_config({"dataset": {"rlds": "off"}}, "test"))
-    stages.append(off, 0, no_pool, silent)
+    append(off, 0, silent)
     assert not (space.folder / "rlds").exists()
 
 
 def test_it_needs_no_tensorflow(space):
     say = (
         "import sys; from pathlib import Path; from pacloop.loop import progress\n"
-        "from pacloop.loop.stages import stages; from pacloop.loop.workspace import workspace\n"
+        "from pacloop.loop.stages.append import append; from pacloop.loop.workspace import workspace\n"
         f"space = workspace.Workspace.open(Path({str(space.folder)!r}))\n"
-        "stages.append(space, 0, None, progress.silent)\n"
+        "append(space, 0, progress.silent)\n"
         "print((space.folder / 'rlds').exists(), 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)

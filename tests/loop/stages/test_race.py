@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from recorded import put
 
 from pacloop.actors.rollout.rollout import PolicyError, rollout
 from pacloop.learner.checkpoint import PolicyRecord, build_policy, read_record, write_policy
@@ -11,8 +12,7 @@ from pacloop.learner.network.pac import Pac
 from pacloop.learner.policy import Acting
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.entrants import entrants, everyone, label, laps, ways
-from pacloop.loop.stages.race import race
+from pacloop.loop.stages.race import race, ways
 from pacloop.loop.workspace.config import parse_config
 
 SETTINGS = {"act": {"trial_actions": [2, 8, 16], "trial_episodes": 4}}
@@ -38,37 +38,22 @@ class Collectors:
 @pytest.fixture
 def raced(space):
     space = replace(space, config=parse_config(SETTINGS, "test"))
-    put(space, "r001-pac")
-    space.write_outcome(1, "learn", {"policy": "r001-pac"})
+    put_policy(space, "r001-pac")
+    put(space, 1, "learn", policy="r001-pac")
     return space, Collectors(space.task)
 
 
-def put(space, name, actions=4, **lineage):
+def put_policy(space, name, actions=4, **lineage):
     network = PacConfig(width=8, latents=1, heads=1, action_bins=3, value_bins=3)
     weights, schema = Pac(space.task.schema, network).state_dict(), space.task.schema
     record = PolicyRecord(name, schema, network, Acting("q_guided", actions), lineage, {})
     write_policy(space.policy_folder(name), record, weights)
 
 
-@pytest.fixture
-def kept(raced):
-    """The learner kept its weights of two earlier steps; the champion draws two actions."""
-    space, collectors = raced
-    act = space.config.act.model_copy(update={"trial_episodes": 2})
-    space = replace(space, config=space.config.model_copy(update={"act": act}))
-    put(space, "r000-pac", actions=2)
-    for step in (50, 75):
-        put(space, f"r001-pac-s{step}", round=1, step=step, learn={"steps": 100})
-    checkpoints = [{"policy": f"r001-pac-s{step}", "step": step} for step in (50, 75)]
-    space.write_outcome(1, "learn", {"policy": "r001-pac", "checkpoints": checkpoints})
-    space.write_outcome(1, "begin", {"champion": "r000-pac"})
-    return space, collectors
-
-
 def test_the_best_way_of_acting_becomes_the_candidate(raced):
     space, collectors = raced
     outcome = race(space, 1, lambda: collectors, silent)
-    assert outcome["policy"] == "r001-pac-n8"
+    assert outcome.policy == "r001-pac-n8"
     found = read_record(space.policy_folder("r001-pac-n8"))
     assert found.acting == Acting("q_guided", 8)
     weights = [space.policy_folder(name) / "weights.safetensors" for name in ("r001-pac", "r001-pac-n8")]
@@ -78,8 +63,8 @@ def test_the_best_way_of_acting_becomes_the_candidate(raced):
 def test_losers_are_dropped_early_and_every_episode_is_data(raced):
     space, collectors = raced
     outcome = race(space, 1, lambda: collectors, silent)
-    assert sorted(way["episodes"] for way in outcome["tried"]) == [4, 4, 8, 8]
-    assert outcome["episodes"] == sum(batch.episodes for batch in space.store.batches()) == 24
+    assert sorted(way.episodes for way in outcome.tried) == [4, 4, 8, 8]
+    assert outcome.episodes == sum(batch.episodes for batch in space.store.batches()) == 24
     seeds = [seed for _, seed in collectors.played]
     assert len(seeds) == len(set(seeds))
 
@@ -111,24 +96,24 @@ def test_a_way_in_which_the_policy_fails_loses(raced, failing):
 
     collectors.run = fail
     outcome = race(space, 1, lambda: collectors, silent)
-    lost = [way for way in outcome["tried"] if way["actions"] in failing]
-    assert {(way["successes"], way["episodes"]) for way in lost} == {(0.0, 0)}
-    assert read_record(space.policy_folder(outcome["policy"])).acting.actions == (2 if 8 in failing else 8)
+    lost = [way for way in outcome.tried if way.actions in failing]
+    assert {(way.successes, way.episodes) for way in lost} == {(0.0, 0)}
+    assert read_record(space.policy_folder(outcome.policy)).acting.actions == (2 if 8 in failing else 8)
 
 
-def test_sampling_and_temperatures_are_ways_with_seeds_of_their_own(raced):
+def test_sampling_is_a_way_with_seeds_of_its_own(raced):
     space, collectors = raced
-    act = {"trial_actions": [1, 2], "trial_temperatures": [0.01], "trial_episodes": 4}
+    act = {"trial_actions": [1, 2], "trial_episodes": 4}
     space = replace(space, config=parse_config({"act": act}, "test"))
-    found = [str(way) for way in ways(space, Acting("q_guided", 4))]
-    assert found == ["sample", "q_guided of 2", "q_guided of 2 at 0.01", "q_guided of 4"]
+    names = [str(way) for way in ways(space, Acting("q_guided", 4))]
+    assert names == ["sample", "q_guided of 2", "q_guided of 4"]
     outcome = race(space, 1, lambda: collectors, silent)
-    assert [way["way"] for way in outcome["tried"]] == found
+    assert [way.way for way in outcome.tried] == names
     seeds = [seed for _, seed in collectors.played]
-    assert len(seeds) == len(set(seeds)) == outcome["episodes"]
-    acting = read_record(space.policy_folder(outcome["policy"])).acting
-    short = {"sample": "-sample", "q_guided of 2": "-n2", "q_guided of 2 at 0.01": "-n2-t0.01"}
-    assert outcome["policy"] == f"r001-pac{short.get(str(acting), '')}"
+    assert len(seeds) == len(set(seeds)) == outcome.episodes
+    acting = read_record(space.policy_folder(outcome.policy)).acting
+    short = {"sample": "-sample", "q_guided of 2": "-n2"}
+    assert outcome.policy == f"r001-pac{short.get(str(acting), '')}"
 
 
 def test_there_is_no_race_without_a_candidate(space):
@@ -136,31 +121,9 @@ def test_there_is_no_race_without_a_candidate(space):
         race(space, 3, lambda: None, silent)
 
 
-def names(outcome):
-    return [label(each) for each in outcome["tried"]]
-
-
-def test_earlier_weights_are_raced_as_the_champion_acts(kept):
-    space, collectors = kept
-    outcome = race(space, 1, lambda: collectors, silent)
-    last = ["q_guided of 2", "q_guided of 4", "q_guided of 8", "q_guided of 16"]
-    assert names(outcome) == [*last, "q_guided of 2 (step 50)", "q_guided of 2 (step 75)"]
-    assert outcome["policy"] == "r001-pac-n8"
-    found = {}
-    for who, seed in collectors.played:
-        found.setdefault(who, []).append(seed)
-    every = [seed for seeds in found.values() for seed in seeds]
-    assert len(every) == len(set(every)) == outcome["episodes"] == 18, "12 without earlier weights"
-    first = {who: [seed % 2**24 for seed in seeds[:2]] for who, seeds in found.items()}
-    for n in (2, 4, 8, 16):
-        assert first[f"r001-pac q_guided of {n}"] == [n * 2**16, n * 2**16 + 1], "as without earlier weights"
-    assert first["r001-pac-s75 q_guided of 2"][0] == (2**8 + 2) * 2**14
-
-
-def test_a_killed_race_goes_on_and_earlier_weights_that_win_become_the_candidate(kept):
-    space, collectors = kept
-    collectors.chance = {"r001-pac": 0.2, "r001-pac-s50": 0.5, "r001-pac-s75": 1.0}
-    run, left = collectors.run, [5]
+def test_a_killed_race_goes_on_with_the_seeds_it_had(raced):
+    space, collectors = raced
+    run, left = collectors.run, [3]
 
     def killed(record, weights, seeds):
         left[0] -= 1
@@ -172,43 +135,12 @@ def test_a_killed_race_goes_on_and_earlier_weights_that_win_become_the_candidate
     with pytest.raises(KeyboardInterrupt):
         race(space, 1, lambda: collectors, silent)
     outcome = race(space, 1, lambda: collectors, silent)
-    assert len(collectors.played) == outcome["episodes"] == 18
-    assert outcome["policy"] == "r001-pac-s75-n2"
-    found = read_record(space.policy_folder("r001-pac-s75-n2"))
-    assert (found.acting, found.lineage["step"]) == (Acting("q_guided", 2), 75)
-    weights = [space.policy_folder(f"r001-pac-s75{way}") / "weights.safetensors" for way in ("", "-n2")]
-    assert weights[0].read_bytes() == weights[1].read_bytes()
-
-
-def test_what_a_race_of_so_many_costs():
-    assert [laps(count) for count in range(1, 10)] == [0, 2, 3, 4 + 2, 5 + 2, 6 + 3, 7 + 3, 8 + 4 + 4, 17]
-
-
-@pytest.mark.parametrize(
-    ("actions", "count"), [([], 3), ([2], 3), ([2, 8], 4), ([2, 8, 16], 6), ([1, 2, 8, 16], 7)]
-)
-def test_earlier_weights_at_most_double_what_a_race_costs(kept, actions, count):
-    """The oldest are left out first; where there is one way of acting there was nothing to race before."""
-    space, _ = kept
-    space = replace(space, config=parse_config({"act": {"trial_actions": actions}}, "test"))
-    found = everyone(space, space.outcome(1, "learn"))
-    chosen, _ = entrants(space, 1, found)
-    last = [entrant for entrant in found if entrant.step is None]
-    assert len(chosen) == count and chosen[: len(last)] == last and chosen[-1].step == 75
-    assert len(last) == 1 or laps(len(chosen)) <= 2 * laps(len(last))
-
-
-def test_a_trusted_screen_drops_pairs_and_never_makes_a_race_dearer(kept):
-    space, _ = kept
-    found = everyone(space, space.outcome(1, "learn"))
-    assert len(found) == 12
-    asked = [{**entrant.facts(), "q": float(k), "own_q": 0.0} for k, entrant in enumerate(found)]
-    trusted = {"order": {"earned": True}, "rejection": {"earned": False}}
-    space.write_outcome(1, "screen", {"ways": asked, "trust": trusted, "rejects": False})
-    chosen, expected = entrants(space, 1, found)
-    assert chosen == found[:-5:-1], "the four of which the champion's critic expects most"
-    assert [entrant.step for entrant in chosen] == [75] * 4
-    assert expected == {str(entrant): float(k) for k, entrant in enumerate(found)}
+    assert len(collectors.played) == outcome.episodes == 24
+    assert outcome.policy == "r001-pac-n8"
+    first = {}
+    for who, seed in collectors.played:
+        first.setdefault(who, seed % 2**24)
+    assert first == {f"r001-pac q_guided of {n}": n * 2**16 for n in (2, 4, 8, 16)}
 
 
 def test_a_race_that_would_run_out_of_seeds_is_refused(raced):

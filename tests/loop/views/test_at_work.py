@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from recorded import put, tally, verdict
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
@@ -34,59 +35,60 @@ def test_an_empty_workspace_is_at_nothing(space):
     assert now(space, []) is None
 
 
-def test_a_collection_is_told_by_its_blocks(space, batch, tally):
-    space.write_outcome(1, "begin", {"champion": "p"})
+def test_a_collection_is_told_by_its_blocks(space, batch):
+    put(space, 1, "begin", champion="p")
     blocks = [played(batch, 1, "collect", 50, 20.0), played(batch, 1, "collect", 50, 30.0), batch]
     at = now(space, blocks)
     assert (at.round, at.stage, at.done, at.total) == (1, "collect", 100, space.config.collect.episodes)
     assert at.note == "success 50%"
-    space.write_outcome(1, "collect", tally(50, 100, champion="p"))
+    put(space, 1, "collect", **tally(50, 100, champion="p"))
     assert now(space, blocks).stage == "append"
 
 
-def test_learning_is_told_by_its_figures_also_while_a_line_is_written(space, tally):
-    space.write_outcome(0, "append", {"seconds": 1.0})
+def test_learning_is_told_by_its_figures_also_while_a_line_is_written(space):
+    put(space, 0, "append")
     assert now(space, []).stage == "clone"
     put_metrics(space, 0, "clone", '{"step": 50, "loss": 9.0}\n{"step": 100, "loss": 2.5, "q": 0.25}\n{"st')
     at = now(space, [])
     assert (at.stage, at.done, at.total, at.note) == ("clone", 100, 500, "loss 2.5, q 0.25")
 
 
-def test_a_gate_is_told_beside_the_champions_rate(space, batch, tally):
-    space.write_outcome(1, "collect", tally(30, 100, champion="p"))
+def test_a_gate_is_told_beside_the_champions_rate(space, batch):
+    put(space, 1, "collect", **tally(30, 100, champion="p"))
+    collected = replace(played(batch, 1, "collect", 100, 30.0), source="collection")
     for stage in ("append", "learn", "race"):
-        space.write_outcome(1, stage, {"seconds": 1.0})
-    at = now(space, [played(batch, 1, "gate", 50, 40.0)])
+        put(space, 1, stage)
+    at = now(space, [collected, played(batch, 1, "gate", 50, 40.0)])
     assert (at.stage, at.done, at.total) == ("gate", 50, space.config.gate.cap)
     assert at.note == "success 80%, the champion's 30%"
 
 
-def test_a_race_has_no_known_end(space, batch, tally):
-    space.write_outcome(1, "collect", tally(30, 100, champion="p"))
+def test_a_race_has_no_known_end(space, batch):
+    put(space, 1, "collect", **tally(30, 100, champion="p"))
     for stage in ("append", "learn"):
-        space.write_outcome(1, stage, {"seconds": 1.0})
-    assert now(space, []).stage == "screen"
-    space.write_outcome(1, "screen", {"seconds": 1.0})
-    names = ("race-n2", "race-n16", "race-sample", "race-s80-n2")
+        put(space, 1, stage)
+    assert now(space, []).stage == "critic"
+    put(space, 1, "critic")
+    names = ("race-n2", "race-n16", "race-sample", "race-n8")
     at = now(space, [played(batch, 1, name, 50, score) for name, score in zip(names, (40, 10, 20, 30))])
     assert (at.stage, at.done, at.total, at.note) == ("race", 200, None, "success 50%")
 
 
-def test_an_ended_round_is_at_nothing_until_it_is_measured(space, batch, tally, verdict):
-    space.write_outcome(1, "collect", tally(30, 100, champion="p"))
+def test_an_ended_round_is_at_nothing_until_it_is_measured(space, batch):
+    put(space, 1, "collect", **tally(30, 100, champion="p"))
     for stage in ("append", "learn", "race"):
-        space.write_outcome(1, stage, {"seconds": 1.0})
-    space.write_outcome(1, "gate", verdict("promoted", "r001-pac", 16, 20))
+        put(space, 1, stage)
+    put(space, 1, "gate", **verdict("promoted", "r001-pac", 16, 20))
     assert now(space, [played(batch, 1, "gate", 20, 16.0)]) is None
     final = played(batch, 1, "final-r001-pac", 50, 40.0)
     at = now(space, [final])
     assert (at.stage, at.done, at.total) == ("final", 50, space.config.improve.evaluation_episodes)
-    space.write_outcome(1, "final-r001-pac", tally(40, 50))
+    put(space, 1, "final-r001-pac", **tally(40, 50))
     assert now(space, [final]) is None
 
 
-def test_a_round_that_found_the_target_reached_has_ended(space, tally):
-    space.write_outcome(1, "collect", tally(99, 100, champion="p"))
-    space.write_outcome(1, "append", {"seconds": 1.0})
-    space.write_outcome(1, "reached", {"decision": "reached"})
+def test_a_round_that_found_the_target_reached_has_ended(space):
+    put(space, 1, "collect", **tally(99, 100, champion="p"))
+    put(space, 1, "append")
+    put(space, 1, "reached", decision="reached")
     assert now(space, []) is None

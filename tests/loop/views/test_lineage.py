@@ -4,13 +4,15 @@ import json
 from dataclasses import replace
 
 import pytest
+from recorded import put, tally, verdict
 
 from pacloop.datasets import DatasetError
 from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.stages import append
+from pacloop.loop.stages.append import append
 from pacloop.loop.views.lineage import episode_facts, learned_by, policy_facts, policy_ids
+from pacloop.loop.workspace.records import Appended
 
 
 def no_pool():
@@ -18,22 +20,22 @@ def no_pool():
 
 
 @pytest.fixture
-def run(space, tally, verdict, put_policy):
+def run(space, put_policy):
     """Round 0 learned r000-pac, which collected in round 1; r001-pac was learned and promoted."""
     demo = add_demonstrations(
         space.folder, task="pacloop/stack", episodes=3, seed=0, clean=False, bare=False, progress=silent
     )
-    append(space, 0, no_pool, silent)
+    append(space, 0, silent)
     put_policy("r000-pac", 0, learn={"steps": 5}, seed=7)
     space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
     made = [replace(e, policy="r000-pac") for e in space.store.episodes(demo)]
     origin = {"policy": "r000-pac"}
     space.store.append(made, batch_id="r001-collect-00000", source="collection", round=1, origin=origin)
-    space.write_outcome(1, "collect", tally(1, 3))
+    put(space, 1, "collect", **tally(1, 3))
     space.store.exclude(f"{demo.id}/1", reason="knocked over", by="ann")
-    append(space, 1, no_pool, silent)
+    append(space, 1, silent)
     put_policy("r001-pac", 1, parent="r000-pac")
-    space.write_outcome(1, "gate", verdict("promoted", "r001-pac", 9, 10))
+    put(space, 1, "gate", **verdict("promoted", "r001-pac", 9, 10))
     space.registry.install("r001-pac", reason="better", by="gate", round=1, action="promote")
     return space, demo.id
 
@@ -71,8 +73,8 @@ def test_what_a_policy_learned_from(run):
     assert facts["sources"] == {"demonstration": 2, "collection": 3}
     assert facts["excluded"] == [f"{demo}/1"]
     assert facts["episodes"] == 5
-    assert facts["rows"] == space.outcome(1, "append")["rows"]
-    assert facts["snapshot"] == space.outcome(1, "append")["snapshot_id"]
+    assert facts["rows"] == space.record(Appended, 1).rows
+    assert facts["snapshot"] == space.record(Appended, 1).snapshot_id
     assert facts["parent"] == "r000-pac"
     assert facts["verdict"]["decision"] == "promoted"
     assert (facts["standing"], len(facts["reigns"])) == ("champion", 1)
@@ -97,12 +99,3 @@ def test_a_policy_whose_round_is_not_on_record(run, put_policy):
     assert "stranger" not in learned_by(space, f"{demo}/0")
     with pytest.raises(LoopError, match="no policy 'x'; known: r000-pac, r001-pac, stranger"):
         policy_facts(space, space.store, "x")
-
-
-def test_weights_of_an_earlier_step_say_so(run, put_policy):
-    space, _ = run
-    for step in (120, 80):
-        put_policy(f"r001-pac-s{step}", 1, parent="r000-pac", learn={"steps": 160}, step=step)
-    assert policy_ids(space) == ["r000-pac", "r001-pac", "r001-pac-s80", "r001-pac-s120"]
-    found = [policy_facts(space, space.store, policy)["checkpoint"] for policy in policy_ids(space)]
-    assert found == [None, None, "step 80 of 160", "step 120 of 160"]

@@ -1,6 +1,7 @@
 """The table and the curve: each policy by its best unselected sample."""
 
 import pytest
+from recorded import play_collection, put, tally, verdict
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
@@ -9,17 +10,17 @@ from pacloop.loop.views.rounds import rows, table
 
 
 @pytest.fixture
-def played(space, tally, verdict):
+def played(space):
     add_demonstrations(
         space.folder, task="pacloop/stack", episodes=4, seed=0, clean=True, bare=False, progress=silent
     )
-    space.write_outcome(0, "baseline", tally(2, 10, policy="r000-bc"))
-    space.write_outcome(0, "learn", {"policy": "r000-pac", "seconds": 7.0})
-    space.write_outcome(0, "race", {"policy": "r000-pac", "episodes": 6, "seconds": 1.0})
-    space.write_outcome(1, "collect", tally(15, 30, champion="r000-pac"))
-    space.write_outcome(1, "gate", verdict("promoted", "r001-pac", 16, 20))
-    space.write_outcome(2, "collect", tally(21, 30, champion="r001-pac"))
-    space.write_outcome(2, "gate", verdict("rejected", "r002-pac", 4, 20))
+    put(space, 0, "baseline", **tally(2, 10, policy="r000-bc"))
+    put(space, 0, "learn", policy="r000-pac", seconds=7.0)
+    put(space, 0, "race", policy="r000-pac", episodes=6, seconds=1.0)
+    play_collection(space, 1, "r000-pac", 15, 30)
+    put(space, 1, "gate", **verdict("promoted", "r001-pac", 16, 20))
+    play_collection(space, 2, "r001-pac", 21, 30)
+    put(space, 2, "gate", **verdict("rejected", "r002-pac", 4, 20))
     return space
 
 
@@ -34,8 +35,8 @@ def test_rows_in_order(played):
     ]
 
 
-def test_a_champion_is_shown_by_all_that_it_collected(played, tally, verdict):
-    played.write_outcome(3, "collect", tally(12, 30, champion="r001-pac"))
+def test_a_champion_is_shown_by_all_that_it_collected(played):
+    play_collection(played, 3, "r001-pac", 12, 30)
     shown = next(row for row in rows(played) if row.name == "round 1")
     assert (shown.n, round(shown.rate, 3)) == (60, 0.55)
 
@@ -49,7 +50,7 @@ def injected(played):
     """Three demonstrations that came from outside when the first round had ended."""
     began = played.store.snapshot().to_json()
     for number in (0, 1):
-        played.write_outcome(number, "append", {"snapshot": began, "seconds": 1.0})
+        put(played, number, "append", snapshot=began, seconds=1.0)
     episodes = list(played.store.episodes(played.store.batches()[0]))
     origin = {
         "command": "inject",
@@ -70,7 +71,7 @@ def test_an_injection_waits_for_the_next_round(injected):
 
 
 def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
-    injected.write_outcome(2, "append", {"snapshot": injected.store.snapshot().to_json(), "seconds": 1.0})
+    put(injected, 2, "append", snapshot=injected.store.snapshot().to_json(), seconds=1.0)
     found = rows(injected)
     assert [row.name for row in found[-3:]] == ["round 1", "injected demo.hdf5", "round 2"]
     assert [row.episodes for row in found[-3:]] == [70, 73, 123]

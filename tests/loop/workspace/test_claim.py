@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from recorded import put
 
 from pacloop.datasets import DatasetError
 from pacloop.loop.errors import InUse, LoopError
@@ -15,6 +16,7 @@ from pacloop.loop.progress import silent
 from pacloop.loop.workspace import claim
 from pacloop.loop.workspace.config import Config
 from pacloop.loop.workspace.lease import at_work, hold
+from pacloop.loop.workspace.records import Begun
 from pacloop.loop.workspace.workspace import Workspace
 
 HOLDER = """
@@ -72,11 +74,11 @@ def test_two_machines_do_not_hold_it_at_once(on, url, monkeypatch):
             hold(two, lambda *news: told.append(news)),
         ):
             pass
-        one.write_outcome(1, "begin", {"champion": "a"})
+        put(one, 1, "begin", champion="a")
     assert told[0][0] == "lease" and told[0][2] == LONG_SEC
     assert at_work(two) is None
     with hold(two):
-        assert two.outcome(1, "begin") == {"champion": "a"}, "it is up to date when it is held"
+        assert two.record(Begun, 1).champion == "a", "it is up to date when it is held"
 
 
 def test_a_machine_does_not_wait_for_its_own_dead(on, url, monkeypatch):
@@ -84,7 +86,7 @@ def test_a_machine_does_not_wait_for_its_own_dead(on, url, monkeypatch):
     one = on("one")
     killed_holder(url)
     with hold(one):
-        one.write_outcome(1, "begin", {})
+        put(one, 1, "begin")
 
 
 def test_what_died_elsewhere_is_taken_over_once_it_was_silent(on, url, monkeypatch):
@@ -102,13 +104,13 @@ def test_a_holder_that_slept_stops_before_it_writes(on, url, monkeypatch):
     times(monkeypatch, beat=LONG_SEC, expiry=0.1)
     one, two = on("one"), on("two")
     with hold(one):
-        one.write_outcome(1, "begin", {})
+        put(one, 1, "begin")
         with hold(two):
             for name in ("rounds/001/gate.json", "champion.json"):
                 with pytest.raises(LoopError, match=f"^{url} was taken over by process .* it stops"):
                     one.write_json(name, {})
-            two.write_outcome(1, "collect", {})
-        assert [two.outcome(1, stage) for stage in ("gate", "collect")] == [None, {}]
+            put(two, 1, "collect")
+        assert [two.has_record(1, stage) for stage in ("gate", "collect")] == [False, True]
     with hold(two):  # what the sleeper let go of was not his
         pass
 
@@ -136,9 +138,9 @@ def test_a_bucket_that_is_away_for_a_while_costs_nothing(on, s3, monkeypatch):
         s3.deny = True
         time.sleep(0.2)
         with pytest.raises(DatasetError, match=r"lease.json cannot be written: access denied"):
-            one.write_outcome(1, "begin", {})
+            put(one, 1, "begin")
         s3.deny = False
-        one.write_outcome(1, "begin", {})
+        put(one, 1, "begin")
         seen = len(s3.requests)
         time.sleep(0.2)
         assert len(s3.requests) > seen, "it goes on saying that it lives"

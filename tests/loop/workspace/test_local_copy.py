@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from recorded import put
 
 from pacloop.datasets import DatasetError
 from pacloop.datasets.objects import Bucket
@@ -14,6 +15,7 @@ from pacloop.learner.policy import Acting
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace import local_copy
 from pacloop.loop.workspace.config import Config, parse_config
+from pacloop.loop.workspace.records import Appended, Raced
 from pacloop.loop.workspace.workspace import Workspace, address_of, url_of
 
 
@@ -86,11 +88,11 @@ def test_another_task_or_a_broken_setting_is_named_by_its_url(one, url, on):
 
 def test_what_one_machine_writes_the_other_sees(one, on):
     put_policy(one, "a")
-    one.write_outcome(0, "race", {"policy": "a"})
+    put(one, 0, "race", policy="a")
     reign(one, "a")
     two = on("two")
     assert (two.place, two.name, two.rounds()) == (one.place, "arm", [0])
-    assert (two.outcome(0, "race"), two.registry.champion()) == ({"policy": "a"}, "a")
+    assert (two.record(Raced, 0).policy, two.registry.champion()) == ("a", "a")
     assert "policies/a/weights.safetensors" not in files(two), "weights are fetched when they are needed"
     assert read_weights(two.policy_folder("a"))["w"].item() == 1.0
     put_policy(two, "b")
@@ -103,7 +105,7 @@ def test_what_one_machine_writes_the_other_sees(one, on):
 
 def test_a_pull_asks_for_what_is_new_only(one, s3):
     for number in range(3):
-        one.write_outcome(number, "append", {"rows": number})
+        put(one, number, "append", rows=number)
     s3.requests.clear()
     one.pull()
     asked = [path.rpartition("/")[2] for _, path in s3.requests]
@@ -125,7 +127,7 @@ def test_of_two_promotions_at_once_one_is_refused(one, on):
 
 
 def test_an_answer_is_given_once(one, on):
-    one.write_outcome(1, "judged", {})
+    put(one, 1, "judged")
     two = on("two")
     assert two.create_json("rounds/001/answer-1.json", {"by": "ann"})
     assert not one.create_json("rounds/001/answer-1.json", {"by": "ben"})
@@ -133,11 +135,11 @@ def test_an_answer_is_given_once(one, on):
 
 
 def test_what_the_bucket_refuses_has_not_happened(one, s3, on):
-    one.write_outcome(1, "begin", {"champion": "a"})
+    put(one, 1, "begin", champion="a")
     s3.deny = True
     try:
         for write in (
-            lambda: one.write_outcome(1, "append", {}),
+            lambda: put(one, 1, "append"),
             lambda: put_policy(one, "a"),
             lambda: one.write_json("evaluations/0000.json", {}),
         ):
@@ -145,11 +147,11 @@ def test_what_the_bucket_refuses_has_not_happened(one, s3, on):
                 write()
     finally:
         s3.deny = False
-    assert one.outcome(1, "append") is None
+    assert one.record(Appended, 1) is None
     assert [name for name in files(one) if "0000" in name or "policies" in name] == []
     put_policy(one, "a")
-    one.write_outcome(1, "append", {})
-    assert on("two").outcome(1, "append") == {}
+    put(one, 1, "append")
+    assert on("two").record(Appended, 1) == one.record(Appended, 1)
 
 
 def test_weights_without_their_policy_are_those_of_a_dead_writer(one, on):
@@ -163,23 +165,23 @@ def test_weights_without_their_policy_are_those_of_a_dead_writer(one, on):
 
 
 def test_only_what_the_bucket_has_is_believed(one):
-    one.write_outcome(1, "append", {})
+    put(one, 1, "append")
     saved = one.round_folder(1) / "learn-run" / "state.safetensors"
     for path in (saved, one.round_folder(1) / "learn.json", one.round_folder(7) / "gate.json"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
     one.copy.bucket.delete(["rounds/001/append.json"])
-    one.write_outcome(1, "begin", {})
+    put(one, 1, "begin")
     again = Workspace.open(one.place)
     assert again.rounds() == [1]
-    assert [again.outcome(1, stage) for stage in ("append", "learn", "begin")] == [None, None, {}]
+    assert [again.has_record(1, stage) for stage in ("append", "learn", "begin")] == [False, False, True]
     assert saved.exists(), "a learner's state is of this machine alone"
-    again.write_outcome(1, "append", {"rows": 1})
-    assert Workspace.open(one.place).outcome(1, "append") == {"rows": 1}
+    put(again, 1, "append", rows=1)
+    assert Workspace.open(one.place).record(Appended, 1).rows == 1
 
 
 def test_figures_of_a_run_are_shared_as_far_as_they_have_come(one, on):
-    one.write_outcome(0, "append", {})
+    put(one, 0, "append")
     path = one.round_folder(0) / "clone-run" / "metrics.jsonl"
     path.parent.mkdir()
     two = on("two")

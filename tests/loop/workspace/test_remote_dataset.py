@@ -16,7 +16,7 @@ from pacloop.datasets import EpisodeStore
 from pacloop.loop.episodes.play import Play, play
 from pacloop.loop.injection.inject import Request, inject
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.stages import append
+from pacloop.loop.stages.append import append
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
 
@@ -40,8 +40,8 @@ def test_what_one_workspace_injects_the_other_pins(make_space, tmp_path):
     assert inject(two, Request(path), silent).duplicates == 3
     two.open_store().exclude(f"{batch}/1", reason="it slipped", by="ben")
     object.__setattr__(one, "store", one.open_store())  # the task's own schema is another
-    pinned = append(one, 1, None, silent)
-    assert (pinned["episodes"], pinned["excluded"]) == (2, 1)
+    pinned = append(one, 1, silent)
+    assert (pinned.episodes, pinned.excluded) == (2, 1)
     assert not (one.folder / "dataset").exists()
     assert sorted(path.name for path in one.folder.iterdir()) == ["cache", "pacloop.toml", "rlds", "rounds"]
 

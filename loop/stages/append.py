@@ -1,0 +1,46 @@
+"""Append: the round's data is closed, checked against what was reported, and pinned for the learner."""
+
+from ...datasets.records.batch import episodes_by_source
+from ..errors import LoopError
+from ..gate.critic import learnable
+from ..progress import Progress, Stopwatch
+from ..workspace.records import Appended, Collected
+from ..workspace.workspace import Workspace
+from .mirror import mirror
+
+
+def append(space: Workspace, number: int, progress: Progress) -> Appended:
+    """Pin what is learned from. Raises LoopError where what was collected is missing, or nothing is there."""
+    if done := space.record(Appended, number):
+        return done
+    watch, store = Stopwatch(), space.store
+    store.clean()
+    _check_collected(space, number)
+    snapshot = store.snapshot(batches=learnable(store.batches(), space.config.learn.held_out))
+    if not snapshot.batches:
+        raise LoopError(f"{space.place} has no demonstrations to learn from; see: pacloop demonstrate --help")
+    batches = store.counted(snapshot)
+    progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
+    record = Appended(
+        snapshot=snapshot.to_json(),
+        snapshot_id=snapshot.id,
+        episodes=sum(b.episodes for b in batches),
+        rows=sum(b.steps for b in batches),
+        sources=episodes_by_source(batches),
+        excluded=len(store.excluded()),
+        seconds=watch.sec,
+    )
+    space.write_record(number, record)
+    mirror(space, progress)
+    return record
+
+
+def _check_collected(space: Workspace, number: int) -> None:
+    """What the actors reported must be there, also what somebody has excluded since."""
+    batches = space.store.batches()
+    stored = sum(b.episodes for b in batches if b.round == number and b.source == "collection")
+    reported = space.record(Collected, number)
+    if reported and reported.episodes != stored:
+        raise LoopError(
+            f"round {number} collected {reported.episodes} episodes, but the dataset holds {stored}"
+        )

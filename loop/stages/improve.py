@@ -1,0 +1,111 @@
+"""The main job: rounds one after another, until the champion is good enough."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..episodes.play import Pool
+from ..errors import LoopError
+from ..progress import Progress
+from ..workspace.records import Collected, Measured, Raced, Reached
+from ..workspace.verdict import Verdict
+from ..workspace.workspace import Workspace
+from .gate import check_gate
+from .round import reached, run_final, run_round, run_start
+
+
+@dataclass(frozen=True)
+class Improved:
+    """How `improve` ended.
+
+    Attributes:
+      champion: the policy in force.
+      final: its measurement on fresh seeds.
+      why: why no further round began, in one sentence.
+      good: whether the final measurement reaches the target.
+    """
+
+    champion: str
+    final: Measured
+    why: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Player:
+    """What plays the parts of a run; the flows make Prefect runs of them.
+
+    Attributes:
+      start: runs round 0.
+      round: runs the round of a number.
+      measure: measures a champion after a round.
+    """
+
+    start: Callable[[], Any]
+    round: Callable[[int], Any]
+    measure: Callable[[int, str], Measured]
+
+
+def plain_player(space: Workspace, pool: Pool, progress: Progress) -> Player:
+    """Plays everything in this process."""
+    return Player(
+        start=lambda: run_start(space, pool, progress),
+        round=lambda number: run_round(space, number, pool, progress),
+        measure=lambda number, policy: run_final(space, number, policy, pool, progress),
+    )
+
+
+def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0.0) -> Improved:
+    """Run rounds until the target is reached, `rounds` were played, or `minutes` are over.
+
+    Then measure the champion once on fresh seeds that no stage has seen. Every call that plays no round
+    finds that measurement again and adds nothing.
+
+    Args:
+      space: the workspace, whose lease the caller holds.
+      player: plays the parts.
+      rounds: rounds that this call may play; one that was interrupted counts when it is finished.
+      minutes: no round begins after so long; 0 is no limit.
+    """
+    begun = time.monotonic()
+    check_gate(space)
+    if not space.has_record(0, Raced.STAGE) or space.registry.champion() is None:
+        player.start()
+    played, why = 0, ""
+    while not why:
+        if reason := _target_reached(space):
+            why = f"the target is reached: {reason}"
+        elif played == rounds:
+            why = f"{rounds} rounds were played"
+        elif minutes and time.monotonic() - begun > minutes * 60:
+            why = f"{minutes:g} minutes are over"
+        else:
+            player.round(next_round(space))
+            played += 1
+    champion = space.registry.champion()
+    if champion is None:
+        raise LoopError(f"{space.place} has no champion")
+    last = max(space.rounds())
+    final = space.record(Measured, last, f"final-{champion}") or player.measure(last, champion)
+    return Improved(champion, final, why, final.rate >= space.config.improve.until)
+
+
+def next_round(space: Workspace) -> int:
+    """The round to run: the last one if it has not ended, else a new one."""
+    last = max([number for number in space.rounds() if number > 0], default=0)
+    return last + 1 if last == 0 or round_ended(space, last) else last
+
+
+def round_ended(space: Workspace, number: int) -> bool:
+    """Whether there is a verdict, or the target was reached."""
+    return space.has_record(number, Verdict.STAGE) or space.has_record(number, Reached.STAGE)
+
+
+def _target_reached(space: Workspace) -> str | None:
+    """The sentence of a last round that ended with it; None where the target was raised meanwhile."""
+    last = max(space.rounds())
+    sample = space.record(Collected, last)
+    if sample is None or not space.has_record(last, Reached.STAGE):
+        return None
+    return reached(space, last, sample.champion)

@@ -1,0 +1,181 @@
+"""The records of a round: what each stage is about and what it ended with, one small file a stage.
+
+    rounds/<number>/<stage>.json
+
+A record's appearance is what ends its stage. Each says its version; one that is broken, or written by a
+newer pacloop, is refused by file and field.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import LoopError
+
+VERSION = 1
+
+Interval = tuple[float, float]
+
+
+class Record(BaseModel):
+    """What all records have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    STAGE: ClassVar[str] = ""
+    """The stage whose file it is, where there is only one."""
+
+    version: int = VERSION
+
+
+R = TypeVar("R", bound=Record)
+
+
+def parse_record(kind: type[R], data: Any, path: Path) -> R:
+    """The record in a file. Raises LoopError, naming file and field, where it is not of this kind."""
+    version = data.get("version", VERSION) if isinstance(data, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise LoopError(f"{path} has version {version}, but this pacloop reads version {VERSION}: update it")
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "it"
+        raise LoopError(f"{path}: {field} is {first['input']!r}, but {first['msg'].lower()}") from None
+
+
+class Timed(Record):
+    """A stage that took time.
+
+    Attributes:
+      seconds: wall time of the process that ended it.
+    """
+
+    seconds: float = 0.0
+
+
+class Begun(Record):
+    """A round's beginning: whom it is about.
+
+    Attributes:
+      champion: id of the policy in force then.
+    """
+
+    STAGE = "begin"
+    champion: str
+
+
+class Tally(Timed):
+    """How episodes of one policy went.
+
+    Attributes:
+      episodes: how many.
+      successes: those with score 1.
+      rate: mean score.
+      interval: 95 % Wilson interval of the rate.
+      binary: whether every score is 0 or 1.
+      steps: actions in all of them.
+    """
+
+    episodes: int
+    successes: int
+    rate: float
+    interval: Interval
+    binary: bool = True
+    steps: int = 0
+
+
+class Collected(Tally):
+    """A collection: episodes of the champion on seeds nobody selected."""
+
+    STAGE = "collect"
+    champion: str
+
+
+class Measured(Tally):
+    """A measurement of a policy: the baseline, the final one, or one by hand."""
+
+    policy: str
+
+
+class Appended(Timed):
+    """What a round may learn from.
+
+    Attributes:
+      snapshot: as `Snapshot` has it in JSON.
+      snapshot_id: its id.
+      episodes: in it.
+      rows: steps in it.
+      sources: episodes by source.
+      excluded: episodes of the dataset that tombstones leave out.
+    """
+
+    STAGE = "append"
+    snapshot: dict[str, Any]
+    snapshot_id: str
+    episodes: int
+    rows: int
+    sources: dict[str, int]
+    excluded: int
+
+
+class Learned(Timed):
+    """A learner run that ended.
+
+    Attributes:
+      policy: id of what it wrote.
+      parent: whose weights it went on from; None for fresh ones.
+      steps: gradient steps.
+      snapshot: id of what it read.
+      rows: steps it could draw.
+      figures: the learner's last.
+    """
+
+    STAGE = "learn"
+    policy: str
+    parent: str | None
+    steps: int
+    snapshot: str
+    rows: int
+    figures: dict[str, float]
+
+
+class Way(BaseModel):
+    """A way of acting that was raced; `episodes` is 0 where the policy failed to act so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    way: str
+    actions: int
+    successes: float
+    episodes: int
+
+    @property
+    def rate(self) -> float:
+        """Mean score; -1 where it failed to act."""
+        return self.successes / self.episodes if self.episodes else -1.0
+
+
+class Raced(Timed):
+    """The race between ways of acting: the candidate that won it, and what was tried."""
+
+    STAGE = "race"
+    policy: str
+    tried: tuple[Way, ...] = ()
+    episodes: int = 0
+
+
+class Reached(Record):
+    """A round that ended because the champion's fresh sample reached the target."""
+
+    STAGE = "reached"
+    decision: Literal["reached"] = "reached"
+    reason: str
+
+
+class Asked(Record):
+    """What an evaluation by hand is to do, written before it begins."""
+
+    policy: str
+    episodes: int
+    against: str | None = None
+    paired: bool = False
