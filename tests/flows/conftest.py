@@ -41,7 +41,7 @@ def waiting_space(folder, **gate):
         path.write_text("{}")
     space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
     put(space, 0, "race", policy="r000-pac")
-    for stage in ("begin", "append", "learn", "race"):
+    for stage in ("begin", "append", "learn", "critic", "race"):
         put(space, 1, stage)
     play_collection(space, 1, "r000-pac", 48, 100)
     reason = "61% of 100 against 48% of 100: evidence 3.10 exceeds 2.50"
