@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .replay.replay import Replay, Transitions
     from .store.store import EpisodeStore
 
+WINGS = ("errors", "files", "objects", "records", "store", "replay", "imports", "exports")
+"""Wings and modules of this room; each imports only those before it."""
+
 __all__ = [
     "SOURCES",
     "Batch",
