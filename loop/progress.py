@@ -1,4 +1,4 @@
-"""How long work tells whoever watches; and how a stage measures its own time across kills."""
+"""How work in progress is reported, and how a stage measures the time of the process that ends it."""
 
 import time
 from collections.abc import Callable
@@ -9,15 +9,15 @@ Progress = Callable[[str, int, int, str], None]
 
 
 def silent(_what: str, _done: int, _total: int, _note: str) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 @dataclass
 class Noted:
-    """Tells on what it is told, with more behind each note.
+    """Passes a progress on, with more behind each note.
 
     Attributes:
-      progress: told.
+      progress: called.
       also: what is added; it may change while work goes on.
     """
 
@@ -25,7 +25,7 @@ class Noted:
     also: str = ""
 
     def __call__(self, what: str, done: int, total: int, note: str) -> None:
-        """Tell on."""
+        """Pass it on."""
         self.progress(what, done, total, f"{note}{self.also}")
 
 

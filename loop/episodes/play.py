@@ -14,11 +14,12 @@ from ...learner.checkpoint import PolicyRecord, read_record
 from ...learner.policy import Acting
 from ..progress import Progress
 from ..workspace.workspace import Workspace
-from .sample import sample_of
+from .sample import player, sample_of
 from .seeds import Purpose, episode_seeds
 
 if TYPE_CHECKING:
     from ...actors.rollout.collector import CollectorPool
+    from ...datasets import Episode
 
 Pool = Callable[[], "CollectorPool"]
 """Gives the collectors, starting them at the first call: a stage that finds its work done needs none."""
@@ -53,36 +54,39 @@ class Play:
     task: str = ""
 
 
-def play(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> Iterator[Batch]:
+def play(space: Workspace, pool: Pool, order: Play, progress: Progress) -> Iterator[Batch]:
     """Yield the blocks in order; committed ones are found again, the others are played first.
 
     Raises DatasetError where a committed block was played by another policy: somebody changed what
     this stage was about, and mixing the two would be a lie.
     """
-    record = read_record(space.policy_folder(wanted.policy))
-    record = record if wanted.acting is None else replace(record, acting=wanted.acting)
-    store = space.store_of(wanted.task)
+    record = read_record(space.policy_folder(order.policy))
+    record = record if order.acting is None else replace(record, acting=order.acting)
+    store = space.store_of(order.task)
     done = successes = 0
-    for number, first in enumerate(range(0, wanted.episodes, wanted.block)):
-        count = min(wanted.block, wanted.episodes - first)
-        batch_id = f"r{wanted.round:03d}-{wanted.name}-{number:05d}"
+    for number, first in enumerate(range(0, order.episodes, order.block)):
+        batch_id = f"r{order.round:03d}-{order.name}-{number:05d}"
         if store.holds(batch_id):
             batch = store.batch(batch_id)
-            progress(wanted.name, done + batch.episodes, wanted.episodes, "found")
+            progress(order.name, done + batch.episodes, order.episodes, "found")
         else:
-            batch = _play_block(space, pool, wanted, record, batch_id, first, count, progress, successes)
-        if batch.origin.get("policy") != wanted.policy:
+            played = _play_block(space, pool, order, record, first, _Counting(progress, order, successes))
+            origin = {"policy": order.policy, "acting": str(record.acting), "stage": order.name}
+            batch = store.append(
+                played, batch_id=batch_id, source=order.source, round=order.round, origin=origin
+            )
+        if player(batch) != order.policy:
             raise DatasetError(
-                f"batch {batch_id} was played by {batch.origin.get('policy')}, but must be {wanted.policy}'s"
+                f"batch {batch_id} was played by {player(batch)}, but must be {order.policy}'s"
             )
         done, successes = done + batch.episodes, successes + batch.successes
         yield batch
 
 
-def tally(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> dict[str, Any]:
+def tally(space: Workspace, pool: Pool, order: Play, progress: Progress) -> dict[str, Any]:
     """Play all of it, and how it went, as `records.Tally` has it."""
-    batches = list(play(space, pool, wanted, progress))
-    sample = sample_of(wanted.policy, batches)
+    batches = list(play(space, pool, order, progress))
+    sample = sample_of(order.policy, batches)
     return {
         "episodes": sample.episodes,
         "successes": sample.successes,
@@ -93,31 +97,34 @@ def tally(space: Workspace, pool: Pool, wanted: Play, progress: Progress) -> dic
     }
 
 
+@dataclass
+class _Counting:
+    """Reports each episode of a play as it ends."""
+
+    progress: Progress
+    order: Play
+    successes: int
+
+    def __call__(self, done: int, episode: "Episode") -> None:
+        self.successes += episode.score >= 1.0
+        self.progress(self.order.name, done, self.order.episodes, f"success {self.successes / done:.0%}")
+
+
 def _play_block(
-    space: Workspace,
-    pool: Pool,
-    wanted: Play,
-    record: PolicyRecord,
-    batch_id: str,
-    first: int,
-    count: int,
-    progress: Progress,
-    successes: int,
-) -> Batch:
-    run = space.config.seed
+    space: Workspace, pool: Pool, order: Play, record: PolicyRecord, first: int, count: _Counting
+) -> "list[Episode]":
+    """The episodes of the block whose first one is the `first`, in the order of their seeds."""
     seeds = episode_seeds(
-        wanted.purpose, run=run, round=wanted.round, first=wanted.first + first, count=count
+        order.purpose,
+        run=space.config.seed,
+        round=order.round,
+        first=order.first + first,
+        count=min(order.block, order.episodes - first),
     )
-    weights = (space.policy_folder(wanted.policy) / "weights.safetensors").read_bytes()
-    elsewhere = {"task": wanted.task} if wanted.task else {}
-    episodes = []
+    weights = (space.policy_folder(order.policy) / "weights.safetensors").read_bytes()
+    elsewhere = {"task": order.task} if order.task else {}
+    episodes: list[Episode] = []
     for episode in pool().run(record, weights, seeds, **elsewhere):
         episodes.append(episode)
-        successes += episode.score >= 1.0
-        rate = successes / (first + len(episodes))
-        progress(wanted.name, first + len(episodes), wanted.episodes, f"success {rate:.0%}")
-    episodes.sort(key=lambda episode: episode.seed or 0)
-    origin = {"policy": wanted.policy, "acting": str(record.acting), "stage": wanted.name}
-    return space.store_of(wanted.task).append(
-        episodes, batch_id=batch_id, source=wanted.source, round=wanted.round, origin=origin
-    )
+        count(first + len(episodes), episode)
+    return sorted(episodes, key=lambda episode: episode.seed or 0)
