@@ -22,8 +22,9 @@ from pacloop.actors.tasks.stack.stack import task  # pyright: ignore[reportMissi
 from pacloop.datasets import EpisodeStore, Replay  # pyright: ignore[reportMissingImports]
 from pacloop.learner.config import LearnConfig, PacConfig  # pyright: ignore[reportMissingImports]
 from pacloop.learner.network.pac import Pac  # pyright: ignore[reportMissingImports]
+from pacloop.learner.training.feed import make_batch  # pyright: ignore[reportMissingImports]
 from pacloop.learner.training.objective import loss, make_targets  # pyright: ignore[reportMissingImports]
-from pacloop.learner.training.run import learn, make_batch  # pyright: ignore[reportMissingImports]
+from pacloop.learner.training.run import learn  # pyright: ignore[reportMissingImports]
 
 
 def main() -> None:

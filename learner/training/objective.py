@@ -7,7 +7,7 @@ PAC (Springenberg et al., 2024), sec. 3.2:
 * improvement: K actions a' from the target policy, weighted by softmax_k(Q_target(s, a'_k) / eta);
 * cloning: the action in the data;
 * critic: the action in the data, against Gamma, the projected n-step target
-  G_n + gamma^n Q_target(s', a'), a' from the target policy.
+  G_n + gamma^n Q_target(s', a'), a' from the target policy. (The paper's n is 1.)
 
 Shapes: `B` batch, `K` actions a state, `A` action dimensions.
 """
@@ -60,12 +60,12 @@ class Targets:
 
 @torch.no_grad()
 def make_targets(target: Pac, batch: Batch, *, config: LearnConfig, generator: torch.Generator) -> Targets:
-    """Ask the target network: Gamma for the critic, weighted actions for the improvement."""
+    """Gamma for the critic, weighted actions for the improvement; the module has the equations."""
     size, drawn = len(batch.action), config.improvement_actions if config.alpha < 1 else 0
-    seen = dict(batch.next_observation)
+    observation = dict(batch.next_observation)
     if drawn:
-        seen = {name: torch.cat([value, batch.observation[name]]) for name, value in seen.items()}
-    latents = target.latents(seen)
+        observation = {name: torch.cat([v, batch.observation[name]]) for name, v in observation.items()}
+    latents = target.latents(observation)
     logits = target.policy_logits(latents)
     noise = torch.rand(size, 1, target.action_size, generator=generator)
     next_action = target.action_values[sample_bins(logits[:size], noise)]
@@ -87,7 +87,7 @@ def make_targets(target: Pac, batch: Batch, *, config: LearnConfig, generator: t
 def loss(
     online: Pac, batch: Batch, targets: Targets, *, config: LearnConfig
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The objective on one batch, and the figures worth plotting."""
+    """L(theta) of one batch, as the module has it, and the figures worth plotting."""
     z = online.latents(batch.observation)
     log_policy = online.policy_logits(z).log_softmax(-1)
     log_returns = online.return_logits(z, batch.action[:, None])[:, 0].log_softmax(-1)

@@ -1,12 +1,12 @@
 """Learn: a learner run on the snapshot of the round; whose weights it goes on from, and what it leaves."""
 
 import socket
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from ...datasets import Snapshot
 from ...learner.checkpoint import PolicyRecord, read_record, read_weights
-from ...learner.config import SIZES, LearnConfig, PacConfig, in_short, to_json
+from ...learner.config import SIZES, LearnConfig, PacConfig, in_short
 from ...learner.policy import Acting
 from ..progress import Progress, Stopwatch
 from ..workspace.machine import code
@@ -40,8 +40,8 @@ def run_learner(
     progress: Progress,
 ) -> Learned:
     """One learner run on the round's snapshot, from the weights of `start` or fresh ones, to a policy."""
-    from ...learner.training.run import forget_state
     from ...learner.training.run import learn as train
+    from ...learner.training.state import forget_state
 
     if done := finished_run(space, number, stage):
         return done
@@ -75,7 +75,7 @@ def run_learner(
 
 def finished_run(space: Workspace, number: int, stage: str) -> Learned | None:
     """What a learner run of a round ended with; None where it has not ended."""
-    from ...learner.training.run import forget_state
+    from ...learner.training.state import forget_state
 
     done = space.record(Learned, number, stage)
     if done:
@@ -156,7 +156,7 @@ def _replay(
 
 
 def _lineage(number: int, seed: int, config: LearnConfig, facts: dict[str, Any]) -> dict[str, Any]:
-    learner = {"seed": seed, "learn": to_json(config), "host": socket.gethostname(), "code": code()}
+    learner = {"seed": seed, "learn": asdict(config), "host": socket.gethostname(), "code": code()}
     return {"round": number, **facts, **learner}
 
 

@@ -10,7 +10,7 @@ import torch
 
 from pacloop.learner.config import LearnConfig, PacConfig
 from pacloop.learner.training import run as train
-from pacloop.learner.training.run import kept_file, learn, learning_rate, result_of
+from pacloop.learner.training.run import learn, result_of
 
 EVERY = 10  # steps between two reports
 NETWORK = PacConfig(width=8, latents=2, action_bins=5, value_bins=5)
@@ -157,55 +157,9 @@ def test_the_state_of_a_run_from_other_weights_is_thrown_away(run, replay, whole
     assert same(run(tmp_path), whole[0])
 
 
-def test_what_a_run_keeps_is_what_a_run_that_ends_there_learns(run, tmp_path):
-    """At an equal learning rate, which only its final share makes depend on where a run ends."""
-    level = replace(CONFIG, final_rate=1.0)
-    kept = run(tmp_path / "whole", config=level, keep=[2 * EVERY + 3, EVERY]).kept
-    assert list(kept) == [EVERY, 2 * EVERY + 3]
-    for step, weights in kept.items():
-        ended = run(tmp_path / f"{step}", config=replace(level, steps=step))
-        assert same(ended, replace(ended, weights=weights))
-
-
-def test_to_keep_changes_nothing_else(run, whole, tmp_path):
-    learned = run(tmp_path, keep=[EVERY])
-    assert same(learned, whole[0])
-    assert not same(learned, replace(learned, weights=learned.kept[EVERY]))
-    assert whole[0].kept == {}
-
-
-@pytest.mark.parametrize("moments", [[12, 2, 1, 5], [EVERY + 1, 1], [EVERY + 2]])
-def test_what_a_run_keeps_is_the_same_after_interrupts(run, replay, tmp_path, moments):
-    steps = [EVERY, 2 * EVERY]
-    run(tmp_path / "whole", keep=steps)
-    for moment in moments:
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "torn", keep=steps, replay=Interrupting(replay, moment))
-    run(tmp_path / "torn", keep=steps)
-    files = [[kept_file(tmp_path / name, step).read_bytes() for step in steps] for name in ("whole", "torn")]
-    assert files[0] == files[1]
-
-
-def test_a_run_that_is_to_keep_other_steps_begins_again(run, replay, whole, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, keep=[EVERY], replay=Interrupting(replay, 14))
-    assert kept_file(tmp_path, EVERY).is_file()
-    learned = run(tmp_path, keep=[EVERY + 1])
-    assert not kept_file(tmp_path, EVERY).is_file()
-    assert same(learned, whole[0]) and list(learned.kept) == [EVERY + 1]
-
-
 def test_a_run_starts_from_the_weights_it_is_given(run, whole, tmp_path):
     config = replace(CONFIG, steps=1, learning_rate=0.0)
     assert same(run(tmp_path, config=config, start=whole[0].weights), whole[0])
-
-
-def test_the_learning_rate_rises_then_falls():
-    config = LearnConfig(steps=110, warmup_steps=10, learning_rate=1.0, final_rate=0.2)
-    rates = [learning_rate(config, step) for step in range(111)]
-    assert rates[:11] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0])
-    assert rates[60] == pytest.approx(0.6) and rates[110] == pytest.approx(0.2)
-    assert learning_rate(replace(config, warmup_steps=0), 0) == 1.0
 
 
 class Torn:
