@@ -1,27 +1,38 @@
 """Policies on disk: weights as safetensors, everything else as JSON. Nothing in them can run.
 
 policies/<id>/weights.safetensors
-policies/<id>/policy.json          what it is, how it acts, what it learned from
+policies/<id>/policy.json          what it is, how it acts, what it learned from (`PolicyRecord`)
 """
 
-import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from ..datasets import DatasetError, Schema
-from ..datasets.files import named_errors, read_json, sync, write_json_atomically
-from .config import PacConfig, pac_config, to_json
+from ..datasets.files import (
+    named_errors,
+    read_json,
+    remove_dead,
+    replacing,
+    sync,
+    temporary_beside,
+    write_json_atomically,
+)
+from .config import PacConfig
 from .network.pac import Pac
 from .policy import Acting, Policy
 
 VERSION = 1
+"""Of `policy.json`."""
+
+WEIGHTS, RECORD = "weights.safetensors", "policy.json"
 
 
 @dataclass(frozen=True)
@@ -44,59 +55,58 @@ class PolicyRecord:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON; `policy_record` reads it back."""
-        return {
-            "version": VERSION,
-            "id": self.id,
-            "schema": self.schema.to_json(),
-            "network": to_json(self.network),
-            "acting": asdict(self.acting),
-            "lineage": dict(self.lineage),
-            "figures": dict(self.figures),
-        }
 
-
-def policy_record(data: Mapping[str, Any]) -> PolicyRecord:
-    """Read what `PolicyRecord.to_json` wrote."""
-    return PolicyRecord(
-        id=data["id"],
-        schema=Schema.from_json(data["schema"]),
-        network=pac_config(data["network"]),
-        acting=Acting(**data["acting"]),
-        lineage=data["lineage"],
-        figures=data["figures"],
-    )
+_RECORDS = TypeAdapter(PolicyRecord)
 
 
 def write_policy(folder: Path, record: PolicyRecord, weights: Mapping[str, Tensor]) -> None:
-    """Write a policy folder in one atomic step; where it exists already, keep what is there."""
+    """Write a policy folder in one atomic step; where it exists already, keep what is there.
+
+    Raises DatasetError where the disk is full or access is denied.
+    """
     if folder.exists():
         return
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    write_tensors(aside / "weights.safetensors", weights)
-    write_json_atomically(aside / "policy.json", record.to_json())
-    aside.rename(folder)
-    sync(folder.parent)
+    remove_dead(folder.parent.glob(f".{folder.name}.*.tmp"))
+    with temporary_beside(folder) as aside, named_errors(folder, "written"):
+        try:
+            aside.mkdir(parents=True)
+            write_tensors(aside / WEIGHTS, weights)
+            write_json_atomically(aside / RECORD, {"version": VERSION, **_RECORDS.dump_python(record)})
+            aside.rename(folder)
+            sync(folder.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_record(folder: Path) -> PolicyRecord:
     """Read a policy's facts. Raises DatasetError where the folder holds no policy this version can read."""
-    if not (folder / "policy.json").is_file():
-        raise DatasetError(f"{folder} holds no policy: policy.json is missing")
-    data = read_json(folder / "policy.json")
-    if data.get("version", 0) > VERSION:
-        raise DatasetError(f"{folder / 'policy.json'} has version {data['version']}, newer than {VERSION}")
-    return policy_record(data)
+    path = folder / RECORD
+    if not path.is_file():
+        raise DatasetError(f"{folder} holds no policy: {RECORD} is missing")
+    data = read_json(path)
+    version = data.get("version", 0) if isinstance(data, dict) else 0
+    if isinstance(version, int) and version > VERSION:
+        raise DatasetError(f"{path} has version {version}, newer than {VERSION}")
+    try:
+        return _RECORDS.validate_python(data)
+    except ValidationError as error:
+        raise DatasetError(f"{path} is broken: {_sentence(error)}") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first field that is wrong, and why."""
+    first = error.errors()[0]
+    field_name = ".".join(map(str, first["loc"])) or "its content"
+    if first["type"] == "missing":
+        return f"{field_name} is missing"
+    return f"{field_name} is {first['input']!r:.60}, but {first['msg'].lower().removeprefix('value error, ')}"
 
 
 def read_policy(folder: Path) -> Policy:
-    """Read a policy that can act."""
+    """Read a policy that can act. Raises DatasetError as `read_record` does, and for broken weights."""
     record = read_record(folder)
-    with named_errors(folder / "weights.safetensors", "read"):
-        return build_policy(record, (folder / "weights.safetensors").read_bytes())
+    with named_errors(folder / WEIGHTS, "read"):
+        return build_policy(record, (folder / WEIGHTS).read_bytes())
 
 
 def build_policy(record: PolicyRecord, weights: bytes) -> Policy:
@@ -111,19 +121,13 @@ def build_policy(record: PolicyRecord, weights: bytes) -> Policy:
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """The weights of a policy folder, by parameter name."""
-    return load_file(folder / "weights.safetensors")
+    return load_file(folder / WEIGHTS)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file, synced, in one atomic step."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write a safetensors file, synced, in one atomic step. Raises DatasetError where it cannot."""
     try:
-        with named_errors(path, "written"):
+        with replacing(path) as aside:
             save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, aside)
-            sync(aside)
-            aside.replace(path)
-            sync(path.parent)
     except SafetensorError as error:
         raise DatasetError(f"{path} cannot be written: {error}") from error
-    finally:
-        aside.unlink(missing_ok=True)

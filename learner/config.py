@@ -1,8 +1,7 @@
 """What a PAC network and a learner run are made of; plain values that go to JSON and back."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 METRICS, IDENTITY = "metrics.jsonl", "state.json"
 """Files of a learner's run: its figures, a line every few dozen steps; and what it is, to know it again."""
@@ -84,16 +83,6 @@ class LearnConfig:
 
 
 SIZES: dict[str, PacConfig] = {"pac-nano": PacConfig()}
-
-
-def to_json(config: PacConfig | LearnConfig) -> dict[str, Any]:
-    """The configuration as plain JSON."""
-    return asdict(config)
-
-
-def pac_config(data: dict[str, Any]) -> PacConfig:
-    """Read a `PacConfig` back from JSON; unknown keys raise TypeError."""
-    return PacConfig(**{**data, "scales": tuple(data["scales"])})
 
 
 def in_short(figures: Mapping[str, float]) -> str:

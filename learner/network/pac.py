@@ -62,7 +62,7 @@ class Pac(nn.Module):
 
 
 def sample_bins(logits: Tensor, noise: Tensor) -> Tensor:
-    """Draw bins by inverting the cumulative distribution.
+    """Draw bins by inverting the cumulative distribution (inversion; Devroye, 1986).
 
     Args:
       logits: `[B, A, bins]`.

@@ -11,7 +11,10 @@ from ..config import PacConfig
 
 
 class Attention(nn.Module):
-    """Multi-head attention from queries `[B, Q, W]` to keys and values made of a context `[B, N, W]`."""
+    """Multi-head attention from queries `[B, Q, W]` to keys and values made of a context `[B, N, W]`.
+
+    Vaswani et al. (2017), sec. 3.2.
+    """
 
     def __init__(self, config: PacConfig) -> None:
         """Make the four projections."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pacloop.datasets import DatasetError
+from pacloop.datasets.files import _host
 from pacloop.learner import checkpoint
 from pacloop.learner.checkpoint import (
     PolicyRecord,
@@ -93,6 +94,45 @@ def test_a_newer_version_is_refused(folder):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 2}))
     with pytest.raises(DatasetError, match=r"policy\.json has version 2, newer than 1"):
         read_policy(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"acting": {"mode": "best"}}, r"acting.mode is 'best', but input should be 'sample', 'mode' or"),
+        ({"network": {"width": "wide"}}, r"network.width is 'wide', but input should be a valid integer"),
+        ({"schema": None}, r"schema is None, but input should be"),
+    ],
+)
+def test_a_broken_record_is_one_sentence_that_names_the_field(folder, change, says):
+    path = folder / "policy.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | change))
+    with pytest.raises(DatasetError, match=r"p1/policy\.json is broken: " + says):
+        read_record(folder)
+    del data["id"]
+    path.write_text(json.dumps(data))
+    with pytest.raises(DatasetError, match=r"p1/policy\.json is broken: id is missing"):
+        read_record(folder)
+    path.write_text("[]")
+    with pytest.raises(DatasetError, match=r"p1/policy\.json is broken: its content is \[\], but"):
+        read_record(folder)
+
+
+def test_a_record_of_before_is_read(folder, record):
+    """It named a temperature of the pick, which was 0."""
+    path = folder / "policy.json"
+    data = json.loads(path.read_text())
+    data["acting"]["temperature"] = 0.0
+    path.write_text(json.dumps(data))
+    assert read_record(folder) == record
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path, record, network):
+    left = tmp_path / f".p1.{_host()}.{2**22 + 1}-00000000.tmp"
+    left.mkdir()
+    write_policy(tmp_path / "p1", record, network.state_dict())
+    assert [path.name for path in tmp_path.iterdir()] == ["p1"]
 
 
 def test_nothing_on_disk_is_pickled(folder):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacloop.learner.policy import Acting, Policy, normalise, pick
+from pacloop.learner.policy import Acting, Policy, normalise
 
 SIZE = 6
 
@@ -42,7 +42,6 @@ def in_range(bins):
     [
         (Acting(), (4, 2), "q_guided of 4"),
         (Acting("q_guided", 7), (7, 2), "q_guided of 7"),
-        (Acting("q_guided", 7, temperature=0.01), (8, 2), "q_guided of 7 at 0.01"),
         (Acting("sample", 7), (1, 2), "sample"),
         (Acting("mode"), (1, 2), "mode"),
     ],
@@ -140,19 +139,3 @@ def test_acting_needs_no_gradient_and_leaves_no_trace(network, schema, seen):
     np.testing.assert_array_equal(policy.act(seen, noise), once)
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert math.isfinite(once.sum())
-
-
-def test_a_pick_follows_the_critics_softmax():
-    q = torch.tensor([0.1, 0.3, 0.2])
-    uniform = (torch.arange(1000) + 0.5) / 1000
-    found = pick(q.expand(1000, 3), uniform, 0.1)
-    shares = torch.bincount(found, minlength=3) / 1000
-    torch.testing.assert_close(shares, (q / 0.1).softmax(-1), atol=2e-3, rtol=0)
-    assert (pick(q.expand(1000, 3), uniform, 0.0) == 1).all()
-
-
-def test_a_cold_pick_is_the_best_of_the_same_draws(network, schema, seen):
-    warm = Policy(network, schema, Acting("q_guided", 4, temperature=1e-6))
-    noise = noise_of(warm)
-    best = Policy(network, schema, Acting("q_guided", 4)).act(seen, noise[:, :4])
-    np.testing.assert_array_equal(warm.act(seen, noise), best)
