@@ -20,14 +20,14 @@ class TaskError(PacloopError):
 def find_task(name: str) -> Task:
     """The task called `name`. Raises TaskError, naming the known ones, where there is none."""
     if name in OURS:
-        from .tasks.stack.stack import task
+        from .tasks.stack.stack import task as stack  # MuJoCo is slow to import
 
-        return task(name=name)
+        return stack(name=name)
     offered = {point.name: point for point in entry_points(group=GROUP)}
     if name not in offered:
         known = ", ".join([*OURS, *sorted(offered)])
         raise TaskError(f"there is no task {name!r}; known tasks: {known}")
-    found = offered[name].load()()
-    if not isinstance(found, Task) or found.name != name:
-        raise TaskError(f"entry point {name!r} gave {found!r}, but must give a pacloop Task of that name")
-    return found
+    task = offered[name].load()()
+    if not isinstance(task, Task) or task.name != name:
+        raise TaskError(f"entry point {name!r} gave {task!r}, but must give a pacloop Task of that name")
+    return task

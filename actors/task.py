@@ -1,6 +1,6 @@
 """What a task is: an environment by name, and the facts the other rooms need about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,12 @@ from ..datasets import Schema
 
 
 class SeededEnvironment(Protocol):
-    """A `dm_env.Environment` whose next episode is chosen by a seed."""
+    """A `dm_env.Environment` whose next episode is chosen by a seed.
+
+    It may have two more methods: `render()` gives a picture for people, `[H, W, 3]` uint8; `measures()` gives
+    numbers of the episode so far by name, such as the largest contact force, which are kept in the info of
+    the episode when it ends. The gate can guard their means.
+    """
 
     def seed(self, seed: int) -> None:
         """Make the next `reset` start the episode of this seed: the start state is a function of it alone."""
@@ -40,18 +45,20 @@ class Task:
       score: from the rewards of an episode, `[T]`, to how well it went, in [0, 1].
       time_limit_is_terminal: whether reaching the horizon ends the task for the critic. True where
         the observation shows the time left; elsewhere the critic looks beyond the horizon.
-      contact_force_limit: newtons, where the task's environments have a method `contact_force()` that gives
-        the largest contact force of the episode so far: it is then kept in the episode's info as
-        `contact_force`, and the gate can guard its mean. Forces above the limit count as the limit there.
     """
 
     schema: Schema
     make: Callable[[], SeededEnvironment]
     score: Callable[[np.ndarray], float]
     time_limit_is_terminal: bool
-    contact_force_limit: float | None = None
 
     @property
     def name(self) -> str:
         """The name the task is found by, e.g. `pacloop/stack`."""
         return self.schema.task
+
+
+def episode_measures(environment: SeededEnvironment) -> dict[str, float]:
+    """What an environment measured in the episode so far, by name; empty where it has no `measures()`."""
+    measures: Callable[[], Mapping[str, float]] = getattr(environment, "measures", dict)
+    return {name: float(value) for name, value in measures().items()}

@@ -17,7 +17,8 @@ import torch
 from machine import machine
 from torch.utils.flop_counter import FlopCounterMode
 
-from pacloop.actors.tasks.stack.demonstrator import Mistakes, demonstrate  # pyright: ignore[reportMissingImports]
+from pacloop.actors.rollout.rollout import rollout  # pyright: ignore[reportMissingImports]
+from pacloop.actors.tasks.stack.demonstrator import Demonstrator  # pyright: ignore[reportMissingImports]
 from pacloop.actors.tasks.stack.stack import task  # pyright: ignore[reportMissingImports]
 from pacloop.datasets import EpisodeStore, Replay  # pyright: ignore[reportMissingImports]
 from pacloop.learner.config import LearnConfig, PacConfig  # pyright: ignore[reportMissingImports]
@@ -35,7 +36,7 @@ def main() -> None:
     found, network = task(), PacConfig()
     with tempfile.TemporaryDirectory() as folder:
         store = EpisodeStore.create(Path(folder) / "dataset", found.schema)
-        made = demonstrate(found.make(), seeds=range(50), mistakes=Mistakes(), score=found.score)
+        made = rollout(found, Demonstrator(), range(50), environments=[found.make()])
         store.append(made, batch_id="demonstrations", source="demonstration")
         replay = Replay(store, store.snapshot(), n_step=20, discount=0.99, time_limit_is_terminal=True)
         limit = product_rate(256 * 4, network.width, network.width * network.expansion)

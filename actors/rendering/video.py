@@ -111,11 +111,11 @@ def mp4(path: Path, hz: float) -> Iterator[See]:
 
 def _difference(observation: object, episode: Episode, step: int) -> str | None:
     for name, column in episode.observation.items():
-        now, then = np.asarray(observation[name]), column[step]  # type: ignore[index]
-        if not np.array_equal(now, then):
-            if then.dtype == object:
+        observed, recorded = np.asarray(observation[name]), column[step]  # type: ignore[index]
+        if not np.array_equal(observed, recorded):
+            if recorded.dtype == object:
                 return f"from step {step} on {name} is another"
-            by = float(np.max(np.abs(now.astype(np.float64) - then.astype(np.float64))))
+            by = float(np.max(np.abs(observed.astype(np.float64) - recorded.astype(np.float64))))
             return f"from step {step} on {name} is another, by {by:.2g}"
     return None
 

@@ -11,8 +11,8 @@ OBJECT_STORE_BYTES = 256 * 2**20
 ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Where it is 0, Ray takes 127.0.0.1 for this node's address and listens there; else it takes the network's,
 whatever `ray.init` is told, and listens to everybody. Ray reads it when it is imported."""
-NOBODY = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
-"""Ray asks at its start, over http, whether this is a cloud's machine. Here nobody listens."""
+DEAD_PROXY = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
+"""Ray asks at its start, over http, whether this is a cloud's machine. Here it reaches nobody."""
 STARTS = 4
 """Ray gives up on its own start after 30 s, too soon for a busy machine; so often it is tried."""
 
@@ -38,7 +38,7 @@ def connect(*, cpus: int) -> bool:
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
         else:
-            with _asking_nobody():
+            with _dead_proxy():
                 _start(cpus)
     finally:
         for number, handler in handlers.items():
@@ -47,18 +47,18 @@ def connect(*, cpus: int) -> bool:
 
 
 def proxies() -> dict[str, str | None]:
-    """This process's own: those that a private cluster's processes start with ask nobody."""
-    return {name: os.environ.get(name) for name in NOBODY}
+    """This process's proxy settings: a private cluster's processes start with others, which reach nobody."""
+    return {name: os.environ.get(name) for name in DEAD_PROXY}
 
 
-def use_proxies(own: Mapping[str, str | None]) -> None:
+def use_proxies(settings: Mapping[str, str | None]) -> None:
     """Set what `proxies` gave elsewhere, in a process that a private cluster started; others keep theirs."""
-    if proxies() == NOBODY:
-        _set_proxies(own)
+    if proxies() == DEAD_PROXY:
+        _set_proxies(settings)
 
 
-def _set_proxies(own: Mapping[str, str | None]) -> None:
-    for name, value in own.items():
+def _set_proxies(settings: Mapping[str, str | None]) -> None:
+    for name, value in settings.items():
         if value is None:
             os.environ.pop(name, None)
         else:
@@ -66,19 +66,19 @@ def _set_proxies(own: Mapping[str, str | None]) -> None:
 
 
 @contextmanager
-def _asking_nobody() -> Iterator[None]:
-    own = proxies()
-    _set_proxies(NOBODY)
+def _dead_proxy() -> Iterator[None]:
+    before = proxies()
+    _set_proxies(DEAD_PROXY)
     try:
         yield
     finally:
-        _set_proxies(own)
+        _set_proxies(before)
 
 
 def _start(cpus: int) -> None:
     import ray
 
-    for tried in range(1, STARTS + 1):
+    for attempt in range(1, STARTS + 1):
         try:
             ray.init(
                 num_cpus=max(cpus, 1),
@@ -92,6 +92,6 @@ def _start(cpus: int) -> None:
             )
             return
         except Exception as error:  # it is nothing more special
-            if tried == STARTS or "timed out during startup" not in str(error):
+            if attempt == STARTS or "timed out during startup" not in str(error):
                 raise
             ray.shutdown()

@@ -10,14 +10,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...datasets import Episode
 from ...datasets.errors import PacloopError
-from .rollout import PolicyError
-
-if TYPE_CHECKING:
-    from ...learner.checkpoint import PolicyRecord
+from ...learner.checkpoint import PolicyRecord, build_policy
+from ...learner.policy import Policy
+from ..registry import find_task
+from ..task import SeededEnvironment, Task
+from .cluster import connect, proxies, use_proxies
+from .rollout import PolicyError, rollout
 
 POLL_SEC = 1.0
 START_SEC = 300.0
@@ -33,41 +35,37 @@ class CollectError(PacloopError):
 class Collector:
     """The actor: environments of one task, and the policy it was last sent."""
 
-    def __init__(self, task: str, environments: int, own: Mapping[str, str | None]) -> None:
-        """Make the environments, with its owner's proxies; one torch thread, since actors share the cores."""
+    def __init__(self, task: str, environments: int, driver_proxies: Mapping[str, str | None]) -> None:
+        """Make the environments, with its driver's proxies; one torch thread: actors share the cores."""
         import torch
 
-        from ..registry import find_task
-        from .cluster import use_proxies
-
-        use_proxies(own)
+        use_proxies(driver_proxies)
         torch.set_num_threads(1)
-        self._own, self._count = find_task(task), environments
-        self._environments = {task: [self._own.make() for _ in range(environments)]}
-        self._policy: tuple[PolicyRecord, Any] | None = None
+        self._count = environments
+        self._tasks: dict[str, tuple[Task, list[SeededEnvironment]]] = {}
+        self._policy: tuple[PolicyRecord, Policy] | None = None
+        self._task(task)
 
-    def run(
-        self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int], name: str = ""
-    ) -> Iterator[Episode]:
-        """Yield one episode a seed, as they end: of the actor's own task, or of the one of this name."""
-        from ...learner.checkpoint import build_policy
-        from ..registry import find_task
-        from .rollout import rollout
-
-        task = find_task(name) if name else self._own
-        if task.name not in self._environments:
-            self._environments[task.name] = [task.make() for _ in range(self._count)]
-
+    def run(self, record: PolicyRecord, weights: bytes, seeds: Sequence[int], task: str) -> Iterator[Episode]:
+        """Yield one episode of `task` for each seed, as they end."""
+        found, environments = self._task(task)
         if self._policy is None or self._policy[0] != record:  # the same weights may act in several ways
             self._policy = record, build_policy(record, weights)
         yield from rollout(
-            task,
+            found,
             self._policy[1],
             seeds,
-            environments=self._environments[task.name],
+            environments=environments,
             policy_id=record.id,
             history=record.network.history,
         )
+
+    def _task(self, name: str) -> tuple[Task, list[SeededEnvironment]]:
+        """A task and its environments, made when it is first asked for."""
+        if name not in self._tasks:
+            task = find_task(name)
+            self._tasks[name] = task, [task.make() for _ in range(self._count)]
+        return self._tasks[name]
 
 
 @dataclass
@@ -76,7 +74,7 @@ class _Share:
 
     actor: int
     missing: set[int]
-    heard: float = field(default_factory=time.monotonic)
+    last_heard_sec: float = field(default_factory=time.monotonic)
 
 
 class CollectorPool:
@@ -95,15 +93,12 @@ class CollectorPool:
           environments: environments an actor steps in lockstep.
           deadline_sec: an actor from which no episode came for so long is replaced.
         """
-        from .cluster import connect
-
         self._started = connect(cpus=actors)
         self._task, self._environments, self._deadline_sec = task, environments, deadline_sec
-        self._actors: list[Any] = []
+        self._actors: list[Any] = [None] * actors
         self._starting: dict[int, Any] = {}
-        for number in range(actors):
-            self._actors.append(None)
-            self._spawn(number)
+        for actor in self._all:
+            self._spawn(actor)
         self.replaced = 0
         """Actors replaced so far."""
 
@@ -126,7 +121,7 @@ class CollectorPool:
             ray.shutdown()
 
     def run(
-        self, record: "PolicyRecord", weights: bytes, seeds: Sequence[int], task: str = ""
+        self, record: PolicyRecord, weights: bytes, seeds: Sequence[int], task: str = ""
     ) -> Iterator[Episode]:
         """Yield exactly one episode for each of `seeds`, which must differ, in the order in which they end.
 
@@ -136,35 +131,44 @@ class CollectorPool:
         import ray
 
         shared = ray.put(weights)
-        todo = deque(share for share in (list(seeds[i :: len(self._actors)]) for i in self._all) if share)
+        waiting = deque(given for actor in self._all if (given := list(seeds[actor :: len(self._actors)])))
         running: dict[Any, _Share] = {}
         idle, failures = set(self._all), 0
         try:
-            while todo or running:
-                while todo and idle:
-                    actor, share = idle.pop(), todo.popleft()
-                    stream = self._actors[actor].run.remote(record, shared, share, task)
-                    running[stream] = _Share(actor, set(share))
-                ray.wait(list(running), timeout=POLL_SEC)
-                ready, _ = ray.wait(list(running), num_returns=len(running), timeout=0)
-                for stream in ready + [s for s in running if s not in ready and self._overdue(running[s])]:
+            while waiting or running:
+                while waiting and idle:
+                    actor, given = idle.pop(), waiting.popleft()
+                    stream = self._actors[actor].run.remote(record, shared, given, task or self._task)
+                    running[stream] = _Share(actor, set(given))
+                for stream, episode in self._ready(running):
                     share = running[stream]
-                    outcome = self._next(stream) if stream in ready else None
-                    if isinstance(outcome, Episode):
-                        failures, share.heard = 0, time.monotonic()
-                        if outcome.seed in share.missing:
-                            share.missing.discard(outcome.seed)
-                            yield outcome
+                    if episode is not None:
+                        failures, share.last_heard_sec = 0, time.monotonic()
+                        if episode.seed in share.missing:
+                            share.missing.discard(episode.seed)
+                            yield episode
                         continue
                     del running[stream]
                     idle.add(share.actor)
                     if share.missing:
                         failures += 1
                         self._replace(share.actor, failures)
-                        todo.append(sorted(share.missing))
+                        waiting.append(sorted(share.missing))
         finally:
             for share in running.values():  # left early: what still runs must not be heard later
                 self._respawn(share.actor)
+
+    def _ready(self, running: Mapping[Any, _Share]) -> Iterator[tuple[Any, Episode | None]]:
+        """The streams to attend to now, each with its next episode, or None where it ended or is overdue."""
+        import ray
+
+        ray.wait(list(running), timeout=POLL_SEC)
+        ready, _ = ray.wait(list(running), num_returns=len(running), timeout=0)
+        overdue = [stream for stream in running if stream not in ready and self._overdue(running[stream])]
+        for stream in ready:
+            yield stream, self._next(stream)
+        for stream in overdue:
+            yield stream, None
 
     @property
     def _all(self) -> range:
@@ -172,8 +176,6 @@ class CollectorPool:
 
     def _spawn(self, number: int) -> None:
         import ray
-
-        from .cluster import proxies
 
         remote: Any = ray.remote(num_cpus=1, max_restarts=0)(Collector)
         actor = remote.remote(self._task, self._environments, proxies())
@@ -201,10 +203,10 @@ class CollectorPool:
         now = time.monotonic()
         if share.actor in self._starting:
             if not ray.wait([self._starting[share.actor]], timeout=0)[0]:
-                return now - share.heard > START_SEC
+                return now - share.last_heard_sec > START_SEC
             del self._starting[share.actor]
-            share.heard = now
-        return now - share.heard > self._deadline_sec
+            share.last_heard_sec = now
+        return now - share.last_heard_sec > self._deadline_sec
 
     def _next(self, stream: Any) -> Episode | None:
         """The next episode of a stream; None where it ended or its actor died."""

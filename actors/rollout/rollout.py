@@ -1,14 +1,18 @@
-"""Many environments in lockstep, one batched policy call a step."""
+"""Many environments in lockstep, one batched call of the actor a step.
+
+B is the number of environments, H the history, A the action's dimensions.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import dm_env
 import numpy as np
 
 from ...datasets import Episode
 from ...datasets.errors import PacloopError
-from ..task import SeededEnvironment, Task
+from ..task import SeededEnvironment, Task, episode_measures
+from .actor import Actor, PolicyActor, StatelessPolicy
 
 ACTION_NOISE = 1
 """Second word of the seed of an episode's action noise, so that it never repeats the start state's."""
@@ -27,28 +31,15 @@ class PolicyError(PacloopError):
         return f"policy {self.policy} {self.args[1]}"
 
 
-class Acts(Protocol):
-    """Whatever picks actions for a batch; `learner.policy.Policy` does."""
-
-    @property
-    def noise_shape(self) -> tuple[int, int]:
-        """Shape of the uniform noise that one environment needs at each step."""
-        ...
-
-    def act(self, observation: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
-        """Observation fields `[B, H, ...]` and noise `[B, *noise_shape]` to actions `[B, A]`."""
-        ...
-
-
 class _Slot:
     """One environment and the episode it is in."""
 
-    def __init__(self, environment: SeededEnvironment, task: Task, history: int) -> None:
-        self.environment, self.task, self.history = environment, task, history
+    def __init__(self, environment: SeededEnvironment, task: Task, actor: Actor, history: int) -> None:
+        self.environment, self.task, self.actor, self.history = environment, task, actor, history
 
     def begin(self, seed: int) -> None:
         self.seed = seed
-        self.noise = np.random.default_rng([seed, ACTION_NOISE])
+        self.memory = self.actor.begin(np.random.default_rng([seed, ACTION_NOISE]))
         self.environment.seed(seed)
         self.observations = [self.environment.reset().observation]
         self.actions: list[np.ndarray] = []
@@ -70,10 +61,6 @@ class _Slot:
         return step.last()
 
     def episode(self, policy_id: str | None) -> Episode:
-        info = {}
-        if self.task.contact_force_limit is not None:
-            environment: Any = self.environment
-            info["contact_force"] = round(float(environment.contact_force()), 3)
         reward = np.asarray([step.reward for step in self.steps], np.float32)
         return Episode(
             observation={
@@ -85,13 +72,13 @@ class _Slot:
             score=self.task.score(reward),
             seed=self.seed,
             policy=policy_id,
-            info=info,
+            info={**episode_measures(self.environment), **self.actor.info(self.memory)},
         )
 
 
 def rollout(
     task: Task,
-    policy: Acts,
+    actor: StatelessPolicy | Actor,
     seeds: Sequence[int],
     *,
     environments: Sequence[SeededEnvironment],
@@ -100,26 +87,26 @@ def rollout(
 ) -> Iterator[Episode]:
     """Run one episode for each seed and yield each as it ends, in the order in which they end.
 
-    Raises PolicyError where the policy crashes or gives actions that are not finite.
+    Raises PolicyError where the actor crashes or gives actions that are not finite.
 
     Args:
       task: the task that made `environments`.
-      policy: acts for all of them at once.
+      actor: acts for all of them at once.
       seeds: an episode each; start state and action noise are functions of the seed alone.
       environments: run in lockstep; each takes the next seed when its episode ends.
       policy_id: recorded in the episodes.
-      history: observations that the policy sees at once.
+      history: H, observations that the actor sees at once.
     """
+    actor = actor if isinstance(actor, Actor) else PolicyActor(actor)
     waiting = list(reversed(seeds))
-    slots = [_Slot(environment, task, history) for environment in environments[: len(seeds)]]
+    slots = [_Slot(environment, task, actor, history) for environment in environments[: len(seeds)]]
     for slot in slots:
         slot.begin(waiting.pop())
     while slots:
         observation = {
             name: np.stack([slot.window(name) for slot in slots]) for name in task.schema.observation
         }
-        noise = np.stack([slot.noise.random(policy.noise_shape, np.float32) for slot in slots])
-        actions = _actions(policy, observation, noise, policy_id)
+        actions = _actions(actor, observation, [slot.memory for slot in slots], policy_id)
         ended = [slot for slot, action in zip(slots, actions) if slot.step(action)]
         for slot in ended:
             yield slot.episode(policy_id)
@@ -130,10 +117,10 @@ def rollout(
 
 
 def _actions(
-    policy: Acts, observation: Mapping[str, np.ndarray], noise: np.ndarray, policy_id: str | None
+    actor: Actor, observation: Mapping[str, np.ndarray], memories: Sequence[Any], policy_id: str | None
 ) -> np.ndarray:
     try:
-        actions = policy.act(observation, noise)
+        actions = actor.act(observation, memories)
     except Exception as error:
         raise PolicyError(policy_id, f"failed to act: {error!r}") from error
     if not np.isfinite(actions).all():

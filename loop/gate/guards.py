@@ -13,7 +13,9 @@ which ends the comparison.
 | `time_to_success` | successes: seconds | lower | share of the champion's |
 | `discounted_return` | all: sum of discount^t * reward, in [0, 1] | higher | share of the champion's |
 | `action_saturation` | all: share of action components at a bound | lower | added |
-| `contact_force` | all that tell it: newtons, at most the task's limit | lower | share of the champion's |
+| a measure, by name | all whose info has it: at most its limit | lower | share of the champion's |
+
+A measure is a number that the environment gives (`measures()`), such as `contact_force`.
 """
 
 import json
@@ -74,21 +76,34 @@ class Guard:
 
 
 def guards_of(space: Workspace) -> list[Guard]:
-    """The guards that the settings ask for. Raises LoopError for one that the task cannot give."""
-    asked, task, store = space.config.gate.guards, space.task, space.store
-    seconds = task.schema.horizon / task.schema.control_hz
-    limit = task.contact_force_limit
-    if asked.contact_force and limit is None:
-        raise LoopError(f"[gate.guards] contact_force is set, but {task.name} tells no contact force")
-    discount = space.config.learn.discount
-    whole = limit or 1.0
-    every = [
-        Guard("time_to_success", asked.time_to_success, "s", seconds, partial(_time, store)),
-        Guard("discounted_return", asked.discounted_return, "", 1.0, partial(_return, store, discount), True),
-        Guard("action_saturation", asked.action_saturation, "", 1.0, partial(_free, store), added=True),
-        Guard("contact_force", asked.contact_force, "N", whole, partial(_force, store, whole)),
+    """The guards that the settings ask for. Raises LoopError for a measure that the task does not give."""
+    settings, schema, store = space.config.gate.guards, space.task.schema, space.store
+    seconds, discount = schema.horizon / schema.control_hz, space.config.learn.discount
+    guards = [
+        Guard("time_to_success", settings.time_to_success, "s", seconds, partial(_time, store)),
+        Guard(
+            "discounted_return", settings.discounted_return, "", 1.0, partial(_return, store, discount), True
+        ),
+        Guard("action_saturation", settings.action_saturation, "", 1.0, partial(_free, store), added=True),
     ]
-    return [guard for guard in every if guard.margin]
+    for name, measure in settings.measures.items():
+        _check_measured(store, name)
+        values = partial(_measure, store, name, measure.limit)
+        guards.append(Guard(name, measure.margin, "", measure.limit, values))
+    return [guard for guard in guards if guard.margin]
+
+
+def _check_measured(store: "EpisodeStore", name: str) -> None:
+    """Raise LoopError where the newest episodes that were played here have no such measure."""
+    played = [batch for batch in store.batches() if batch.source in ("collection", "evaluation")]
+    if not played:
+        return
+    measures = {key for row in store.iter_rows(played[-1:]) for key in json.loads(row.info)}
+    if name not in measures:
+        raise LoopError(
+            f"[gate.guards.measures] {name} is set, but the episodes of {played[-1].id}, the newest, have no "
+            f"such measure; they have: {', '.join(sorted(measures)) or 'none'}"
+        )
 
 
 def look(guard: Guard, champion: np.ndarray, candidate: np.ndarray, level: float) -> Guarded:
@@ -121,22 +136,22 @@ def _down(numbers: np.ndarray) -> np.ndarray:
 
 
 def _time(store: "EpisodeStore", batch: Batch) -> np.ndarray:
-    taken = [row.length for row in store.iter_rows([batch]) if row.score >= 1]
-    return 1 - np.array(taken, float) / store.schema.horizon
+    lengths = [row.length for row in store.iter_rows([batch]) if row.score >= 1.0]
+    return 1 - np.array(lengths, float) / store.schema.horizon
 
 
 def _return(store: "EpisodeStore", discount: float, batch: Batch) -> np.ndarray:
     rewards = _steps(store, batch)["reward"]
     weight = discount ** np.arange(store.schema.horizon)
     rows = list(store.iter_rows([batch]))
-    found = np.array([weight[: r.length] @ rewards[r.offset : r.offset + r.length] for r in rows])
-    for row, value in zip(rows, found):
+    returns = np.array([weight[: r.length] @ rewards[r.offset : r.offset + r.length] for r in rows])
+    for row, value in zip(rows, returns):
         if not -1e-6 <= value <= 1 + 1e-6:
             raise LoopError(
                 f"[gate.guards] discounted_return: episode {row.id} has {value:.4g}, but the discounted "
                 "rewards of an episode must sum to something in [0, 1]"
             )
-    return found.clip(0, 1)
+    return returns.clip(0, 1)
 
 
 def _free(store: "EpisodeStore", batch: Batch) -> np.ndarray:
@@ -148,10 +163,10 @@ def _free(store: "EpisodeStore", batch: Batch) -> np.ndarray:
     return np.array([inside[row.offset : row.offset + row.length].mean() for row in rows])
 
 
-def _force(store: "EpisodeStore", limit: float, batch: Batch) -> np.ndarray:
-    """Episodes that were played before the task told its force have none."""
-    told = [json.loads(row.info).get("contact_force") for row in store.iter_rows([batch])]
-    return 1 - np.clip([force for force in told if force is not None], 0, limit) / limit
+def _measure(store: "EpisodeStore", name: str, limit: float, batch: Batch) -> np.ndarray:
+    """Episodes that were played before the environment gave the measure have none."""
+    values = [json.loads(row.info).get(name) for row in store.iter_rows([batch])]
+    return 1 - np.clip([value for value in values if value is not None], 0, limit) / limit
 
 
 def _steps(store: "EpisodeStore", batch: Batch) -> dict[str, Any]:

@@ -29,7 +29,9 @@ def add_demonstrations(
       progress: told of each episode.
     """
     from ...actors.registry import find_task
-    from ...actors.tasks.stack.demonstrator import Mistakes, demonstrate
+    from ...actors.rollout.rollout import rollout
+    from ...actors.tasks.stack.demonstrator import Demonstrator
+    from ...actors.tasks.stack.mistakes import Mistakes
 
     found = find_task(task)
     if task != "pacloop/stack":
@@ -46,11 +48,12 @@ def add_demonstrations(
     if done := [batch for batch in store.batches() if batch.id == name]:
         return done[0]
     environment = found.make()
-    made = demonstrate(
-        environment,
-        seeds=episode_seeds("demonstration", run=seed, round=0, count=episodes),
-        mistakes=Mistakes.none() if clean else Mistakes(),
-        score=found.score,
+    made = rollout(
+        found,
+        Demonstrator(Mistakes.none() if clean else Mistakes()),
+        episode_seeds("demonstration", run=seed, round=0, count=episodes),
+        environments=[environment],
+        policy_id="demonstrator",
     )
     batch = store.append(
         _told(made, episodes, progress),

@@ -116,6 +116,13 @@ class Act(_Section):
 Margin = Annotated[float, Field(ge=0, lt=1)]
 
 
+class MeasureGuard(_Section):
+    """How a measure of the environment is guarded, of which less is better."""
+
+    margin: Share = Field(description="share by which its mean may be higher than the champion's")
+    limit: float = Field(gt=0, description="from where on it does not matter how much more it is")
+
+
 class Guards(_Section):
     """In what a candidate must be shown to be no worse, and by how much it may be; 0: not looked at."""
 
@@ -126,8 +133,11 @@ class Guards(_Section):
     action_saturation: Margin = Field(
         default=0.0, description="by how much the share of its actions that are at a bound may be higher"
     )
-    contact_force: Margin = Field(
-        default=0.0, description="share by which its contact force may be higher, where the task gives it"
+    measures: dict[str, MeasureGuard] = Field(
+        default={},
+        description="measures of the environment that may not rise, e.g. "
+        "{contact_force = {margin = 0.2, limit = 60.0}}: the share by which the mean may be higher, and the "
+        "value from where on it does not matter how much more it is",
     )
 
 
@@ -275,6 +285,8 @@ def _lines(section: BaseModel, name: str = "", skip: set[str] = frozenset()) -> 
 
 def _toml(value: Any) -> str:
     """A value in TOML."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_toml(name)} = {_toml(inner)}" for name, inner in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)

@@ -5,78 +5,29 @@ the observation alone. What goes wrong is drawn once an episode, from the episod
 never looks back: a cube that was missed or dropped is carried on as if it were there.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import atan2, cos, hypot, pi, sin
+from typing import Any
 
-import dm_env
 import numpy as np
 
-from ....datasets import Episode
-from ...task import SeededEnvironment
+from .mistakes import Mistakes
+from .physics import CUBE, STEP_LENGTH, STEP_YAW
 
-STEP_LENGTH, STEP_YAW = 0.015, 0.15  # metres and radians of a full action
 LAG = 0.05  # seconds the hand trails its command, which is about position + LAG * velocity
 GAIN = 0.7  # share of the way to the goal that one action covers
 OPEN, CLOSED = 1.0, -1.0
 
-CUBE = 0.04  # metres
 HOVER = 0.07  # metres above red, before descending
 CARRY_HEIGHT = 0.075  # metres above blue at which red travels: clear of it by 3.5 cm
 RETREAT = 0.13  # metres above red, at the end
-NEAR, ALIGNED = 0.005, 0.06  # metres and radians that count as there
+NEAR, ALIGNED = 0.005, 0.06  # metres and radians that count as arrived
 TOUCHDOWN = 0.002  # metres above blue's top at which red is let go
 CLOSING, OPENING = 7, 5  # control steps the gripper is given
 PATIENCE = 30  # control steps after which a phase is given up and the next begins
 PAUSE = (3, 10)  # control steps
 NOISE_MEMORY = 0.5  # correlation of the action noise from one step to the next
-
-
-@dataclass(frozen=True)
-class Chance:
-    """Something that happens in an episode with `probability`, with a strength in [low, high]."""
-
-    probability: float
-    low: float
-    high: float
-
-    def draw(self, random: np.random.Generator) -> float | None:
-        """The strength, or None where it does not happen. Always takes two numbers from `random`."""
-        happens, strength = random.random(), random.uniform(self.low, self.high)
-        return float(strength) if happens < self.probability else None
-
-
-@dataclass(frozen=True)
-class Mistakes:
-    """What may go wrong in an episode; the defaults stack about 30 % of the time.
-
-    Attributes:
-      grasp_offset: metres beside red's centre at which the fingers close.
-      place_offset: metres beside blue's axis at which red is let go.
-      high_release: metres above blue at which red is let go, beyond what is right.
-      pauses: chance a step of standing still for a while.
-      early_drop: control steps of carrying after which the gripper opens.
-      speed: the most of a full action that is used.
-      noise: standard deviation of smooth noise on the four arm actions, in full actions.
-    """
-
-    grasp_offset: Chance = Chance(0.35, 0.012, 0.035)
-    place_offset: Chance = Chance(0.66, 0.018, 0.045)
-    high_release: Chance = Chance(0.3, 0.015, 0.05)
-    pauses: Chance = Chance(0.3, 0.02, 0.06)
-    early_drop: Chance = Chance(0.3, 0.0, 16.0)
-    speed: Chance = Chance(1.0, 0.6, 1.0)
-    noise: Chance = Chance(1.0, 0.3, 0.3)
-
-    @classmethod
-    def none(cls) -> "Mistakes":
-        """The clean demonstrator."""
-        return cls(**{item.name: Chance(0.0, 0.0, 0.0) for item in fields(cls)})
-
-    def draw(self, random: np.random.Generator) -> dict[str, float]:
-        """The mistakes of one episode: strength by name, only those that happen."""
-        drawn = {item.name: getattr(self, item.name).draw(random) for item in fields(self)}
-        return {name: strength for name, strength in drawn.items() if strength is not None}
 
 
 @dataclass(frozen=True)
@@ -100,11 +51,39 @@ class Scene:
         )
 
 
+@dataclass(frozen=True)
 class Demonstrator:
-    """One episode's demonstrator: call it with each observation for the next action, `[5]` float32."""
+    """The actor that a rollout runs: a script for each episode, with mistakes of its own.
+
+    An episode is a function of its seed and `mistakes` alone. What went wrong is in its info as `mistakes`.
+    """
+
+    mistakes: Mistakes = field(default_factory=Mistakes)
+
+    def begin(self, random: np.random.Generator) -> "Script":
+        """The script of an episode; all its draws are from `random`."""
+        return Script(self.mistakes.draw(random), random)
+
+    def act(self, observation: Mapping[str, np.ndarray], memories: "Sequence[Script]") -> np.ndarray:
+        """Observation fields `[B, H, ...]`, of which only the last is looked at, to actions `[B, 5]`."""
+        return np.stack(
+            [
+                script.act({name: values[row, -1] for name, values in observation.items()})
+                for row, script in enumerate(memories)
+            ]
+        )
+
+    def info(self, memory: "Script") -> dict[str, Any]:
+        """The mistakes by name, with their strength."""
+        return {"mistakes": memory.mistakes}
+
+
+class Script:
+    """What the demonstrator does in one episode, and how far it is."""
 
     def __init__(self, mistakes: Mapping[str, float], random: np.random.Generator):
         """`mistakes` as `Mistakes.draw` gives them; `random` for directions, pauses and noise."""
+        self.mistakes = mistakes
         self._random = random
         self._grasp_offset = _offset(mistakes.get("grasp_offset", 0.0), random)
         self._place_offset = _offset(mistakes.get("place_offset", 0.0), random)
@@ -133,8 +112,8 @@ class Demonstrator:
         self._turn = 0.0
         self._grip = OPEN
 
-    def __call__(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Act."""
+    def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The next action, `[5]` float32, at one observation."""
         scene = Scene.read(observation)
         action = np.zeros(5, np.float32)
         if self._standing_still():
@@ -142,10 +121,10 @@ class Demonstrator:
             return action
         self._advance(scene)
         commanded = scene.hand + LAG * scene.velocity
-        wanted = np.append((self._goal - commanded) / STEP_LENGTH, self._turn / STEP_YAW)
-        arm = np.clip(GAIN * wanted, -self._speed, self._speed)
-        fresh = self._random.normal(size=4)
-        self._noise = NOISE_MEMORY * self._noise + (1.0 - NOISE_MEMORY**2) ** 0.5 * fresh
+        error = np.append((self._goal - commanded) / STEP_LENGTH, self._turn / STEP_YAW)
+        arm = np.clip(GAIN * error, -self._speed, self._speed)
+        draw = self._random.normal(size=4)
+        self._noise = NOISE_MEMORY * self._noise + (1.0 - NOISE_MEMORY**2) ** 0.5 * draw
         action[:4] = np.clip(arm + self._noise_scale * self._noise, -1.0, 1.0)
         action[4] = self._grip
         return action
@@ -170,7 +149,7 @@ class Demonstrator:
             self._phase += 1
             self._in_phase = 0
 
-    def _there(self, scene: Scene, near: float = NEAR) -> bool:
+    def _arrived(self, scene: Scene, near: float = NEAR) -> bool:
         return float(np.abs(self._goal - scene.hand).max()) < near + self._slack
 
     def _above(self, scene: Scene) -> bool:
@@ -183,7 +162,7 @@ class Demonstrator:
     def _descend(self, scene: Scene) -> bool:
         self._turn = scene.turn
         self._goal = scene.red + self._grasp_offset
-        return self._there(scene)
+        return self._arrived(scene)
 
     def _close(self, scene: Scene) -> bool:
         self._grip = CLOSED
@@ -191,17 +170,17 @@ class Demonstrator:
 
     def _lift(self, scene: Scene) -> bool:
         self._goal[2] = scene.blue[2] + CARRY_HEIGHT
-        return self._there(scene, 3 * NEAR)
+        return self._arrived(scene, 3 * NEAR)
 
     def _carry(self, scene: Scene) -> bool:
         self._goal[:2] = self._place(scene)
-        return self._there(scene)
+        return self._arrived(scene)
 
     def _lower(self, scene: Scene) -> bool:
         self._goal[:2] = self._place(scene)
         held_at = np.clip(scene.hand[2] - scene.red[2], -CUBE / 2, CUBE / 2)
         self._goal[2] = scene.blue[2] + CUBE + self._release + held_at
-        return self._there(scene, TOUCHDOWN)
+        return self._arrived(scene, TOUCHDOWN)
 
     def _open(self, scene: Scene) -> bool:
         self._grip = OPEN
@@ -215,55 +194,6 @@ class Demonstrator:
         """Where the hand must be, `[2]`, for red to be over blue: red may sit off the fingers' centre."""
         held_at = np.clip((scene.hand - scene.red)[:2], -CUBE / 2, CUBE / 2)
         return (scene.blue + self._place_offset)[:2] + held_at
-
-
-def demonstrate(
-    environment: SeededEnvironment,
-    *,
-    seeds: Sequence[int],
-    mistakes: Mistakes = Mistakes(),
-    score: Callable[[np.ndarray], float],
-) -> Iterator[Episode]:
-    """One episode for each seed, in order; each is a function of its seed and `mistakes` alone.
-
-    Args:
-      environment: of the task `pacloop/stack`.
-      seeds: of the start states; the demonstrator draws from a second generator of the same seed.
-      mistakes: what may go wrong. What did is in the episode's `info["mistakes"]`.
-      score: the task's, from rewards `[T]` to [0, 1].
-    """
-    for seed in seeds:
-        random = np.random.default_rng([seed, 1])
-        drawn = mistakes.draw(random)
-        act = Demonstrator(drawn, random)
-        environment.seed(seed)
-        steps, actions = [environment.reset()], []
-        while not steps[-1].last():
-            actions.append(act(steps[-1].observation))
-            steps.append(environment.step(actions[-1]))
-        yield _episode(steps, actions, seed, drawn, score)
-
-
-def _episode(
-    steps: list[dm_env.TimeStep],
-    actions: list[np.ndarray],
-    seed: int,
-    drawn: dict[str, float],
-    score: Callable[[np.ndarray], float],
-) -> Episode:
-    reward = np.array([step.reward for step in steps[1:]], np.float32)
-    return Episode(
-        observation={
-            name: np.stack([step.observation[name] for step in steps]) for name in steps[0].observation
-        },
-        action=np.stack(actions),
-        reward=reward,
-        discount=np.array([step.discount for step in steps[1:]], np.float32),
-        score=score(reward),
-        seed=seed,
-        policy="demonstrator",
-        info={"mistakes": drawn},
-    )
 
 
 def _offset(length: float, random: np.random.Generator) -> np.ndarray:

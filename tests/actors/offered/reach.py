@@ -54,9 +54,9 @@ class Reach(dm_env.Environment):
     def action_spec(self):
         return specs.BoundedArray((2,), np.float32, -1.0, 1.0, "action")
 
-    def contact_force(self):
-        """Nothing is touched: what it tells is the step."""
-        return self._clock
+    def measures(self):
+        """Nothing is touched: what it measures is the step."""
+        return {"contact_force": self._clock}
 
     def _observe(self):
         arm = np.concatenate([self._place, self._goal]).astype(np.float32)
@@ -89,11 +89,10 @@ def task():
 
 
 def near():
-    """The goal is never far, and the task tells a contact force."""
+    """The goal is never far."""
     far = task()
     return replace(
         far,
         schema=replace(far.schema, task="test/reach-near"),
         make=partial(Reach, 0.5),
-        contact_force_limit=10.0,
     )

@@ -69,11 +69,12 @@ def ended(prefect_api, tmp_path_factory):
 
 def three_good_episodes():
     from pacloop.actors.registry import find_task
-    from pacloop.actors.tasks.stack.demonstrator import Mistakes, demonstrate
+    from pacloop.actors.rollout.rollout import rollout
+    from pacloop.actors.tasks.stack.demonstrator import Demonstrator
+    from pacloop.actors.tasks.stack.mistakes import Mistakes
 
     task = find_task("pacloop/stack")
-    made = demonstrate(task.make(), seeds=[1, 2, 3], mistakes=Mistakes.none(), score=task.score)
-    return list(made)
+    return list(rollout(task, Demonstrator(Mistakes.none()), [1, 2, 3], environments=[task.make()]))
 
 
 def test_a_rounds_run_is_renamed_after_its_verdict(ended):

@@ -12,7 +12,12 @@ from pacloop.loop.progress import silent
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
 
-ALL = {"time_to_success": 0.1, "discounted_return": 0.2, "action_saturation": 0.05, "contact_force": 0.5}
+ALL = {
+    "time_to_success": 0.1,
+    "discounted_return": 0.2,
+    "action_saturation": 0.05,
+    "measures": {"contact_force": {"margin": 0.5, "limit": 40.0}},
+}
 
 
 def guard(margin, **more):
@@ -71,8 +76,8 @@ def guarded(tmp_path):
         space.folder, task="pacloop/stack", episodes=2, seed=0, clean=True, bare=False, progress=silent
     )
     made = list(space.store.episodes(demo))
-    told = [replace(made[0], info={"contact_force": 15.0}), replace(made[1], score=0.0)]
-    return space, told, space.store.append(told, batch_id="b0", source="evaluation")
+    played = [replace(made[0], info={"contact_force": 15.0}), replace(made[1], info={}, score=0.0)]
+    return space, played, space.store.append(played, batch_id="b0", source="evaluation")
 
 
 def test_figures_of_stored_episodes(guarded):
@@ -83,7 +88,16 @@ def test_figures_of_stored_episodes(guarded):
     assert found["discounted_return"] == pytest.approx(rewards)
     at_bound = [(np.abs(e.action) >= 0.98).mean() for e in episodes]
     assert found["action_saturation"] == pytest.approx([1 - share for share in at_bound])
-    assert found["contact_force"].tolist() == [1 - 15 / 60], "an episode that does not tell it has none"
+    assert found["contact_force"].tolist() == [1 - 15 / 40], "an episode that lacks it has none"
+
+
+def test_a_measure_beyond_its_limit_counts_as_the_limit(guarded):
+    space, episodes, _ = guarded
+    played = [replace(episodes[0], info={"contact_force": force}) for force in (10.0, 40.0, 900.0)]
+    batch = space.store.append(played, batch_id="b1", source="evaluation")
+    force = next(guard for guard in guards_of(space) if guard.name == "contact_force")
+    assert force.values(batch).tolist() == [0.75, 0.0, 0.0]
+    assert force.figure(0.75) == 10.0 and force.allowed(np.array(0.75)) == pytest.approx(1 - 15 / 40)
 
 
 def test_only_what_is_asked_for_is_looked_at(space):
@@ -99,6 +113,12 @@ def test_what_the_task_cannot_give_is_refused(guarded):
         LoopError, match=r"discounted_return: episode b1/0 has .*sum to something in \[0, 1\]"
     ):
         gain.values(batch)
-    space.__dict__["task"] = replace(space.task, contact_force_limit=None)
-    with pytest.raises(LoopError, match="contact_force is set, but pacloop/stack tells no contact force"):
+
+
+def test_a_measure_that_is_not_measured_is_refused(guarded):
+    space, episodes, _ = guarded
+    space.store.append([replace(episodes[0], info={"jerk": 1.0})], batch_id="b1", source="collection")
+    with pytest.raises(
+        LoopError, match=r"measures\] contact_force is set, but the episodes of b1, .*: jerk$"
+    ):
         guards_of(space)

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from pacloop.actors.registry import find_task
-from pacloop.actors.tasks.stack.demonstrator import Mistakes, demonstrate
+from pacloop.actors.rollout.rollout import rollout
+from pacloop.actors.tasks.stack.demonstrator import Demonstrator
+from pacloop.actors.tasks.stack.mistakes import Mistakes
 from pacloop.datasets import EpisodeStore
 from pacloop.loop.injection.inject import Request, inject
 from pacloop.loop.progress import silent
@@ -15,8 +17,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def made(task):
-    environment = task.make()
-    return next(iter(demonstrate(environment, seeds=[5], mistakes=Mistakes.none(), score=task.score)))
+    return next(rollout(task, Demonstrator(Mistakes.none()), [5], environments=[task.make()]))
 
 
 def write(folder, episode, **facts):

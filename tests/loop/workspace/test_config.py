@@ -25,7 +25,7 @@ CHANGED = {
         "level": 0.01,
         "cap": 1000,
         "others": {'a "quoted"/task': 0.05},
-        "guards": {"contact_force": 0.25},
+        "guards": {"measures": {"contact_force": {"margin": 0.25, "limit": 60.0}}},
     },
     "improve": {"until": 1.0},
 }

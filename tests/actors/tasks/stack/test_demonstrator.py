@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pacloop.actors.tasks.stack.demonstrator import Chance, Mistakes, demonstrate
+from pacloop.actors.rollout.rollout import rollout
+from pacloop.actors.tasks.stack.demonstrator import Demonstrator
+from pacloop.actors.tasks.stack.mistakes import Chance, Mistakes
 from pacloop.actors.tasks.stack.stack import task
 from pacloop.datasets.records.episode import check_episode
 
@@ -18,7 +20,8 @@ def environment():
 
 
 def run(environment, seeds, mistakes):
-    return list(demonstrate(environment, seeds=seeds, mistakes=mistakes, score=TASK.score))
+    actor = Demonstrator(mistakes)
+    return list(rollout(TASK, actor, seeds, environments=[environment], policy_id="demonstrator"))
 
 
 def test_clean_demonstrations_succeed(environment):
@@ -45,6 +48,16 @@ def test_an_episode_is_a_function_of_its_seed_alone(environment):
     np.testing.assert_array_equal(alone.action, among.action)
     for name, values in alone.observation.items():
         np.testing.assert_array_equal(values, among.observation[name])
+
+
+def test_episodes_beside_each_other_keep_their_own_script():
+    alone = {episode.seed: episode for episode in run(TASK.make(), range(6), Mistakes())}
+    environments = [TASK.make() for _ in range(3)]
+    together = list(rollout(TASK, Demonstrator(), range(6), environments=environments))
+    assert sorted(episode.seed for episode in together) == list(range(6))
+    for episode in together:
+        assert episode.info == alone[episode.seed].info
+        np.testing.assert_array_equal(episode.action, alone[episode.seed].action)
 
 
 def test_the_grip_is_all_or_nothing(environment):
