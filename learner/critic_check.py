@@ -32,21 +32,16 @@ class Visited:
       returned: the discounted return from there to the episode's end, `[M]`. Where a time limit is not
         terminal, it lacks what would have come after.
       step: number of the step in its episode, `[M]`.
-      episode: which episode, from 0, `[M]`.
       won: whether the episode has score 1, `[M]`.
+      episodes: how many.
     """
 
     observation: Mapping[str, np.ndarray]
     action: np.ndarray
     returned: np.ndarray
     step: np.ndarray
-    episode: np.ndarray
     won: np.ndarray
-
-    @property
-    def episodes(self) -> int:
-        """How many."""
-        return len(np.unique(self.episode))
+    episodes: int
 
 
 def visit(store: EpisodeStore, snapshot: Snapshot, *, discount: float, history: int) -> Visited:
@@ -56,7 +51,7 @@ def visit(store: EpisodeStore, snapshot: Snapshot, *, discount: float, history: 
     replay = Replay(
         store,
         snapshot,
-        n_step=int(lengths.max()),
+        n_step=int(lengths.max(initial=1)),
         discount=discount,
         time_limit_is_terminal=True,
         history=history,
@@ -64,15 +59,14 @@ def visit(store: EpisodeStore, snapshot: Snapshot, *, discount: float, history: 
     step = step_numbers(lengths)
     places = np.flatnonzero(step % STRIDE == 0)
     transitions = replay.at(places)
-    episode = np.repeat(np.arange(len(rows)), lengths)[places]
-    won = np.array([row.score >= 1.0 for row in rows])
+    won = np.repeat([row.score >= 1.0 for row in rows], lengths)
     return Visited(
         observation=transitions.observation,
         action=transitions.action,
         returned=transitions.n_step_return,
         step=step[places],
-        episode=episode,
-        won=won[episode],
+        won=won[places],
+        episodes=int((lengths > 0).sum()),
     )
 
 

@@ -40,36 +40,28 @@ def show_images(episode: Episode, names: list[str], see: See, *, steps: Containe
         see(np.concatenate([_padded(image, height) for image in images], axis=1))
 
 
-def act_again(task: Task, episode: Episode, see: See, *, steps: Container[int] | None = None) -> str | None:
+def act_again(
+    task: Task,
+    episode: Episode,
+    see: See,
+    *,
+    environment: SeededEnvironment,
+    steps: Container[int] | None = None,
+) -> str | None:
     """Act an episode out again, from its seed and its actions, and show what the task's camera sees.
 
     Of the T+1 observations those of `steps` are shown, all by default: a picture costs more than a step.
+    The environment is one of the task's, and may be used on.
 
     Returns the first difference between what is observed now and what the episode holds, as a
     sentence; None where they are equal. Raises DatasetError where the task cannot be looked at, or the
     episode has no seed.
     """
-    environment = task.make()
-    try:
-        return act_in(environment, task.name, episode, see, steps=steps)
-    finally:
-        environment.close()
-
-
-def act_in(
-    environment: SeededEnvironment,
-    name: str,
-    episode: Episode,
-    see: See,
-    *,
-    steps: Container[int] | None = None,
-) -> str | None:
-    """Do what `act_again` does, in an environment of the task of this name, which may be used on."""
     if episode.seed is None:
         raise DatasetError("the episode has no seed, so its start cannot be made again")
     render = getattr(environment, "render", None)
     if render is None:
-        raise DatasetError(f"{name} cannot be looked at: its environment has no render()")
+        raise DatasetError(f"{task.name} cannot be looked at: its environment has no render()")
     environment.seed(episode.seed)
     step, difference = environment.reset(), None
     for index in range(episode.length + 1):

@@ -48,11 +48,11 @@ class Collector:
 
     def run(self, record: PolicyRecord, weights: bytes, seeds: Sequence[int], task: str) -> Iterator[Episode]:
         """Yield one episode of `task` for each seed, as they end."""
-        found, environments = self._task(task)
+        played, environments = self._task(task)
         if self._policy is None or self._policy[0] != record:  # the same weights may act in several ways
             self._policy = record, build_policy(record, weights)
         yield from rollout(
-            found,
+            played,
             self._policy[1],
             seeds,
             environments=environments,
@@ -107,10 +107,6 @@ class CollectorPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the actors, and Ray if this pool started it."""
-        self.close()
-
-    def close(self) -> None:
         """Stop the actors, and Ray if this pool started it."""
         import ray
 

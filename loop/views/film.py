@@ -172,7 +172,7 @@ def _make(store: "EpisodeStore", name: str, show: "Show", folder: Path, videos: 
 @contextmanager
 def _show(space: Workspace, store: "EpisodeStore") -> Iterator["Show"]:
     """Shows episodes by their own images, or by acting them out again in one environment."""
-    from ...actors.rendering.video import act_in, image_fields, show_images
+    from ...actors.rendering.video import act_again, image_fields, show_images
 
     if names := image_fields(store.schema):
         yield lambda episode, see, steps: show_images(episode, names, see, steps=steps)
@@ -182,7 +182,7 @@ def _show(space: Workspace, store: "EpisodeStore") -> Iterator["Show"]:
         raise LoopError(f"{task.name} is another task by now: {difference}")
     environment = task.make()
     try:
-        yield lambda episode, see, steps: act_in(environment, task.name, episode, see, steps=steps)
+        yield lambda episode, see, steps: act_again(task, episode, see, environment=environment, steps=steps)
     finally:
         environment.close()
 

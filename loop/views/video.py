@@ -1,5 +1,6 @@
 """The video of an episode, made of what the workspace knows."""
 
+from contextlib import closing
 from pathlib import Path
 
 from ...actors.registry import find_task
@@ -27,8 +28,8 @@ def write_video(store: EpisodeStore, episode_id: str, path: Path) -> str:
     if difference := store.schema.difference(task.schema):
         raise LoopError(f"{path} was not written: {task.name} is another task by now: {difference}")
     try:
-        with mp4(path, store.schema.control_hz) as see:
-            difference = act_again(task, episode, see)
+        with closing(task.make()) as environment, mp4(path, store.schema.control_hz) as see:
+            difference = act_again(task, episode, see, environment=environment)
     except RuntimeError as error:  # the camera's way to say what the machine lacks
         raise LoopError(f"{path} was not written: {error}") from None
     if difference:

@@ -73,9 +73,9 @@ class Physics:
         for axis, measured in enumerate(self._qpos[:4].tolist()):
             step = STEP_YAW if axis == 3 else STEP_LENGTH
             lowest, highest = self._range[axis]
-            wanted = command[axis] + step * action[axis]
-            wanted = min(max(wanted, measured - LEASH[axis]), measured + LEASH[axis])
-            command[axis] = min(max(wanted, lowest), highest)
+            target = command[axis] + step * action[axis]
+            target = min(max(target, measured - LEASH[axis]), measured + LEASH[axis])
+            command[axis] = min(max(target, lowest), highest)
         command[4] = OPENING * (action[4] + 1.0) / 2.0
         self._ctrl[:] = command
         mujoco.mj_step(self.model, self.data, PHYSICS_STEPS)

@@ -61,6 +61,10 @@ def slide(make=Slide):
     return Task(make_schema({"at": Field((1,))}), make, lambda rewards: float(rewards.max()), False)
 
 
+def again(episode, see, make=Slide):
+    return act_again(slide(make), episode, see, environment=make())
+
+
 def slid(start=2, actions=(1, 1, 1), seen=None):
     seen = np.cumsum([start, *actions], dtype=np.float32) if seen is None else np.array(seen, np.float32)
     n = len(actions)
@@ -70,7 +74,7 @@ def slid(start=2, actions=(1, 1, 1), seen=None):
 
 def test_an_episode_is_acted_out_again():
     seen = []
-    assert act_again(slide(), slid(), seen.append) is None
+    assert again(slid(), seen.append) is None
     assert [int(picture[0, 0, 0]) for picture in seen] == [40, 60, 80, 100]
 
 
@@ -83,7 +87,7 @@ def test_an_episode_is_acted_out_again():
 )
 def test_what_does_not_come_out_the_same_is_said(episode, sentence, pictures):
     seen = []
-    assert act_again(slide(), episode, seen.append) == sentence
+    assert again(episode, seen.append) == sentence
     assert len(seen) == pictures
 
 
@@ -92,13 +96,13 @@ def test_what_cannot_be_shown_is_refused(tmp_path):
         render = None
 
     with pytest.raises(DatasetError, match="test/slide cannot be looked at"):
-        act_again(slide(Blind), slid(), print)
+        again(slid(), print, Blind)
     lost = Episode(**(vars(slid()) | {"seed": None}))
     with pytest.raises(DatasetError, match="no seed"), mp4(tmp_path / "a.mp4", 10.0) as see:
-        act_again(slide(), lost, see)
+        again(lost, see)
     nowhere = tmp_path / "none" / "a.mp4"
     with pytest.raises(DatasetError, match=r"none/a\.mp4 cannot be written: no such"), mp4(nowhere, 9) as see:
-        act_again(slide(), slid(), see)
+        again(slid(), see)
     assert list(tmp_path.iterdir()) == [], "no half of a file is left"
 
 
