@@ -107,6 +107,10 @@ class CollectorPool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """See `close`."""
+        self.close()
+
+    def close(self) -> None:
         """Stop the actors, and Ray if this pool started it."""
         import ray
 
