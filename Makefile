@@ -1,5 +1,5 @@
-# make demo     set up everything in .venv and run the main job
-# make test     set up everything and pass the tests
+# make demo     set up what a user needs in .venv and run the main job
+# make test     add the tools of those who change pacloop, and pass the tests
 # make browser  pass the tests that drive Prefect's UI; needs chromium (apt-get install chromium)
 # make check    lint, formatting and types
 
@@ -12,28 +12,35 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export OMP_NUM_THREADS ?= 1
 export DO_NOT_TRACK ?= 1
 
-.PHONY: setup demo test browser check clean
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable
+
+.PHONY: setup tools demo test browser check clean
 
 setup: $(VENV)/.installed
+tools: $(VENV)/.tools
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
 	  { echo "pacloop needs Python 3.11 or 3.12; name one with: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[dev,bench]'
+	$(INSTALL) .
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.installed
+	$(INSTALL) '.[dev,bench]'
 	@touch $@
 
 demo: setup
 	$(BIN)/pacloop demo
 
-test: setup
+test: tools
 	$(BIN)/pytest -m "not slow and not browser" -n 3 --dist loadfile --no-loadscope-reorder
 
-browser: setup
+browser: tools
 	$(BIN)/pytest -m browser tests/browser
 
-check: setup
+check: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python

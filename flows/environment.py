@@ -1,6 +1,10 @@
-"""Defaults for the libraries underneath, set before they are imported; the user's own settings win."""
+"""Who runs this, how its commands are typed here, and defaults for the libraries underneath."""
 
 import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
 
 DEFAULTS = {
     "DO_NOT_TRACK": "1",
@@ -16,8 +20,39 @@ DEFAULTS = {
     "OMP_NUM_THREADS": "1",
 }
 
+WORKSPACE, WORKSPACE_VARIABLE = "workspace", "PACLOOP_WORKSPACE"
+"""The workspace of a command that names none, and the environment variable that names another."""
+
 
 def prepare() -> None:
     """Set what the user has not set. Must run before prefect, ray, torch or tensorflow are imported."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def user() -> str:
+    """Who is at the keyboard, as the system calls them."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
+
+
+def program(name: str) -> str:
+    """How a program of this installation is typed from here: `prefect`, or `.venv/bin/prefect`.
+
+    That is its name where a shell finds it by that, else its path in the words of the running command.
+    """
+    typed = sys.argv[0] if Path(sys.argv[0]).name == "pacloop" else sys.executable
+    beside, found = os.path.join(os.path.dirname(typed), name), shutil.which(name)  # noqa: PTH118, PTH120
+    by_name = found and Path(found).resolve() == Path(beside).resolve()
+    return name if by_name else shlex.quote(beside)
+
+
+def this_command(words: str, workspace: object = None) -> str:
+    """`pacloop` with these words, as it works when it is typed from here.
+
+    Args:
+      words: the command and its options.
+      workspace: the one that it is for, which is named where it is not the default; None for none.
+    """
+    default = os.environ.get(WORKSPACE_VARIABLE) or WORKSPACE
+    named = workspace is not None and str(workspace) != default
+    return f"{program('pacloop')} {words}" + (f" --workspace {shlex.quote(str(workspace))}" if named else "")

@@ -26,36 +26,28 @@ def progress_bars() -> Iterator[Progress]:
     if not sys.stdout.isatty():
         yield _Lines()
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich_progress
 
     columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<11}"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        rich_progress.SpinnerColumn(),
+        rich_progress.TextColumn("{task.description:<11}"),
+        rich_progress.BarColumn(bar_width=28),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns) as bars:
-        tasks: dict[str, object] = {}
+    with rich_progress.Progress(*columns) as bars:
+        tasks: dict[str, rich_progress.TaskID] = {}
 
-        def tell(what: str, done: int, total: int, note: str) -> None:
+        def report(what: str, done: int, total: int, note: str) -> None:
             task = tasks.get(what)
-            if task is None or bars.tasks[bars.task_ids.index(task)].completed > done:  # type: ignore[arg-type]
+            if task is None or bars.tasks[bars.task_ids.index(task)].completed > done:
                 tasks[what] = task = bars.add_task(what, total=total, note=note)
-            bars.update(task, completed=done, total=total, note=note)  # type: ignore[arg-type]
+            bars.update(task, completed=done, total=total, note=note)
 
-        yield tell
+        yield report
 
 
 class _Lines:
@@ -63,15 +55,15 @@ class _Lines:
 
     def __init__(self) -> None:
         self._begun: dict[str, tuple[float, int]] = {}
-        self._told = 0.0
+        self._printed = 0.0
 
     def __call__(self, what: str, done: int, total: int, note: str) -> None:
         now = time.monotonic()
         begun, first = self._begun.setdefault(what, (now, done))
-        self._told = self._told or now
-        if done < total and now - self._told < QUIET_SEC:
+        self._printed = self._printed or now
+        if done < total and now - self._printed < QUIET_SEC:
             return
-        self._told = now
+        self._printed = now
         rate = (done - first) / (now - begun) if now > begun else 0.0
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
         print(f"{what:<11} {done}/{total}  {note}{left}", flush=True)
@@ -79,24 +71,24 @@ class _Lines:
             del self._begun[what]
 
 
-def print_rows(found: "Sequence[Row]", title: str) -> None:
+def print_rows(rows: "Sequence[Row]", title: str) -> None:
     """The rounds so far as a table, and the reason of each verdict."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(rows_table(found, title))
-    for reason in reasons(found):
+    console.print(rows_table(rows, title))
+    for reason in reasons(rows):
         console.print(reason)
 
 
-def rows_table(found: "Sequence[Row]", title: str) -> "Table":
+def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
     """The rounds so far as a table."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("", "success", "95 % interval", "n", "verdict", "episodes", "seconds"):
         table.add_column(name, justify="right" if name in ("success", "n", "episodes", "seconds") else "left")
-    for row in found:
+    for row in rows:
         low, high = row.interval
         color = COLORS.get(row.verdict, "")
         table.add_row(
@@ -111,11 +103,11 @@ def rows_table(found: "Sequence[Row]", title: str) -> "Table":
     return table
 
 
-def reasons(found: "Sequence[Row]") -> "list[Text]":
+def reasons(rows: "Sequence[Row]") -> "list[Text]":
     """Why each verdict was given."""
     from rich.text import Text
 
-    return [Text(f"{row.name}: {row.reason}", style="dim") for row in found if row.reason]
+    return [Text(f"{row.name}: {row.reason}", style="dim") for row in rows if row.reason]
 
 
 def _bar(rate: float, width: int = 12) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from .dataset import HERE, By, Reason, WorkspaceOption, user
+from ..environment import this_command, user
+from .options import HERE, By, Reason, WorkspaceOption
 
 
 def approve(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
@@ -25,4 +26,6 @@ def _answer(workspace: str, decision: Literal["approve", "reject"], reason: str,
     word = {"approve": "approved", "reject": "rejected"}[decision]
     print(f"round {question.round}, {question.candidate}: {word}")
     holder = at_work(space)
-    print(f"taken up by {holder}" if holder else "taken up by the next: pacloop improve")
+    print(
+        f"taken up by {holder}" if holder else f"taken up by the next: {this_command('improve', workspace)}"
+    )

@@ -1,31 +1,20 @@
 """`pacloop dataset`: what is in the dataset, and whether it is sound."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..environment import user
+from .options import HERE, By, JsonOption, Reason, WorkspaceOption
+
 if TYPE_CHECKING:
     from ...datasets import EpisodeStore
 
-WorkspaceOption = Annotated[
-    str,
-    typer.Option(
-        "--workspace", "-w", envvar="PACLOOP_WORKSPACE", help="Folder of the run, or its URL in a bucket."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
-By = Annotated[str, typer.Option(help="Who; the user's name by default.")]
-Approve = Annotated[
-    bool | None,
-    typer.Option("--approve/--no-approve", help="Ask a person before each promotion; as the settings say."),
-]
-HERE = "workspace"
-
-dataset = typer.Typer(name="dataset", help="Look at the episodes and check them.", no_args_is_help=True)
+dataset = typer.Typer(
+    name="dataset", help="Look at the episodes, check, exclude and export them.", no_args_is_help=True
+)
 
 
 @dataset.command()
@@ -41,7 +30,11 @@ def ls(
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """List the batches in the order of their commits; with a bound on the score, the episodes."""
+    """List the batches, or the episodes of some scores.
+
+    Batches stand in the order of their commits. With a bound on the score, the
+    episodes are listed.
+    """
     from ...datasets.store.find import Query, find_batches, find_rows, moment
     from .tables import batch_facts, print_batches, print_episodes, row_facts
 
@@ -49,13 +42,13 @@ def ls(
     query = Query(round, source, policy, min_score, max_score, moment(since) if since else None)
     excluded = store.excluded()
     if query.of_scores:
-        found = [row_facts(batch, row, excluded) for batch, row in find_rows(store, query)]
+        facts = [row_facts(batch, row, excluded) for batch, row in find_rows(store, query)]
     else:
-        found = [batch_facts(batch, excluded) for batch in find_batches(store, query)]
+        facts = [batch_facts(batch, excluded) for batch in find_batches(store, query)]
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(facts, indent=2))
     else:
-        (print_episodes if query.of_scores else print_batches)(found)
+        (print_episodes if query.of_scores else print_batches)(facts)
 
 
 @dataset.command()
@@ -68,9 +61,13 @@ def show(
         bool, typer.Option("--quarantine", help="Show the episodes that injections did not take.")
     ] = False,
 ) -> None:
-    """Show where an episode came from and who learned from it; for a batch, its manifest and its episodes."""
+    """Show where an episode or a batch came from.
+
+    For an episode, who learned from it as well; for a batch, its manifest and
+    its episodes.
+    """
     if quarantine:
-        show_quarantine(workspace, as_json)
+        _show_quarantine(workspace, as_json)
         return
     from ...loop.views.lineage import episode_facts
     from ...loop.workspace.workspace import Workspace
@@ -94,7 +91,10 @@ def show(
 
 @dataset.command()
 def verify(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
-    """Recompute every digest and count; exits 1 and names what is wrong."""
+    """Recompute every digest and count.
+
+    Exits 1 where one is wrong, and names it.
+    """
     store = _store(workspace)
     wrong, count = store.verify(), len(store.batches())
     if as_json:
@@ -109,7 +109,10 @@ Excludable = Annotated[str, typer.Argument(help="Id of an episode, <batch>/<numb
 
 @dataset.command()
 def exclude(target: Excludable, reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
-    """Leave an episode, or a batch, out of all that is learned from now on; nothing is deleted."""
+    """Leave an episode or a batch out of what is learned.
+
+    That is from now on; nothing is deleted.
+    """
     count = _store(workspace).exclude(target, reason=reason, by=by or user())
     print(f"{target}: {_episodes(count)} excluded from every later snapshot")
 
@@ -121,16 +124,11 @@ def include(target: Excludable, reason: Reason, by: By = "", workspace: Workspac
     print(f"{target}: {_episodes(count)} in every later snapshot again")
 
 
-def user() -> str:
-    """Who is at the keyboard, as the system calls them."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
-
-
 def _episodes(count: int) -> str:
     return f"{count} episode{'' if count == 1 else 's'}"
 
 
-def show_quarantine(workspace: str, as_json: bool) -> None:
+def _show_quarantine(workspace: str, as_json: bool) -> None:
     """Print every episode that an injection did not take, with its reasons."""
     from ...datasets.store.quarantine import read_quarantine
 

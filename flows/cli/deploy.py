@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ..environment import DEFAULTS
-from ..runs.plan import Cron, Every, Name, Port, Rounds, Until, wanted
-from .dataset import HERE, Approve, WorkspaceOption
+from ..environment import DEFAULTS, program
+from .options import HERE, Approve, Cron, Every, Name, Port, Rounds, Until, WorkspaceOption
 
 
 def deploy(
@@ -20,23 +19,28 @@ def deploy(
     port: Port = None,
     workspace: WorkspaceOption = HERE,
 ) -> None:
-    """Register the workspace's deployments with a work pool; a Prefect worker then runs them.
+    """Register the loop with Prefect's workers, on a schedule.
 
-    The worker must run where pacloop is, and the workspace, unless that is in a bucket.
+    Its deployments go to a work pool, and a Prefect worker runs them. The
+    worker must run where pacloop is, and the workspace, unless that is in a
+    bucket.
     """
+    from ..runs.plan import make_plan
     from ..server.start import prefect_server
 
-    told = wanted(workspace, every, cron, rounds, until, approve, name)
+    plan = make_plan(
+        workspace, every=every, cron=cron, rounds=rounds, until=until, approve=approve, name=name
+    )
     with prefect_server(port, start=False) as (url, _):
         from ..runs.deployments import check_name, check_pool, deployments
 
-        check_name(told)
+        check_name(plan)
         check_pool(pool)
-        made = deployments(told)
-        for deployment in made:
+        registered = deployments(plan)
+        for deployment in registered:
             deployment.job_variables = {"env": DEFAULTS}
             deployment.apply(work_pool_name=pool)
-    print(f"{told.workspace} is registered with pool {pool} at {url.removesuffix('/api')}:")
-    print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
-    print(told.sentence())
-    print(f"a worker runs them: prefect worker start --pool {pool}", flush=True)
+    print(f"{plan.workspace} is registered with pool {pool} at {url.removesuffix('/api')}:")
+    print(*(f"  {d.flow_name:<22} {d.name}" for d in registered), sep="\n")
+    print(plan.sentence())
+    print(f"a worker runs them: {program('prefect')} worker start --pool {pool}", flush=True)

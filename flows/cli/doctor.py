@@ -1,5 +1,6 @@
-"""What this machine has, what is wrong with it, and what to do about it."""
+"""`pacloop doctor`: what this machine has, what is wrong with it, and what to do about it."""
 
+import json
 import os
 import platform
 import shutil
@@ -8,6 +9,9 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from ..environment import this_command
+from .options import HERE, JsonOption, WorkspaceOption
 
 TESTED = {
     "torch": "2.13",
@@ -32,6 +36,22 @@ class Check:
     advice: str = ""
 
 
+def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """Say what this machine has, what is wrong, and what to do.
+
+    A workspace in a bucket is looked at, too. Exits 1 where something is wrong.
+    """
+    results = checks(workspace)
+    if as_json:
+        print(json.dumps([vars(check) for check in results], indent=2))
+    else:
+        for check in results:
+            print(f"{'ok  ' if check.good else 'BAD '} {check.name:<12} {check.found}")
+            if check.advice:
+                print(f"     {'':<12} -> {check.advice}")
+    raise SystemExit(0 if all(check.good for check in results) else 1)
+
+
 def checks(workspace: str) -> list[Check]:
     """Look at everything; some seconds, since the simulator and Ray's store are tried for real.
 
@@ -40,13 +60,9 @@ def checks(workspace: str) -> list[Check]:
     return [
         _python(),
         *_packages(),
-        _cores(),
-        _memory(),
-        _disk(),
+        *_resources(),
         _simulator(),
-        _rendering(),
-        _prefect(),
-        _ray(),
+        *_settings(workspace),
         *_bucket(workspace),
     ]
 
@@ -58,38 +74,32 @@ def _python() -> Check:
 
 
 def _packages() -> list[Check]:
-    found = []
+    results = []
     for name, tested in TESTED.items():
         try:
             have = version(name)
         except PackageNotFoundError:
-            found.append(Check(name, "not installed", False, "run: make"))
+            results.append(Check(name, "not installed", False, "run: make"))
             continue
         advice = "" if have.startswith(tested) else f"tested with {tested}; run: make"
-        found.append(Check(name, have, True, advice))
-    return found
+        results.append(Check(name, have, True, advice))
+    return results
 
 
-def _cores() -> Check:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    advice = "" if usable >= 2 else "one core: set [collect] actors = 1"
-    return Check("cores", f"{usable} usable", True, advice)
-
-
-def _memory() -> Check:
-    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    advice = "" if gib >= MEMORY_GIB else f"the demo needs some {MEMORY_GIB} GiB"
-    return Check("memory", f"{gib:.0f} GiB", gib >= MEMORY_GIB, advice)
-
-
-def _disk() -> Check:
-    gib = shutil.disk_usage(Path.cwd()).free / 2**30
-    advice = "" if gib >= DISK_GIB else f"leave at least {DISK_GIB} GiB free for workspaces"
-    return Check("disk", f"{gib:.0f} GiB free here, {_free(tempfile.gettempdir())}", gib >= DISK_GIB, advice)
-
-
-def _free(folder: str) -> str:
-    return f"{shutil.disk_usage(folder).free / 2**30:.0f} GiB free for Ray in {folder}"
+def _resources() -> list[Check]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    temporary = tempfile.gettempdir()
+    disk, rays = (shutil.disk_usage(folder).free / 2**30 for folder in (Path.cwd(), temporary))
+    free = f"{disk:.0f} GiB free here, {rays:.0f} GiB free for Ray in {temporary}"
+    few = "" if cores >= 2 else "one core: set [collect] actors = 1"
+    small = "" if memory >= MEMORY_GIB else f"the demo needs some {MEMORY_GIB} GiB"
+    full = "" if disk >= DISK_GIB else f"leave at least {DISK_GIB} GiB free for workspaces"
+    return [
+        Check("cores", f"{cores} usable", True, few),
+        Check("memory", f"{memory:.0f} GiB", not small, small),
+        Check("disk", free, not full, full),
+    ]
 
 
 def _simulator() -> Check:
@@ -107,21 +117,19 @@ def _simulator() -> Check:
     return Check("simulator", "pacloop/stack starts")
 
 
-def _rendering() -> Check:
-    backend = os.environ.get("MUJOCO_GL", "")
-    advice = "" if backend else "images and videos pick EGL or OSMesa by themselves; MUJOCO_GL chooses"
-    return Check("rendering", f"MUJOCO_GL={backend or 'not set'}", True, advice)
-
-
-def _prefect() -> Check:
-    url = os.environ.get("PREFECT_API_URL", "")
-    advice = "" if url else "rounds are kept in Prefect's local database; see them with: prefect server start"
-    return Check("prefect api", url or "local, started when needed", True, advice)
-
-
-def _ray() -> Check:
-    address = os.environ.get("RAY_ADDRESS", "")
-    return Check("ray cluster", address or "local, started when needed")
+def _settings(workspace: str) -> list[Check]:
+    """What the environment says of rendering, Prefect and Ray."""
+    names = ("MUJOCO_GL", "PREFECT_API_URL", "RAY_ADDRESS")
+    backend, prefect, ray = (os.environ.get(name, "") for name in names)
+    pick = "" if backend else "images and videos pick EGL or OSMesa by themselves; MUJOCO_GL chooses"
+    serve = this_command("serve", workspace)
+    see = "" if prefect else f"rounds are kept in Prefect's local database; see them with: {serve}"
+    local = "local, started when needed"
+    return [
+        Check("rendering", f"MUJOCO_GL={backend or 'not set'}", True, pick),
+        Check("prefect api", prefect or local, True, see),
+        Check("ray cluster", ray or local),
+    ]
 
 
 def _bucket(workspace: str) -> list[Check]:

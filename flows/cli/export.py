@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .dataset import HERE, JsonOption, WorkspaceOption
+from .options import HERE, JsonOption, WorkspaceOption
 
 Format = Literal["rlds", "lerobot", "parquet"]
 
@@ -29,16 +29,16 @@ def export(
     store = Workspace.open(workspace).open_store()
     write = {"rlds": export_rlds, "lerobot": export_lerobot, "parquet": export_parquet}[format]
     with nullcontext(silent) if as_json else progress_bars() as progress:
-        done = write(
+        written = write(
             store,
             folder.resolve(),
             excluded=store.excluded(),
             told=lambda done, total: progress("export", done, total, "episodes"),
         )
     if as_json:
-        print(json.dumps(vars(done) | {"path": str(done.path)}, indent=2))
+        print(json.dumps(vars(written) | {"path": str(written.path)}, indent=2))
         return
-    size = f"{done.episodes} episodes, {done.bytes / 1e6:.1f} MB"
-    new = "1 new shard" if done.shards == 1 else f"{done.shards} new shards"
-    print(f"{new}; {size} in {done.path}; to read it:")
-    print(*done.read, sep="\n")
+    size = f"{written.episodes} episodes, {written.bytes / 1e6:.1f} MB"
+    new = "1 new shard" if written.shards == 1 else f"{written.shards} new shards"
+    print(f"{new}; {size} in {written.path}; to read it:")
+    print(*written.read, sep="\n")

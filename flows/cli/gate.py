@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .dataset import JsonOption
+from .options import JsonOption
 
 gate = typer.Typer(name="gate", help="Choose the numbers of the gate.", no_args_is_help=True)
 

@@ -2,40 +2,43 @@
 
 import json
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..runs.events import tell_injection
-from .dataset import HERE, By, JsonOption, WorkspaceOption, user
+from ..environment import this_command, user
+from ..runs.events import emit_injection
+from .options import HERE, By, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from ...loop.injection.inject import Injected
 
+Format = Annotated[str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz or pacloop.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Write nothing if any episode is bad; exits 1 then.")]
+Score = Annotated[
+    str, typer.Option(help="A number in [0, 1], column:NAME, or replay; what the file says by default.")
+]
+
 
 def inject(
     path: Annotated[str, typer.Argument(help="File, folder or URL (https, s3, gs, az) with the episodes.")],
-    format: Annotated[
-        str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz or pacloop.")
-    ] = "auto",
+    format: Format = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Write nothing if any episode is bad; exits 1 then.")
-    ] = False,
+    strict: Strict = False,
     map: Annotated[str, typer.Option(help="Where names differ: theirs=ours,theirs[0:7]=ours,...")] = "",
-    score: Annotated[
-        str, typer.Option(help="A number in [0, 1], column:NAME, or replay; what the file says by default.")
-    ] = "",
+    score: Score = "",
     source: Annotated[str, typer.Option(help="demonstration or intervention.")] = "demonstration",
     note: Annotated[str, typer.Option(help="Why; it is kept with the episodes.")] = "",
     by: By = "",
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Check episodes of another format and add the good ones; the next round learns from them.
+    """Check episodes from outside and add the good ones.
 
-    Exits 0 where something was added, or everything is there already; 1 where every episode is bad, or
-    --strict found a bad one; 2 where the path cannot be read at all. Nothing is added in the last two.
+    The next round learns from them. Exits 0 where something was added, or
+    everything is there already; 1 where every episode is bad, or --strict found
+    a bad one; 2 where the path cannot be read. Nothing is added in the last two.
     """
     from ...loop.injection.fetch import fetched, recorded_url
     from ...loop.injection.inject import Request
@@ -45,20 +48,19 @@ def inject(
     from ..terminal import progress_bars
 
     space, url = Workspace.open(workspace), recorded_url(path)
-    with fetched(path) as here:
-        request = Request(here, format, map, score, source, note, by or user(), strict, dry_run, url)
-        if as_json:
-            outcome = run(space, request, silent)
-            print(json.dumps(outcome.to_json(), indent=2))
-        else:
-            with progress_bars() as progress:
-                outcome = run(space, request, progress)
-            _show(outcome, request.strict, request.dry_run)
-    tell_injection(space, outcome, request)
+    with fetched(path) as local, nullcontext(silent) if as_json else progress_bars() as progress:
+        request = Request(local, format, map, score, source, note, by or user(), strict, dry_run, url)
+        outcome = run(space, request, progress)
+    if as_json:
+        print(json.dumps(outcome.to_json(), indent=2))
+    else:
+        _print_table(outcome)
+        print(_ending(outcome, strict, dry_run, workspace))
+    emit_injection(space, outcome, request)
     raise SystemExit(1 if outcome.refused(strict=strict) else 0)
 
 
-def _show(outcome: "Injected", strict: bool, dry_run: bool) -> None:
+def _print_table(outcome: "Injected") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -78,10 +80,9 @@ def _show(outcome: "Injected", strict: bool, dry_run: bool) -> None:
     console.print(table, markup=False)
     for remark in outcome.remarks:
         console.print(f"note: {remark}", highlight=False, markup=False)
-    print(_ending(outcome, strict, dry_run))
 
 
-def _ending(outcome: "Injected", strict: bool, dry_run: bool) -> str:
+def _ending(outcome: "Injected", strict: bool, dry_run: bool, workspace: str) -> str:
     if strict and outcome.quarantined:
         return "nothing added: --strict, and not every episode is good"
     if dry_run:
@@ -90,5 +91,6 @@ def _ending(outcome: "Injected", strict: bool, dry_run: bool) -> str:
         last = f" to {outcome.batches[-1]}" if len(outcome.batches) > 1 else ""
         return f"added {outcome.accepted} episodes as batch {outcome.batches[0]}{last}"
     known = f"{outcome.duplicates} episodes are present already" if outcome.duplicates else ""
-    bad = f"{len(outcome.quarantined)} are bad; why: pacloop dataset show --quarantine"
-    return "nothing added: " + ", ".join(filter(None, (known, bad if outcome.quarantined else "")))
+    why = this_command("dataset show --quarantine", workspace)
+    bad = f"{len(outcome.quarantined)} are bad; why: {why}" if outcome.quarantined else ""
+    return "nothing added: " + ", ".join(filter(None, (known, bad)))

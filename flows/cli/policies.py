@@ -1,4 +1,4 @@
-"""`pacloop policies`: which policies there are, what each learned from, and what became of it."""
+"""`pacloop promote`, `rollback` and `policies`: which is in force, and what made each."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,36 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .dataset import HERE, JsonOption, WorkspaceOption
+from ..environment import user
+from ..runs.events import emit_change
+from .options import HERE, By, JsonOption, Reason, WorkspaceOption
 
 if TYPE_CHECKING:
-    from ...datasets import EpisodeStore
     from ...loop.workspace.workspace import Workspace
 
 policies = typer.Typer(name="policies", help="Look at the policies and what made them.", no_args_is_help=True)
+
+
+def promote(
+    policy: Annotated[str, typer.Argument(help="Id of the policy to put in force.")],
+    reason: Reason,
+    by: By = "",
+    workspace: WorkspaceOption = HERE,
+) -> None:
+    """Put a policy in force by hand; the gate is not asked."""
+    space, who = _open(workspace), by or user()
+    before = space.registry.champion()
+    space.registry.promote(policy, reason=reason, by=who)
+    emit_change(space, "promoted", before, policy, reason, who)
+    print(f"champion: {before} -> {policy}")
+
+
+def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Put the champion before this one in force again."""
+    space, who = _open(workspace), by or user()
+    before, after = space.registry.rollback(reason=reason, by=who)
+    emit_change(space, "rolled-back", before, after, reason, who)
+    print(f"champion: {before} -> {after}")
 
 
 @policies.command()
@@ -21,10 +44,11 @@ def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     from ...loop.views.lineage import policy_facts, policy_ids
     from .tables import print_table
 
-    space, store = _open(workspace)
-    found = [policy_facts(space, store, policy) for policy in policy_ids(space)]
+    space = _open(workspace)
+    store = space.open_store()
+    facts = [policy_facts(space, store, policy) for policy in policy_ids(space)]
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(facts, indent=2))
         return
     rows = [
         {
@@ -37,10 +61,10 @@ def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
             "verdict": f["verdict"] and f["verdict"]["decision"],
             "standing": "" if f["standing"].startswith("never") else f["standing"],
         }
-        for f in found
+        for f in facts
     ]
     print_table(rows)
-    print(f"{len(found)} policies")
+    print(f"{len(facts)} policies")
 
 
 @policies.command()
@@ -49,21 +73,25 @@ def show(
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a policy's parent, the batches it learned from, its settings, figures, verdict and reigns."""
+    """Show where a policy came from and what became of it.
+
+    Its parent, the batches it learned from, its settings, figures, verdict and reigns.
+    """
     from ...loop.views.lineage import policy_facts
     from .tables import print_facts
 
-    data = policy_facts(*_open(workspace), policy)
+    space = _open(workspace)
+    data = policy_facts(space, space.open_store(), policy)
     if as_json:
         print(json.dumps(data, indent=2))
         return
-    said = data["verdict"]
-    told = {
-        "verdict": said and f"{said['decision']} in round {said['round']}: {said['reason']}",
+    verdict = data["verdict"]
+    words = {
+        "verdict": verdict and f"{verdict['decision']} in round {verdict['round']}: {verdict['reason']}",
         "reigns": [_reign_line(reign) for reign in data["reigns"]],
         "batches": [_batch_line(batch) for batch in data["batches"]],
     }
-    print_facts(data | told)
+    print_facts(data | words)
 
 
 def _reign_line(reign: dict) -> str:
@@ -71,16 +99,15 @@ def _reign_line(reign: dict) -> str:
 
 
 def _batch_line(batch: dict) -> str:
-    made = batch["source"]
+    origin = batch["source"]
     if batch["round"] is not None:
-        made += f", round {batch['round']}"
+        origin += f", round {batch['round']}"
     if injected := batch.get("injected"):
-        made += f" from {Path(injected['path']).name} by {injected['by']}"
-    return f"{batch['id']}: {made}, {batch['episodes']} episodes, success {batch['mean_score']:.0%}"
+        origin += f" from {Path(injected['path']).name} by {injected['by']}"
+    return f"{batch['id']}: {origin}, {batch['episodes']} episodes, success {batch['mean_score']:.0%}"
 
 
-def _open(workspace: str) -> "tuple[Workspace, EpisodeStore]":
+def _open(workspace: str) -> "Workspace":
     from ...loop.workspace.workspace import Workspace
 
-    space = Workspace.open(workspace)
-    return space, space.open_store()
+    return Workspace.open(workspace)

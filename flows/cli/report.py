@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .dataset import HERE, WorkspaceOption
+from .options import HERE, WorkspaceOption
 
 if TYPE_CHECKING:
     from ...datasets import Batch

@@ -6,11 +6,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..runs.plan import Cron, Every, Name, Port, Rounds, Until, Wanted, wanted
-from .dataset import HERE, Approve, WorkspaceOption
+from .options import HERE, Approve, Cron, Every, Name, Port, Rounds, Until, WorkspaceOption
 
 if TYPE_CHECKING:
     from prefect.runner import Runner
+
+    from ..runs.plan import Plan
 
 STOP_SEC = 30.0
 """Deadline for runs to end after an interrupt."""
@@ -26,47 +27,57 @@ def serve(
     port: Port = None,
     workspace: WorkspaceOption = HERE,
 ) -> None:
-    """Open the loop in Prefect's UI: watch rounds, fill in forms, improve on a schedule; Ctrl-C ends it.
+    """Open the loop in Prefect's UI: forms, schedule, a run a round.
 
-    Uses the Prefect server that is configured or runs on the port, and starts one otherwise.
+    Uses the Prefect server that is configured or runs on the port, and starts
+    one otherwise. Ctrl-C ends it.
     """
+    from ..runs.plan import make_plan
     from ..server.start import prefect_server
 
-    begun, told = time.monotonic(), wanted(workspace, every, cron, rounds, until, approve, name)
-    with prefect_server(port) as (url, own):
+    begun = time.monotonic()
+    plan = make_plan(
+        workspace, every=every, cron=cron, rounds=rounds, until=until, approve=approve, name=name
+    )
+    with prefect_server(port, meanwhile=_import_flows) as (url, own):
         from ..runs.deployments import check_name
 
-        check_name(told)
-        _run(told, url, begun)
+        check_name(plan)
+        _serve(plan, url, begun)
         print("the Prefect server is stopped" if own else f"the Prefect server at {url} goes on", flush=True)
 
 
-def _run(told: Wanted, url: str, begun: float) -> None:
+def _import_flows() -> None:
+    """Takes seconds, as a server's start does: on two cores, both at once take little longer."""
+    from ..runs import deployments  # noqa: F401
+
+
+def _serve(plan: "Plan", url: str, begun: float) -> None:
     """Serve the deployments until an interrupt; runs that go on are stopped with it."""
     from prefect.runner import Runner
 
     from ..pages.publishing import key_of
     from ..runs.deployments import deployments
-    from ..server.start import ui_address
+    from ..server.ask import ui_address
 
-    runner = Runner(name=f"pacloop-{told.name}", pause_on_shutdown=True)
-    made = deployments(told)
-    for deployment in made:
+    runner = Runner(name=f"pacloop-{plan.name}", pause_on_shutdown=True)
+    registered = deployments(plan)
+    for deployment in registered:
         runner.add_deployment(deployment)
     print(
-        f"{told.workspace} is served at {url.removesuffix('/api')}, "
+        f"{plan.workspace} is served at {url.removesuffix('/api')}, "
         f"ready in {time.monotonic() - begun:.0f} s:"
     )
-    print(*(f"  {d.flow_name:<22} {d.name}" for d in made), sep="\n")
-    print(told.sentence())
+    print(*(f"  {d.flow_name:<22} {d.name}" for d in registered), sep="\n")
+    print(plan.sentence())
     ui = ui_address(url)
-    print(f"success per round: {ui}/artifacts/key/{key_of(told.space)}")
+    print(f"success per round: {ui}/artifacts/key/{key_of(plan.space)}")
     print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
     paused = asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)
     if not paused:
         print("the server does not answer: its schedules wait for somebody who serves them", flush=True)
-    elif told.timetable:
+    elif plan.timetable:
         print("the schedule is paused; the same command takes it up again", flush=True)
 
 

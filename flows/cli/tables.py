@@ -17,8 +17,7 @@ RIGHT = ("round", "episodes", "steps", "rows", "success", "score", "seed", "excl
 
 def batch_facts(batch: "Batch", excluded: Collection[str]) -> dict[str, Any]:
     """A batch's manifest, and how many of its episodes are excluded now."""
-    gone = sum(batch_of(episode) == batch.id for episode in excluded)
-    return batch.to_json() | {"excluded": gone}
+    return batch.to_json() | {"excluded": sum(batch_of(episode) == batch.id for episode in excluded)}
 
 
 def row_facts(batch: "Batch", row: "EpisodeRow", excluded: Collection[str]) -> dict[str, Any]:
@@ -34,24 +33,23 @@ def whole_batch(store: "EpisodeStore", batch_id: str) -> dict[str, Any]:
         f"{row.id}: score {row.score:g}, {row.length} steps" + (", excluded" if row.id in excluded else "")
         for row in store.iter_rows([batch])
     ]
-    said = [vars(t) for t in store.tombstones() if batch.id in (t.id, batch_of(t.id))]
-    return batch_facts(batch, excluded) | {"tombstones": said, "rows": rows}
+    tombstones = [vars(t) for t in store.tombstones() if batch.id in (t.id, batch_of(t.id))]
+    return batch_facts(batch, excluded) | {"tombstones": tombstones, "rows": rows}
 
 
 def readable(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of an episode or a batch, worded for people."""
-    said = [
+    tombstones = [
         f"{t['action']} {t['id']} by {t['by']}, {t['since'][:19]}: {t['reason']}" for t in facts["tombstones"]
     ]
-    found = {**facts, "tombstones": said}
-    if "policy_is_here" in found and not found.pop("policy_is_here") and found["policy"]:
-        found["policy"] += " (not of this workspace)"
-    return found
+    words = {**facts, "tombstones": tombstones}
+    if not words.pop("policy_is_here", True) and words["policy"]:
+        words["policy"] += " (not of this workspace)"
+    return words
 
 
-def print_batches(found: Sequence[Mapping[str, Any]]) -> None:
+def print_batches(batches: Sequence[Mapping[str, Any]]) -> None:
     """Batches as a table, and their number."""
-    episodes, gone = sum(f["episodes"] for f in found), sum(f["excluded"] for f in found)
     rows = [
         {
             "batch": f["id"],
@@ -64,13 +62,13 @@ def print_batches(found: Sequence[Mapping[str, Any]]) -> None:
             "committed": f["committed"][:19],
             "excluded": ("all" if f["excluded"] == f["episodes"] else f["excluded"]) or "",
         }
-        for f in found
+        for f in batches
     ]
     print_table(rows, optional=("excluded",))
-    print(f"{len(found)} batches, {episodes} episodes" + (f", {gone} of them excluded" if gone else ""))
+    print(f"{len(batches)} batches, {_count(sum(f['episodes'] for f in batches), batches)}")
 
 
-def print_episodes(found: Sequence[Mapping[str, Any]]) -> None:
+def print_episodes(episodes: Sequence[Mapping[str, Any]]) -> None:
     """Episodes as a table, and their number."""
     rows = [
         {
@@ -83,11 +81,15 @@ def print_episodes(found: Sequence[Mapping[str, Any]]) -> None:
             "policy": f["policy"],
             "excluded": "yes" if f["excluded"] else "",
         }
-        for f in found
+        for f in episodes
     ]
     print_table(rows, optional=("excluded",))
-    gone = sum(f["excluded"] for f in found)
-    print(f"{len(found)} episodes" + (f", {gone} of them excluded" if gone else ""))
+    print(_count(len(episodes), episodes))
+
+
+def _count(episodes: int, facts: Sequence[Mapping[str, Any]]) -> str:
+    excluded = sum(f["excluded"] for f in facts)
+    return f"{episodes} episodes" + (f", {excluded} of them excluded" if excluded else "")
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], optional: Collection[str] = ()) -> None:

@@ -17,7 +17,7 @@ from ...loop.views.film import filming
 from ...loop.workspace.records import Reached
 from ...loop.workspace.verdict import Verdict
 from ...loop.workspace.workspace import Workspace
-from ..server.start import ui_address
+from ..server.ask import ui_address
 from .round import Links, episodes_to_show, round_page
 from .success import success_page
 

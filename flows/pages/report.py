@@ -10,17 +10,17 @@ from ...loop.views.lineage import policy_facts, policy_ids, policy_lineage
 from ...loop.views.panels import sources, svg, training
 from ...loop.views.rounds import committed, first_learned
 from ...loop.views.sources import by_source
+from ...loop.views.status import now_line, read_status
 from ...loop.views.training import trainings
 from ...loop.workspace.config import config_toml
 from ...loop.workspace.machine import environment
-from ..cli.watch import now_line, read_status
 from .html import Html, element, inline, page, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ...loop.views.status import Status
     from ...loop.workspace.workspace import Workspace
-    from ..cli.watch import Status
 
 NUMBERS = ("success", "95 % interval", "n", "episodes", "seconds")
 Shelf = tuple[str, Films]
@@ -62,7 +62,7 @@ def _header(space: "Workspace", status: "Status") -> list[Html]:
     if status.at_work:
         state = "at work"
     at = f" ({now_line(status.now)})" if status.now else ""
-    if not status.found:
+    if not status.rows:
         state, at = "nothing is measured yet", ""
     links = [element("a", title, href=f"#{name}") for name, title in SECTIONS.items()]
     parts = [
@@ -77,7 +77,7 @@ def _header(space: "Workspace", status: "Status") -> list[Html]:
 
 
 def _tiles(space: "Workspace", status: "Status") -> list[Html]:
-    found = status.found
+    found = status.rows
     last = next((row for row in reversed(found) if row.policy == status.champion), None)
     hours = sum(row.seconds for row in found) / 3600
     rounds = [row for row in found if row.name.startswith("round ")]
@@ -97,11 +97,11 @@ def _tiles(space: "Workspace", status: "Status") -> list[Html]:
 
 
 def _rounds(space: "Workspace", status: "Status") -> list[Html]:
-    if not status.found:
+    if not status.rows:
         return [element("p", "Nothing is measured yet.", class_="dim")]
     title, target = f"{space.config.task}: success per round", space.config.improve.until
     rows = []
-    for row in status.found:
+    for row in status.rows:
         low, high = row.interval
         mark = element("span", row.verdict, class_=f"mark {row.verdict}") if row.verdict else ""
         rows.append(
@@ -123,7 +123,7 @@ def _rounds(space: "Workspace", status: "Status") -> list[Html]:
         "episodes: in the dataset by then. seconds: of the stages."
     )
     return [
-        _figure(curve(status.found, target=target, title=title), ""),
+        _figure(curve(status.rows, target=target, title=title), ""),
         table(head, rows, numbers=NUMBERS, caption=note),
     ]
 

@@ -25,7 +25,7 @@ from ...loop.views.film import film
 from ...loop.views.rounds import rows
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
-from ..cli.dataset import user
+from ..environment import user
 from ..pages.markdown import fitted, picture
 from ..pages.round import episodes_to_show, strips
 from ..pages.success import arms_table

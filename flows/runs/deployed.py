@@ -7,8 +7,9 @@ mistake ends as `Failed`, a workspace that another run holds as `Skipped`; neith
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -24,13 +25,18 @@ from ...loop.stages.evaluate import compare, compared, measure
 from ...loop.workspace.config import Gate, Improve
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
-from ..cli.dataset import user
+from ..environment import user
+from ..pages.publishing import publish
 from ..pages.success import comparison_page, evaluation_page, injection_page
 from ..terminal import progress_bars
-from .events import tell_change, tell_injection
-from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, asked, told
+from .dead import close_dead_runs
+from .events import emit_change, emit_injection
+from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, field, setting
 from .improve import improve_with_prefect
-from .rounds import close_dead_runs, publish, rename, session
+from .rounds import rename
+from .session import session
+
+P = ParamSpec("P")
 
 
 def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
@@ -43,138 +49,121 @@ def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
         close_dead_runs(place, Cancelled(message="the run that began it was cancelled"))
 
 
+def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[Any]]:
+    """A flow's function of work that gives the run's new name and a sentence; returns the state to end in."""
+
+    @wraps(work)
+    def ending(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
+        for name in ("prefect.flow_runs", "prefect.engine"):
+            logging.getLogger(name).addFilter(_says_more)
+        try:
+            name, sentence = work(*args, **kwargs)
+        except InUse as error:
+            get_run_logger().warning("skipped: %s", error)
+            return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
+        except PacloopError as error:
+            get_run_logger().error("%s", error)
+            return Failed(message=str(error))
+        rename(name)
+        get_run_logger().info("%s", sentence)
+        return Completed(message=sentence)
+
+    return ending
+
+
 @flow(name="improve", flow_run_name="improve", log_prints=True, on_cancellation=[close_children])
+@ends_in_a_sentence
 def improve_flow(
-    workspace: Text = told(WORKSPACE),
-    rounds: Rounds = asked(Improve, "rounds", "Most rounds that this run adds."),
-    until: Target = asked(Improve, "until", "Success the champion must reach; 0.93 is 93 %."),
-    minutes: Minutes = asked(Improve, "minutes"),
-    approve: bool = asked(Gate, "approve"),
-) -> State[Any]:
+    workspace: Text = field(WORKSPACE),
+    rounds: Rounds = setting(Improve, "rounds"),
+    until: Target = setting(Improve, "until", "Success the champion must reach; 0.93 is 93 %."),
+    minutes: Minutes = setting(Improve, "minutes"),
+    approve: bool = setting(Gate, "approve"),
+) -> tuple[str, str]:
     """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
-
-    def work() -> tuple[str, str]:
-        with progress_bars() as progress:
-            ended = improve_with_prefect(
-                workspace, progress, rounds=rounds, until=until, minutes=minutes, approve=approve
-            )
-        reached = "reached" if ended.good else "not reached"
-        return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
-
-    return _ended(work)
+    with progress_bars() as progress:
+        ended = improve_with_prefect(
+            workspace, progress, rounds=rounds, until=until, minutes=minutes, approve=approve
+        )
+    reached = "reached" if ended.good else "not reached"
+    return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
 
 
 @flow(name="inject-demonstrations", flow_run_name="inject", log_prints=True)
+@ends_in_a_sentence
 def inject_flow(
-    workspace: Text = told(WORKSPACE),
-    path: Text = told(
+    workspace: Text = field(WORKSPACE),
+    path: Text = field(
         "File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az."
     ),
-    format: Format = told("Format of the file; auto looks for itself.", "auto"),
-    note: str = told("Why; it is kept with the episodes.", ""),
-    who: str = told("Your name; it is kept with the episodes.", ""),
-    strict: bool = told("Add nothing if any episode is bad.", False),
-) -> State[Any]:
+    format: Format = field("Format of the file; auto looks for itself.", "auto"),
+    note: str = field("Why; it is kept with the episodes.", ""),
+    who: str = field("Your name; it is kept with the episodes.", ""),
+    strict: bool = field("Add nothing if any episode is bad.", False),
+) -> tuple[str, str]:
     """Check episodes from outside and add the good ones; the next round learns from them."""
-
-    def work() -> tuple[str, str]:
-        space = Workspace.open(workspace)
-        url = recorded_url(path)
-        with fetched(path) as here, progress_bars() as progress:
-            request = Request(here, format, note=note, by=who or user(), strict=strict, url=url)
-            outcome = inject(space, request, progress)
-        _leave("injection", injection_page(outcome, request))
-        publish(space)
-        tell_injection(space, outcome, request)
-        added, bad = outcome.accepted if outcome.batches else 0, len(outcome.quarantined)
-        said = f"{added} added, {outcome.duplicates} known, {bad} bad"
-        if outcome.refused(strict=strict):
-            raise PacloopError(f"nothing was added from {request.where}: {said}; the run's artifact says why")
-        return f"inject {Path(request.where).name} - {said}", f"{request.where}: {said}"
-
-    return _ended(work)
+    space = Workspace.open(workspace)
+    url = recorded_url(path)
+    with fetched(path) as local, progress_bars() as progress:
+        request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)
+        outcome = inject(space, request, progress)
+    create_markdown_artifact(injection_page(outcome, request), key="injection")
+    publish(space)
+    emit_injection(space, outcome, request)
+    added, bad = outcome.accepted if outcome.batches else 0, len(outcome.quarantined)
+    counts = f"{added} added, {outcome.duplicates} known, {bad} bad"
+    if outcome.refused(strict=strict):
+        raise PacloopError(f"nothing was added from {request.where}: {counts}; the run's artifact says why")
+    return f"inject {Path(request.where).name} - {counts}", f"{request.where}: {counts}"
 
 
 @flow(name="evaluate-policy", flow_run_name="evaluate", log_prints=True)
+@ends_in_a_sentence
 def evaluate_flow(
-    workspace: Text = told(WORKSPACE),
-    policy: str = told("Id of a policy, e.g. r001-pac; empty for the champion.", ""),
-    episodes: Episodes = asked(
+    workspace: Text = field(WORKSPACE),
+    policy: str = field("Id of a policy, e.g. r001-pac; empty for the champion.", ""),
+    episodes: Episodes = setting(
         Improve, "evaluation_episodes", "Fresh episodes to play; of each at most, where two are compared."
     ),
-    against: str = told("Id of a policy to compare it with, as the gate does; empty for none.", ""),
-    paired: bool = told("Compare the two on the same start states.", False),
-) -> State[Any]:
+    against: str = field("Id of a policy to compare it with, as the gate does; empty for none.", ""),
+    paired: bool = field("Compare the two on the same start states.", False),
+) -> tuple[str, str]:
     """Measure a policy on fresh episodes, or compare two; all are appended to the dataset."""
-
-    def work() -> tuple[str, str]:
-        if paired and not against:
-            raise PacloopError("paired needs the other policy: fill in against")
-        with progress_bars() as progress, session(workspace, progress) as ours:
-            if against:
-                outcome = compare(
-                    ours.space,
-                    ours.pool,
-                    progress,
-                    policy=policy or None,
-                    against=against,
-                    episodes=episodes,
-                    paired=paired,
-                )
-                _leave("evaluation", comparison_page(ours.space, outcome))
-                said = f"{outcome.policy} against {against} - {outcome.decision}"
-                return f"evaluate {said}", compared(outcome)
-            outcome = measure(ours.space, ours.pool, progress, policy=policy or None, episodes=episodes)
-            _leave("evaluation", evaluation_page(ours.space, outcome))
-        result = f"success {outcome.rate:.0%} of {outcome.episodes}"
-        return f"evaluate {outcome.policy} - {result}", f"{outcome.policy}: {result}"
-
-    return _ended(work)
+    if paired and not against:
+        raise PacloopError("paired needs the other policy: fill in against")
+    one = {"policy": policy or None, "episodes": episodes}
+    with progress_bars() as progress, session(workspace, progress) as opened:
+        space, pool = opened.space, opened.pool
+        if against:
+            outcome = compare(space, pool, progress, **one, against=against, paired=paired)
+            create_markdown_artifact(comparison_page(space, outcome), key="evaluation")
+            name = f"evaluate {outcome.policy} against {against} - {outcome.decision}"
+            return name, compared(outcome)
+        outcome = measure(space, pool, progress, **one)
+        create_markdown_artifact(evaluation_page(space, outcome), key="evaluation")
+    result = f"success {outcome.rate:.0%} of {outcome.episodes}"
+    return f"evaluate {outcome.policy} - {result}", f"{outcome.policy}: {result}"
 
 
 @flow(name="rollback", flow_run_name="rollback", log_prints=True)
+@ends_in_a_sentence
 def rollback_flow(
-    workspace: Text = told(WORKSPACE),
-    reason: Text = told("Why; it is kept on record."),
-    who: str = told("Your name; it is kept on record.", ""),
-) -> State[Any]:
+    workspace: Text = field(WORKSPACE),
+    reason: Text = field("Why; it is kept on record."),
+    who: str = field("Your name; it is kept on record.", ""),
+) -> tuple[str, str]:
     """Put the champion before this one in force again."""
-
-    def work() -> tuple[str, str]:
-        space = Workspace.open(workspace)
-        by = who or user()
-        before, after = space.registry.rollback(reason=reason, by=by)
-        publish(space)
-        tell_change(space, "rolled-back", before, after, reason, by)
-        return f"rollback {before} to {after}", f"champion: {before} -> {after}"
-
-    return _ended(work)
+    space = Workspace.open(workspace)
+    by = who or user()
+    before, after = space.registry.rollback(reason=reason, by=by)
+    publish(space)
+    emit_change(space, "rolled-back", before, after, reason, by)
+    return f"rollback {before} to {after}", f"champion: {before} -> {after}"
 
 
-def _ended(work: Callable[[], tuple[str, str]]) -> State[Any]:
-    """Do the work, which gives the run's new name and a sentence; the state the run ends in."""
-    for name in ("prefect.flow_runs", "prefect.engine"):
-        logging.getLogger(name).addFilter(_is_news)
-    try:
-        name, said = work()
-    except InUse as error:
-        get_run_logger().warning("skipped: %s", error)
-        return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
-    except PacloopError as error:
-        get_run_logger().error("%s", error)
-        return Failed(message=str(error))
-    rename(name)
-    get_run_logger().info("%s", said)
-    return Completed(message=said)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a record says more than that the run ended in the state which `_ended` chose for it.
+def _says_more(record: logging.LogRecord) -> bool:
+    """Whether a record says more than that the run ended in the state that was chosen for it.
 
     Prefect's engine logs the traceback of an exception that it makes of such a state.
     """
     return not (record.exc_info and isinstance(record.exc_info[1], CancelledRun | FailedRun))
-
-
-def _leave(key: str, markdown: str) -> None:
-    create_markdown_artifact(markdown, key=key)

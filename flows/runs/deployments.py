@@ -8,31 +8,32 @@ from prefect.deployments.runner import EntrypointType, RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
 from ...loop.errors import LoopError
+from ..environment import program
 from .deployed import evaluate_flow, improve_flow, inject_flow, rollback_flow
 
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from .plan import Wanted
+    from .plan import Plan
 
 FLOWS: tuple["Flow[..., Any]", ...] = (improve_flow, inject_flow, evaluate_flow, rollback_flow)
 
 
-def deployments(wanted: "Wanted") -> list[RunnerDeployment]:
+def deployments(plan: "Plan") -> list[RunnerDeployment]:
     """The workspace's deployments, `improve` first. Raises LoopError where a schedule is no good."""
-    return [_deployment(wanted, flow) for flow in FLOWS]
+    return [_deployment(plan, flow) for flow in FLOWS]
 
 
-def check_name(wanted: "Wanted") -> None:
+def check_name(plan: "Plan") -> None:
     """Raise LoopError where the server knows another workspace by this name."""
-    names = [wanted.deployment(flow) for flow in FLOWS]
+    names = [plan.deployment(flow) for flow in FLOWS]
     only = DeploymentFilter(name=DeploymentFilterName(any_=names))
     with get_client(sync_client=True) as client:
-        found = client.read_deployments(deployment_filter=only)
-    others = {d.parameters.get("workspace") for d in found} - {wanted.workspace}
+        registered = client.read_deployments(deployment_filter=only)
+    others = {d.parameters.get("workspace") for d in registered} - {plan.workspace}
     if others:
         raise LoopError(
-            f"the server knows another workspace as {wanted.name!r}, {others.pop()}: choose another --name"
+            f"the server knows another workspace as {plan.name!r}, {others.pop()}: choose another --name"
         )
 
 
@@ -42,28 +43,25 @@ def check_pool(name: str) -> None:
         try:
             client.read_work_pool(name)
         except ObjectNotFound:
-            raise LoopError(
-                f"there is no work pool {name!r}; make it: prefect work-pool create {name} --type process"
-            ) from None
+            advice = f"{program('prefect')} work-pool create {name} --type process"
+            raise LoopError(f"there is no work pool {name!r}; make it: {advice}") from None
 
 
-def _deployment(wanted: "Wanted", flow: "Flow[..., Any]") -> RunnerDeployment:
-    parameters: dict[str, Any] = {"workspace": wanted.workspace}
-    settings, scheduled = wanted.space.config.improve, {}
+def _deployment(plan: "Plan", flow: "Flow[..., Any]") -> RunnerDeployment:
+    parameters: dict[str, Any] = {"workspace": plan.workspace}
+    settings = plan.space.config.improve
     if flow is improve_flow:
-        parameters |= {"rounds": wanted.rounds, "until": wanted.until, "minutes": settings.minutes}
-        parameters["approve"] = wanted.approve
-        scheduled = wanted.timetable.for_prefect() if wanted.timetable else {}
+        parameters |= {"rounds": plan.rounds, "until": plan.until, "minutes": settings.minutes}
+        parameters["approve"] = plan.approve
     if flow is evaluate_flow:
         parameters["episodes"] = settings.evaluation_episodes
     return RunnerDeployment.from_flow(
         flow,
-        name=wanted.deployment(flow),
+        name=plan.deployment(flow),
         parameters=parameters,
-        description=f"{flow.description}\n\nWorkspace: `{wanted.workspace}`, "
-        f"task: {wanted.space.config.task}.",
-        tags=["pacloop", wanted.name],
+        description=f"{flow.description}\n\nWorkspace: `{plan.workspace}`, task: {plan.space.config.task}.",
+        tags=["pacloop", plan.name],
         paused=False,
         entrypoint_type=EntrypointType.MODULE_PATH,
-        **scheduled,
+        **(plan.timetable if flow is improve_flow else {}),
     )

@@ -29,7 +29,7 @@ EVENTS = (
     "injected",
     "quarantined",
 )
-"""What is told, each under the name `pacloop.<event>`."""
+"""What may happen, each emitted as `pacloop.<event>`."""
 
 CONNECT_SEC = 1.0
 """So long a command waits for a server that may not be there."""
@@ -37,24 +37,25 @@ MOST_BATCHES = 50
 """Batches that one event names; Prefect relates at most 100 resources to it."""
 
 
-def tell_verdict(space: "Workspace", number: int, verdict: "Verdict | Reached") -> None:
-    """Tell how a round ended, and the champion's alarm where there is one."""
+def emit_verdict(space: "Workspace", number: int, verdict: "Verdict | Reached") -> None:
+    """Emit how a round ended, and the champion's alarm where there is one."""
     figures: dict[str, Any] = verdict.model_dump(exclude={"alarm", "version"}) | {"round": number}
     policies = {role: figures[role] for role in ("champion", "candidate") if role in figures}
-    tell(space, verdict.decision, figures, policies=policies)
+    emit(space, verdict.decision, figures, policies=policies)
     if alarm := getattr(verdict, "alarm", None):
-        tell(space, "alarm", {"round": number, "alarm": alarm}, policies=policies)
+        emit(space, "alarm", {"round": number, "alarm": alarm}, policies=policies)
 
 
-def tell_question(space: "Workspace", asked: "Question") -> None:
-    """Tell that a promotion waits for a person."""
-    judged = asked.judged
+def emit_question(space: "Workspace", question: "Question") -> None:
+    """Emit that a promotion waits for a person."""
+    judged = question.judged
     policies = {"champion": judged.champion, "candidate": judged.candidate}
-    tell(space, "waits", judged.model_dump(exclude={"version"}) | {"round": asked.round}, policies=policies)
+    figures = judged.model_dump(exclude={"version"}) | {"round": question.round}
+    emit(space, "waits", figures, policies=policies)
 
 
-def tell_injection(space: "Workspace", outcome: "Injected", request: "Request") -> None:
-    """Tell what an injection added, and what it put into quarantine; nothing of what wrote nothing."""
+def emit_injection(space: "Workspace", outcome: "Injected", request: "Request") -> None:
+    """Emit what an injection added, and what it put into quarantine; nothing of what wrote nothing."""
     if not outcome.written:
         return
     figures = {
@@ -67,18 +68,18 @@ def tell_injection(space: "Workspace", outcome: "Injected", request: "Request") 
         "quarantined": len(outcome.quarantined),
     }
     if outcome.batches:
-        tell(space, "injected", figures, batches=outcome.batches)
+        emit(space, "injected", figures, batches=outcome.batches)
     if outcome.quarantined:
-        tell(space, "quarantined", figures | {"reasons": outcome.reasons()}, batches=outcome.batches)
+        emit(space, "quarantined", figures | {"reasons": outcome.reasons()}, batches=outcome.batches)
 
 
-def tell_change(space: "Workspace", event: str, before: str | None, after: str, reason: str, by: str) -> None:
-    """Tell that a person put a policy in force."""
+def emit_change(space: "Workspace", event: str, before: str | None, after: str, reason: str, by: str) -> None:
+    """Emit that a person put a policy in force."""
     figures = {"before": before, "reason": reason, "by": by}
-    tell(space, event, figures, policies={"candidate": after} | ({"champion": before} if before else {}))
+    emit(space, event, figures, policies={"candidate": after} | ({"champion": before} if before else {}))
 
 
-def tell(
+def emit(
     space: "Workspace",
     event: str,
     figures: dict[str, Any],

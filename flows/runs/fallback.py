@@ -7,8 +7,8 @@ from typing import Any
 from httpx import HTTPStatusError, TransportError
 
 from ...loop.workspace.workspace import Place
-from ..server.start import answers, configured
-from .rounds import close_dead_runs
+from ..server.ask import answers, configured
+from .dead import close_dead_runs
 
 BACK_SEC = 120.0
 """After so long without an answer, a round is played that Prefect does not show."""
@@ -17,28 +17,28 @@ UNREACHED = "Failed to reach API"
 """What Prefect's client says, as a RuntimeError, where its first request finds nobody."""
 
 
-def shown(place: Place, flow: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+def with_fallback(place: Place, flow: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
     """Play `flow`, and play it again where Prefect's API was away meanwhile; `plain` where it stays away.
 
     To play again costs no work: each stage finds what it has finished. The run that the API lost is closed.
     """
 
-    def play(*asked: Any) -> Any:
+    def play(*arguments: Any) -> Any:
         while True:
             try:
-                return flow(*asked)
+                return flow(*arguments)
             except (TransportError, HTTPStatusError, RuntimeError) as error:
                 if isinstance(error, RuntimeError) and UNREACHED not in str(error):
                     raise
                 print(f"Prefect's API is away ({type(error).__name__}); the loop goes on", flush=True)
-                if not _back():
-                    return plain(*asked)
+                if not _api_is_back():
+                    return plain(*arguments)
                 close_dead_runs(place)
 
     return play
 
 
-def _back() -> bool:
+def _api_is_back() -> bool:
     """Whether the API answers before the deadline; Prefect's embedded server never comes back."""
     url, deadline = configured(), time.monotonic() + BACK_SEC
     while url and time.monotonic() < deadline:

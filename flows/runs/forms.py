@@ -1,7 +1,8 @@
 """What Prefect's forms ask: each parameter's type, bounds, choices, default and description.
 
-What a setting of `pacloop.toml` decides as well is taken from that setting, so that the form and the
-file cannot disagree.
+What a setting of `pacloop.toml` decides as well has that setting's bounds and words. A form's values are
+those of the file at the time when the deployments were registered, by `serve` or `deploy`: an edit of the
+file shows in the form, and counts for a scheduled run, once the same command has run again.
 """
 
 from typing import Annotated, Any
@@ -13,13 +14,13 @@ from ...datasets.imports.readers import FORMATS
 from ...loop.workspace.config import Improve
 
 
-def asked(section: type, name: str, description: str = "") -> Any:
+def setting(section: type, name: str, description: str = "") -> Any:
     """A form's field with the default of a setting, and its description unless another is given."""
-    setting = section.model_fields[name]
-    return Field(default=setting.default, description=description or f"{setting.description}.".capitalize())
+    own = section.model_fields[name]
+    return Field(default=own.default, description=description or f"{own.description}.".capitalize())
 
 
-def told(description: str, default: Any = PydanticUndefined) -> Any:
+def field(description: str, default: Any = PydanticUndefined) -> Any:
     """A form's field that no setting has; one without a default must be filled in."""
     return Field(default=default, description=description)
 

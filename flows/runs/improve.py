@@ -4,10 +4,15 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...loop.progress import Progress
-from ...loop.stages.improve import Player, improve
+from ...loop.stages.improve import Improved, Player, improve, plain_player
 from ...loop.workspace.workspace import Place, Workspace
+from ..environment import this_command
+
+if TYPE_CHECKING:
+    from .session import Session
 
 
 @dataclass(frozen=True)
@@ -29,49 +34,67 @@ def improve_with_prefect(
     minutes: float | None,
     approve: bool | None = None,
 ) -> Ended:
-    """Improve the workspace at `place`; what is None is taken from its settings."""
-    begun = time.monotonic()
-    Workspace.open(place)  # a wrong place is told before Prefect takes its seconds to start
-    from ...loop.stages.round import run_final, run_round, run_start
-    from .fallback import shown
-    from .rounds import close_dead_runs, final_flow, play_round, session, start_flow
+    """Improve the workspace at `place`; what is None is taken from its settings.
 
-    with session(place, progress, until=until, approve=approve) as ours:
-        settings, workspace = ours.space.config.improve, ours.space.address
+    `rounds` is the most rounds that this call adds.
+    """
+    begun = time.monotonic()
+    Workspace.open(place)  # a wrong place is named before Prefect takes its seconds to start
+    from .dead import close_dead_runs
+    from .session import session
+
+    with session(place, progress, until=until, approve=approve) as opened:
+        space, settings = opened.space, opened.space.config.improve
         close_dead_runs(place)
-        player = Player(
-            start=shown(
-                place, partial(start_flow, workspace), lambda: run_start(ours.space, ours.pool, progress)
-            ),
-            round=shown(
-                place,
-                partial(play_round, workspace),
-                lambda number: run_round(ours.space, number, ours.pool, progress),
-            ),
-            measure=shown(
-                place,
-                partial(final_flow, workspace),
-                lambda number, policy: run_final(ours.space, number, policy, ours.pool, progress),
-            ),
-        )
-        done = improve(
-            ours.space,
-            player,
+        improved = improve(
+            space,
+            _player(opened),
             rounds=settings.rounds if rounds is None else rounds,
             minutes=settings.minutes if minutes is None else minutes,
         )
-        curve = write_curve(ours.space)
-        low, high = done.final.interval
-        lines = [
-            f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {done.why}",
-            f"champion {done.champion}: {done.final.rate:.1%} of {done.final.episodes} fresh episodes "
-            f"(95 %: {low:.1%} to {high:.1%}), target {settings.until:.0%}: "
-            + ("reached" if done.good else "NOT reached"),
-            f"workspace {ours.space.place}   dataset {ours.space.dataset}   "
-            f"champion's weights {ours.space.policy_place(done.champion)}   curve {curve}",
-            "the rounds in Prefect's UI: " + ui_hint(),
-        ]
-        return Ended(ours.space, "\n".join(lines), done.final.rate, done.good)
+        text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
+        text += _result(space, improved) + "\n" + _next_steps(place, improved)
+        return Ended(space, text, improved.final.rate, improved.good)
+
+
+def _player(session: "Session") -> Player:
+    """Plays each part as a flow, and without Prefect where its API stays away."""
+    from .fallback import with_fallback
+    from .rounds import final_flow, play_round, start_flow
+
+    place = session.space.address
+    plain = plain_player(session.space, session.pool, session.progress)
+    return Player(
+        start=with_fallback(place, partial(start_flow, place), plain.start),
+        round=with_fallback(place, partial(play_round, place), plain.round),
+        measure=with_fallback(place, partial(final_flow, place), plain.measure),
+    )
+
+
+def _result(space: Workspace, improved: Improved) -> str:
+    """What came out and where it is; writes the curve."""
+    final, (low, high) = improved.final, improved.final.interval
+    target = f"target {space.config.improve.until:.0%}: {'reached' if improved.good else 'NOT reached'}"
+    return (
+        f"champion {improved.champion}: {final.rate:.1%} of {final.episodes} fresh episodes "
+        f"(95 %: {low:.1%} to {high:.1%}), {target}\n"
+        f"workspace {space.place}   dataset {space.dataset}   "
+        f"champion's weights {space.policy_place(improved.champion)}   curve {write_curve(space)}"
+    )
+
+
+def _next_steps(place: Place, improved: Improved) -> str:
+    """Commands that lead on, as they work from where the user stands."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
+
+    url = str(PREFECT_UI_URL.value() or PREFECT_API_URL.value() or "").removesuffix("/api")
+    steps = {
+        "the whole run as one page": this_command("report --open", place),
+        "the rounds in Prefect's UI": url or this_command("serve", place),
+    }
+    if not improved.good:
+        steps["go on"] = this_command("improve", place)
+    return "\n".join(f"{step + ':':<27} {command}" for step, command in steps.items())
 
 
 def write_curve(space: Workspace) -> Path:
@@ -83,12 +106,3 @@ def write_curve(space: Workspace) -> Path:
     path = space.folder / "curve.png"
     write_bytes_atomically(path, success_png(space, rows(space)))
     return path
-
-
-def ui_hint() -> str:
-    """How to open the UI, as this machine is configured."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
-
-    if url := PREFECT_UI_URL.value() or PREFECT_API_URL.value():
-        return str(url).removesuffix("/api")
-    return "run `prefect server start`, then open http://127.0.0.1:4200/runs"

@@ -1,10 +1,8 @@
-"""What `pacloop serve` and `pacloop deploy` are told: whose deployments, called what, and run when."""
+"""What `pacloop serve` and `pacloop deploy` register: whose deployments, called what, and run when."""
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from .schedule import timetable
 
@@ -12,21 +10,11 @@ if TYPE_CHECKING:
     from prefect import Flow
 
     from ...loop.workspace.workspace import Place, Workspace
-    from .schedule import Timetable
-
-Every = Annotated[str | None, typer.Option(help="Improve every so often: 30m, 6h, 1d.")]
-Cron = Annotated[
-    str | None, typer.Option(help="Improve at these times, UTC: '0 2 * * *' is every night at two.")
-]
-Rounds = Annotated[int | None, typer.Option(min=1, help="Most rounds that each run adds.")]
-Until = Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Success to reach.")]
-Name = Annotated[str, typer.Option(help="Tells this workspace from others; its folder's name.")]
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Of the server, on loopback.")]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be served.
+class Plan:
+    """The deployments of a workspace, before they are registered.
 
     Attributes:
       space: the workspace.
@@ -34,7 +22,7 @@ class Wanted:
       rounds: most rounds that a run of `improve` adds.
       until: success to reach.
       approve: whether a person is asked before each promotion.
-      timetable: when `improve` runs by itself; None where only people start it.
+      timetable: when `improve` runs by itself, as Prefect takes it; empty where only people start it.
     """
 
     space: "Workspace"
@@ -42,7 +30,7 @@ class Wanted:
     rounds: int
     until: float
     approve: bool
-    timetable: "Timetable | None"
+    timetable: dict[str, Any]
 
     @property
     def workspace(self) -> str:
@@ -55,29 +43,37 @@ class Wanted:
 
     def sentence(self) -> str:
         """When `improve` runs, and how far."""
-        when = f"runs {self.timetable}" if self.timetable else "runs when somebody starts it"
+        words = {"interval": "every {}", "cron": "at cron {!r}"}
+        when = " ".join(words[kind].format(value) for kind, value in self.timetable.items())
         asking = ", and asks a person before each promotion" if self.approve else ""
-        return f"improve {when}, at most {self.rounds} rounds each time, until {self.until:.0%}{asking}"
+        return (
+            f"improve runs {when or 'when somebody starts it'}, at most {self.rounds} rounds each time, "
+            f"until {self.until:.0%}{asking}"
+        )
 
 
-def wanted(
+def make_plan(
     workspace: "Place",
-    every: str | None,
-    cron: str | None,
-    rounds: int | None,
-    until: float | None,
-    approve: bool | None,
-    name: str,
-) -> Wanted:
-    """What a command was told; None is as the workspace's settings say. Raises LoopError."""
+    *,
+    every: str | None = None,
+    cron: str | None = None,
+    rounds: int | None = None,
+    until: float | None = None,
+    approve: bool | None = None,
+    name: str = "",
+) -> Plan:
+    """The plan of a command with these options; what is None is as the workspace's settings say.
+
+    Raises LoopError where there is no workspace, or an option cannot be obeyed.
+    """
     from ...loop.workspace.config import with_target
     from ...loop.workspace.workspace import Workspace
 
     space = Workspace.open(workspace)
     config = space.config if until is None else with_target(space.config, until)
-    return Wanted(
+    return Plan(
         space=space,
-        name=_name(name or space.name),
+        name=_deployment_name(name or space.name),
         rounds=config.improve.rounds if rounds is None else rounds,
         until=config.improve.until,
         approve=config.gate.approve if approve is None else approve,
@@ -85,6 +81,6 @@ def wanted(
     )
 
 
-def _name(text: str) -> str:
+def _deployment_name(text: str) -> str:
     """Letters, digits, dots and dashes: what a deployment's name may hold."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-") or "workspace"

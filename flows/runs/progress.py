@@ -6,14 +6,13 @@ does not answer holds up the work.
 
 import re
 from contextlib import suppress
-from contextvars import copy_context
-from dataclasses import dataclass
+from contextvars import Context, copy_context
 from threading import Condition, Thread
 from uuid import UUID
 
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.runtime import flow_run, task_run
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.context import SyncClientContext
+from prefect.runtime import flow_run
 
 from ...loop.progress import Progress
 
@@ -22,91 +21,58 @@ LAST_SEC = 5.0
 """How long the end of a stage waits for Prefect to hear of it."""
 
 
-@dataclass(frozen=True)
-class News:
-    """How far a stage of a run is.
-
-    Attributes:
-      stage: its name.
-      percent: done, 0 to 100.
-      text: in words.
-      flow_run: id of the run that does it.
-      task_run: id of its task; None outside of any.
-    """
-
-    stage: str
-    percent: float
-    text: str
-    flow_run: str
-    task_run: str | None
-
-    @property
-    def key(self) -> str:
-        """The artifact's key: the same in every run."""
-        return f"progress-{self.stage}"
-
-
-class Live:
-    """Tells a progress on, and Prefect of it, for as long as it is open."""
+class ProgressReporter:
+    """Passes progress on, and reports it to Prefect, for as long as it is open."""
 
     def __init__(self, progress: Progress) -> None:
-        """Begin to tell."""
+        """Begin to report."""
         self._progress = progress
-        self._waiting: dict[str, News] = {}
-        self._known: dict[tuple[str, str], UUID] = {}
+        self._latest: dict[str, tuple[Context, float, str]] = {}
+        self._artifacts: dict[tuple[str, str | None], UUID] = {}
         self._changed, self._open = Condition(), True
-        context = copy_context()  # where Prefect keeps its settings
-        self._thread = Thread(target=context.run, args=(self._tell,), name="progress-to-prefect", daemon=True)
+        self._thread = Thread(target=self._run, name="progress-to-prefect", daemon=True)
         self._thread.start()
 
     def __call__(self, what: str, done: int, total: int, note: str) -> None:
-        """Tell on; Prefect hears of it soon, if this is part of a run."""
+        """Pass on; Prefect hears of it soon, if this is part of a run."""
         self._progress(what, done, total, note)
-        run = flow_run.get_id()
-        if run is None or total <= 0:
+        if flow_run.get_id() is None or total <= 0:
             return
         text = f"{what}: {done} of {total}" + (f", {note}" if note else "")
-        news = News(stage_of(what), 100.0 * done / total, text, str(run), task_run.get_id())
         with self._changed:
-            self._waiting[news.key] = news
+            self._latest[f"progress-{stage_of(what)}"] = copy_context(), 100.0 * done / total, text
             if done >= total:
                 self._changed.notify()
 
     def close(self) -> None:
-        """Tell the last, and end."""
+        """Report the last, and end."""
         with self._changed:
             self._open = False
             self._changed.notify()
         self._thread.join(LAST_SEC)
 
-    def _tell(self) -> None:
-        still = True
-        while still:
+    def _run(self) -> None:
+        running = True
+        while running:
             with self._changed:
                 if self._open:
                     self._changed.wait(EVERY_SEC)
-                still, waiting = self._open, list(self._waiting.values())
-                self._waiting = {}
-            for news in waiting:
-                with suppress(Exception), get_client(sync_client=True) as client:
-                    self._put(client, news)
+                running, latest = self._open, self._latest
+                self._latest = {}
+            for key, (context, percent, text) in latest.items():
+                with suppress(Exception):
+                    context.run(self._publish, key, percent, text)
 
-    def _put(self, client: SyncPrefectClient, news: News) -> None:
-        known = self._known.get((news.key, news.flow_run))
-        if known:
-            client.update_artifact(known, ArtifactUpdate(data=news.percent, description=news.text))
-            return
-        made = client.create_artifact(
-            ArtifactCreate(
-                key=news.key,
-                type="progress",
-                data=news.percent,
-                description=news.text,
-                flow_run_id=UUID(news.flow_run),
-                task_run_id=UUID(news.task_run) if news.task_run else None,
-            )
-        )
-        self._known[(news.key, news.flow_run)] = made.id
+    def _publish(self, key: str, percent: float, text: str) -> None:
+        """Runs in the context of the work, from which Prefect takes the flow run and the task run."""
+        run = flow_run.get_id()
+        artifact = self._artifacts.get((key, run))
+        # Clients of its own: the run's is another thread's, and closed when the run ends.
+        with SyncClientContext(httpx_settings={}):
+            if artifact:
+                update_progress_artifact(artifact, percent, text)
+            else:
+                self._artifacts[key, run] = create_progress_artifact(percent, key, text)  # pyright: ignore[reportArgumentType]
 
 
 def stage_of(what: str) -> str:

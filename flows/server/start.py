@@ -1,6 +1,5 @@
 """A Prefect server to talk to: the configured one, one that runs already, or one of our own."""
 
-import json
 import os
 import signal
 import socket
@@ -8,14 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from typing import IO
 
 from ...loop.errors import LoopError
+from ..environment import program
+from .ask import answers, configured
 
 HOST, PORT = "127.0.0.1", 4200
 START_SEC = 120.0
@@ -25,24 +23,27 @@ STOP_SEC = 10.0
 
 
 @contextmanager
-def prefect_server(port: int | None = None, *, start: bool = True) -> Iterator[tuple[str, bool]]:
+def prefect_server(
+    port: int | None = None, *, start: bool = True, meanwhile: Callable[[], object] = lambda: None
+) -> Iterator[tuple[str, bool]]:
     """The URL of a Prefect API that answers, and whether it was started here and stops with the block.
 
-    A port wins over the configured API. Raises LoopError where a configured API does not answer, the port
-    is taken by something else, or nothing answers and none may be started.
+    A port wins over the configured API. Where nothing answers and `start` is true, a server is started, and
+    `meanwhile` is called while it starts, which takes seconds. Raises LoopError where a configured API does
+    not answer, the port is taken by something else, or nothing answers and none may be started.
     """
-    named = None if port is not None else configured()
-    if named:
-        if not answers(named):
+    url = None if port is not None else configured()
+    if url:
+        if not answers(url):
             raise LoopError(
-                f"PREFECT_API_URL is {named}, but no Prefect server answers there: "
+                f"PREFECT_API_URL is {url}, but no Prefect server answers there: "
                 "start it, or choose a local one with --port"
             )
-        yield named, False
+        yield url, False
         return
     port = PORT if port is None else port
     url = f"http://{HOST}:{port}/api"
-    if _taken(port):
+    if _is_taken(port):
         if not answers(url):
             raise LoopError(
                 f"port {port} is taken by something that is no Prefect server: choose another --port"
@@ -51,16 +52,15 @@ def prefect_server(port: int | None = None, *, start: bool = True) -> Iterator[t
             yield url, False
         return
     if not start:
-        raise LoopError(f"no Prefect server answers at {url}: start one with: prefect server start")
-    with _started(port, url), _settings(url):
+        advice = f"{program('prefect')} server start"
+        raise LoopError(f"no Prefect server answers at {url}: start one with: {advice}")
+    with _started(port, url, meanwhile), _settings(url):
         yield url, True
 
 
-def configured() -> str | None:
-    """What the environment or Prefect's profile names."""
-    from prefect.settings import PREFECT_API_URL
-
-    return PREFECT_API_URL.value()
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 @contextmanager
@@ -74,17 +74,17 @@ def _settings(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _started(port: int, url: str) -> Iterator[None]:
+def _started(port: int, url: str, meanwhile: Callable[[], object]) -> Iterator[None]:
     """A server on loopback, in a session of its own, so that an interrupt reaches us first."""
     words = [sys.executable, "-m", "uvicorn", "--factory", f"{__package__}.middleware:create_app"]
     words += ["--host", HOST, "--port", str(port), "--log-level", "error"]
-    told = os.environ | {"PREFECT_SERVER_UI_API_URL": url}  # without it, the UI asks port 4200
+    environment = os.environ | {"PREFECT_SERVER_UI_API_URL": url}  # without it, the UI asks port 4200
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=told, start_new_session=True
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
         )
         try:
-            import_module("..runs.deployments", __package__)  # takes seconds, and so does the server
+            meanwhile()
             _wait(process, url, log)
             yield
         finally:
@@ -96,8 +96,8 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, log: IO[bytes]) -> None:
     while not answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
             log.seek(0)
-            said = log.read().decode(errors="replace").strip().splitlines()
-            raise LoopError(f"Prefect's server did not start: {said[-1] if said else 'it said nothing'}")
+            lines = log.read().decode(errors="replace").strip().splitlines()
+            raise LoopError(f"Prefect's server did not start: {lines[-1] if lines else 'it said nothing'}")
         time.sleep(0.2)
 
 
@@ -110,33 +110,3 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
             break
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _taken(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
-
-
-def ui_address(url: str) -> str:
-    """Where the UI's pages are: a Prefect server has a new UI, an old one, or both."""
-    site = url.removesuffix("/api")
-    with suppress(OSError, ValueError), urllib.request.urlopen(f"{site}/ui-settings", timeout=5) as answer:
-        found = json.load(answer)
-        if "v2" in found.get("available_uis", ()):
-            return site + found["v2_base_url"].rstrip("/")
-    return site
-
-
-def answers(url: str) -> bool:
-    """Whether a Prefect API is well; it says 503 now and then, which the caller asks again."""
-    for wait_sec in (0.0, 0.5, 1.0):
-        time.sleep(wait_sec)
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
-                return answer.read().strip() == b"true"
-        except urllib.error.HTTPError as error:
-            if error.code != 503:
-                return False
-        except (OSError, ValueError):
-            return False
-    return False

@@ -11,8 +11,8 @@ from pacloop.flows.cli.doctor import _bucket
 from pacloop.flows.pages.success import success_page
 from pacloop.flows.runs.deployments import deployments
 from pacloop.flows.runs.events import workspace_resource
-from pacloop.flows.runs.plan import wanted
-from pacloop.flows.runs.rounds import _ours
+from pacloop.flows.runs.plan import make_plan
+from pacloop.flows.runs.session import session_of
 from pacloop.loop.workspace.config import Config
 from pacloop.loop.workspace.lease import hold
 from pacloop.loop.workspace.records import Begun
@@ -69,12 +69,12 @@ def test_a_watcher_elsewhere_sees_what_ends(url, tmp_path):
 
 def test_forms_pages_and_events_name_the_url(url, monkeypatch, tmp_path):
     space = Workspace.create(url, Config())
-    told = wanted(url, None, None, None, None, None, "")
-    assert told.name == "arm"
-    assert {d.parameters["workspace"] for d in deployments(told)} == {url}
+    plan = make_plan(url)
+    assert plan.name == "arm"
+    assert {d.parameters["workspace"] for d in deployments(plan)} == {url}
     assert workspace_resource(space) == f"pacloop.workspace.{url}"
     assert f"Workspace: `{url}`" in success_page(space)
-    with _ours(url) as first, _ours(f"{url}/") as second:
+    with session_of(url) as first, session_of(f"{url}/") as second:
         assert (first.space.address, second) == (url, first)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
 from typed import pacloop, refused
@@ -19,25 +20,67 @@ def content(folder):
     return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "lease.json"}
 
 
-def test_help_names_every_command(tmp_path):
-    done = pacloop("--help", cwd=tmp_path)
-    for command in (
-        "demo",
-        "improve",
-        "status",
-        "collect",
-        "learn",
-        "evaluate",
-        "promote",
-        "rollback",
-        "dataset",
-        "policies",
-        "approve",
-        "reject",
-        "serve",
-        "deploy",
-    ):
-        assert command in done.stdout
+GROUPS = {
+    "Run": ["improve", "demo", "init", "demonstrate", "serve", "deploy", "collect", "learn", "evaluate"],
+    "Watch": ["status", "report", "doctor"],
+    "Data": ["inject", "dataset"],
+    "Policies": ["promote", "rollback", "approve", "reject", "policies", "gate"],
+}
+
+
+def test_help_lists_every_command_in_its_group_and_cuts_no_sentence_off(tmp_path):
+    lines = pacloop("--help", cwd=tmp_path, COLUMNS="80").stdout.splitlines()
+    groups, inside = {}, None
+    for line in lines:
+        if line.startswith("╭─ "):
+            inside = groups.setdefault(line.split()[1], [])
+        elif inside is not None and line[2:3].isalpha():
+            inside.append(line.split()[1])
+    del groups["Options"]
+    assert (list(groups), groups) == (list(GROUPS), GROUPS)
+    assert all(len(line) <= 80 for line in lines)
+    cut_off = [line for line in lines if line.rstrip("│ ").endswith(("...", "…"))]
+    assert [line.split()[0] for line in cut_off] == ["Usage:"]
+
+
+def test_the_help_of_every_command_says_what_each_option_is_for(tmp_path):
+    from typer.main import get_command
+
+    from pacloop.flows.cli.main import app
+
+    def commands(group):
+        for command in group.commands.values():
+            yield from commands(command) if hasattr(command, "commands") else [command]
+
+    for command in commands(get_command(app)):
+        assert command.help, command.name
+        assert [p.name for p in command.params if not p.help and p.name != "help"] == [], command.name
+
+
+def test_help_imports_nothing_that_takes_time(tmp_path):
+    heavy = ["torch", "ray", "prefect", "tensorflow", "dm_control", "pydantic", "numpy", "pyarrow", "httpx"]
+    code = f"""
+import sys
+from pacloop.flows.cli.main import main
+sys.argv = ["pacloop", "--help"]
+try:
+    main()
+finally:
+    print([name for name in {heavy} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version(tmp_path):
+    from importlib.metadata import version
+
+    assert pacloop("--version", cwd=tmp_path).stdout == f"pacloop {version('pacloop')}\n"
+
+
+def test_a_shell_can_complete_commands(tmp_path):
+    done = pacloop(cwd=tmp_path, _PACLOOP_COMPLETE="complete_bash", COMP_WORDS="pacloop impr", COMP_CWORD="1")
+    assert done.stdout.split() == ["improve"]
 
 
 def test_demonstrating_twice_adds_nothing(space):

@@ -62,7 +62,8 @@ def played(prefect_api):
     def played(space):
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
-        from pacloop.flows.runs.rounds import play_round, session
+        from pacloop.flows.runs.rounds import play_round
+        from pacloop.flows.runs.session import session
 
         def play():
             with (

@@ -25,12 +25,12 @@ def client(prefect_api):
 def registered(client, tmp_path):
     """The deployments of two workspaces on one server, by their names."""
     from pacloop.flows.runs.deployments import deployments
-    from pacloop.flows.runs.plan import wanted
+    from pacloop.flows.runs.plan import make_plan
 
     for name in ("left arm", "right-arm"):
         settings = parse_config({"improve": {"rounds": 3}}, "test")
         folder = Workspace.create(tmp_path / name, settings).folder
-        for deployment in deployments(wanted(folder, "6h", None, None, 0.5, True, "")):
+        for deployment in deployments(make_plan(folder, every="6h", until=0.5, approve=True)):
             deployment.apply()
     return {d.name: d for d in client.read_deployments() if d.name.endswith("-arm")}
 

@@ -51,11 +51,10 @@ def test_an_injection_is_told_and_the_example_automation_starts_a_run(
     from prefect.events.schemas.automations import AutomationCore
 
     from pacloop.flows.runs.deployments import deployments
-    from pacloop.flows.runs.plan import wanted
+    from pacloop.flows.runs.plan import make_plan
 
     text = (DOCS / "improve-when-injected.yaml").read_text()
-    told = wanted(space.folder, None, None, None, None, None, "")
-    improve = deployments(told)[0].apply()
+    improve = deployments(make_plan(space.folder))[0].apply()
     text = text.replace("/home/anna/arm", str(space.folder)).replace("DEPLOYMENT", str(improve))
     with get_client(sync_client=True) as client:
         client.create_automation(AutomationCore.model_validate(yaml.safe_load(text)))
@@ -65,7 +64,7 @@ def test_an_injection_is_told_and_the_example_automation_starts_a_run(
         (run,) = until(lambda: client.read_flow_runs(flow_run_filter=ours))
         assert run.parameters["rounds"] == 1
         assert run.parameters["workspace"] == str(space.folder)
-        found = until(lambda: _told(client, space, 2))
+        found = until(lambda: _emitted(client, space, 2))
     assert sorted(event["event"] for event in found) == ["pacloop.injected", "pacloop.quarantined"]
     (batch,) = space.store.batches()
     for event in found:
@@ -82,7 +81,7 @@ def test_a_round_that_waits_is_told_with_its_figures_and_then_its_end(prefect_ap
     space = waiting(approve_hours=1e-4)
     round_flow(str(space.folder), 1)
     with get_client(sync_client=True) as client:
-        found = {event["event"]: event for event in until(lambda: _told(client, space, 2))}
+        found = {event["event"]: event for event in until(lambda: _emitted(client, space, 2))}
     assert set(found) == {"pacloop.waits", "pacloop.undecided"}
     asked = found["pacloop.waits"]
     assert asked["resource"]["prefect.resource.id"] == f"pacloop.workspace.{space.folder}"
@@ -92,7 +91,7 @@ def test_a_round_that_waits_is_told_with_its_figures_and_then_its_end(prefect_ap
     assert roles["flow-run"].startswith("prefect.flow-run."), "the run's page is one click away"
 
 
-def _told(client, space, n):
+def _emitted(client, space, n):
     """The events of a workspace, once there are `n`."""
     wanted = {"filter": {"resource": {"id": [events.workspace_resource(space)]}}}
     found = client._client.post("/events/filter", json=wanted).json()["events"]
@@ -105,7 +104,7 @@ def test_where_nobody_listens_nothing_fails_and_nothing_waits(space):
     for url in (None, "http://127.0.0.1:9/api"):
         with temporary_settings({PREFECT_API_URL: url}):
             assert not events._somebody_listens()
-            events.tell(space, "promoted", {"unwritable": object()})
+            events.emit(space, "promoted", {"unwritable": object()})
 
 
 def test_every_event_is_documented():

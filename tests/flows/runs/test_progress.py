@@ -7,34 +7,34 @@ import pytest
 
 @pytest.fixture(scope="module")
 def artifacts(prefect_api):
-    """What was told on, and the artifacts that a run left which told of two stages."""
+    """What was passed on, and the artifacts that a run left which reported two stages."""
     from prefect import flow, task
     from prefect.client.orchestration import get_client
     from prefect.runtime import flow_run
 
-    from pacloop.flows.runs.progress import Live
+    from pacloop.flows.runs.progress import ProgressReporter
 
-    told, runs = [], []
+    passed_on, runs = [], []
 
     @flow
     def work():
         runs.append(UUID(flow_run.get_id()))
-        live = Live(lambda *news: told.append(news))
-        live("collect", 10, 100, "success 20%")
-        live("collect", 100, 100, "success 25%")
+        report = ProgressReporter(lambda *news: passed_on.append(news))
+        report("collect", 10, 100, "success 20%")
+        report("collect", 100, 100, "success 25%")
 
         @task
         def judge():
-            live("gate", 50, 200, "success 30%, evidence 1.20 of 2.40")
+            report("gate", 50, 200, "success 30%, evidence 1.20 of 2.40")
 
         judge()
-        live.close()
-        return live
+        report.close()
+        return report
 
-    live = work()
-    live("gate", 1, 200, "outside of any run")
+    report = work()
+    report("gate", 1, 200, "outside of any run")
     with get_client(sync_client=True) as client:
-        return told, [a for a in client.read_artifacts() if a.flow_run_id in runs]
+        return passed_on, [a for a in client.read_artifacts() if a.flow_run_id in runs]
 
 
 def test_each_stage_has_one_artifact_with_its_latest(artifacts):
@@ -49,7 +49,7 @@ def test_each_stage_has_one_artifact_with_its_latest(artifacts):
     assert collect.task_run_id is None and gate.task_run_id is not None
 
 
-def test_everything_is_told_on(artifacts):
+def test_everything_is_passed_on(artifacts):
     assert [news[:2] for news in artifacts[0]] == [
         ("collect", 10),
         ("collect", 100),

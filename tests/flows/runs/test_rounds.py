@@ -142,6 +142,10 @@ def test_the_workspace_says_how_it_ended(ended):
     done = ended[0]
     assert not done.good, "24 gradient steps cannot stack cubes"
     assert "NOT reached" in done.text
+    assert "stopped after" in done.text and ": 2 rounds were played\n" in done.text
+    place = f"--workspace {done.space.folder}\n"
+    assert f"pacloop report --open {place}" in done.text
+    assert f"pacloop improve {place}" in done.text + "\n"
     assert (done.space.folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from pacloop.flows.runs.plan import make_plan
 from pacloop.flows.runs.schedule import timetable
 from pacloop.loop.errors import LoopError
+from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.workspace import Workspace
 
 
 @pytest.mark.parametrize(
-    ("every", "found"),
+    ("every", "interval"),
     [
         ("30m", timedelta(minutes=30)),
         ("6h", timedelta(hours=6)),
@@ -17,21 +20,30 @@ from pacloop.loop.errors import LoopError
         ("1w", timedelta(weeks=1)),
     ],
 )
-def test_an_interval(every, found):
-    when = timetable(every, None)
-    assert when is not None
-    assert when.for_prefect() == {"interval": found}
+def test_an_interval(every, interval):
+    assert timetable(every, None) == {"interval": interval}
 
 
 def test_a_cron_line():
-    when = timetable(None, "0 2 * * *")
-    assert when is not None
-    assert when.for_prefect() == {"cron": "0 2 * * *"}
-    assert str(when) == "at cron '0 2 * * *'"
+    assert timetable(None, "0 2 * * *") == {"cron": "0 2 * * *"}
+
+
+@pytest.mark.parametrize(
+    ("every", "cron", "when"),
+    [
+        ("6h", None, "every 6:00:00"),
+        (None, "0 2 * * *", "at cron '0 2 * * *'"),
+        (None, None, "when somebody starts it"),
+    ],
+)
+def test_a_plan_says_when_in_words(tmp_path, every, cron, when):
+    space = Workspace.create(tmp_path / "arm", parse_config({"improve": {"rounds": 3}}, "test"))
+    plan = make_plan(space.folder, every=every, cron=cron)
+    assert plan.sentence() == f"improve runs {when}, at most 3 rounds each time, until 93%"
 
 
 def test_none():
-    assert timetable(None, None) is None
+    assert timetable(None, None) == {}
 
 
 @pytest.mark.parametrize("every", ["", "6", "h", "0h", "30s", "0.5m", "-1h", "6 years", "9999999d"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typed import PACLOOP, free_port, small
 
-from pacloop.flows.server.start import answers
+from pacloop.flows.server.ask import answers
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace

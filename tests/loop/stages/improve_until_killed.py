@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pacloop.flows.runs.rounds import session
+from pacloop.flows.runs.session import session
 from pacloop.loop.stages.improve import improve, plain_player
 
 

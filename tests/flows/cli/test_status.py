@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pacloop.flows.cli.watch import now_line, print_status, read_status
+from pacloop.flows.cli.status import print_status
 from pacloop.loop.views.at_work import Now
+from pacloop.loop.views.status import now_line, read_status
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.lease import lease
 from pacloop.loop.workspace.workspace import Workspace
@@ -47,7 +48,7 @@ def test_a_status_is_read_from_an_unfinished_workspace(two_rounds, capsys):
 def test_a_workspace_without_a_dataset_is_watched_and_stays_as_it_is(tmp_path):
     space = Workspace.create(tmp_path / "space", parse_config({}, "test"))
     status = read_status(space)
-    assert (status.found, status.now, status.at_work) == ([], None, None)
+    assert (status.rows, status.now, status.at_work) == ([], None, None)
     assert [p.name for p in space.folder.iterdir()] == ["pacloop.toml"]
 
 

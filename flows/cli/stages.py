@@ -1,0 +1,86 @@
+"""`pacloop collect`, `learn` and `evaluate`: one stage at a time, by hand."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...datasets.errors import PacloopError
+from .options import HERE, JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from ...loop.workspace.records import Measured, Record
+
+
+def collect(workspace: WorkspaceOption = HERE) -> None:
+    """Play the champion: a round's first stage, by hand."""
+    from ...loop.stages.append import append
+    from ...loop.stages.collect import collect as play
+    from ...loop.stages.improve import next_round
+    from ..runs.session import session
+    from ..terminal import progress_bars
+
+    with progress_bars() as progress, session(workspace, progress) as opened:
+        number = next_round(opened.space)
+        record = play(opened.space, number, opened.pool, progress)
+        append(opened.space, number, progress)
+    _print_figures(number, "collect", record)
+
+
+def learn(workspace: WorkspaceOption = HERE) -> None:
+    """Learn a candidate from what was collected, by hand."""
+    from ...loop.stages.improve import next_round
+    from ...loop.stages.round import learn_candidate
+    from ..runs.session import session
+    from ..terminal import progress_bars
+
+    with progress_bars() as progress, session(workspace, progress) as opened:
+        number = next_round(opened.space)
+        record = learn_candidate(opened.space, number, opened.pool, progress)
+    _print_figures(number, "learn", record)
+
+
+def evaluate(
+    policy: Annotated[str | None, typer.Argument(help="Id of a policy; the champion by default.")] = None,
+    episodes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Fresh episodes to play: 300, or the gate's cap of each at most."),
+    ] = None,
+    against: Annotated[str | None, typer.Option(help="Id of a policy to compare it with.")] = None,
+    paired: Annotated[bool, typer.Option("--paired", help="Compare on the same start states.")] = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a policy on fresh episodes, or compare two.
+
+    Two are compared as the gate does. All episodes are added to the dataset.
+    Exits 1 where the policy is not shown to be better.
+    """
+    if paired and against is None:
+        raise PacloopError("--paired needs the other policy: --against B")
+    from ...loop.stages.evaluate import EPISODES, compare, compared, measure
+    from ..runs.session import session
+    from ..terminal import progress_bars
+
+    with progress_bars() as progress, session(workspace, progress) as opened:
+        space, pool = opened.space, opened.pool
+        if against is None:
+            record = measure(space, pool, progress, policy=policy, episodes=episodes or EPISODES)
+            better, text = True, _measured(record)
+        else:
+            two: dict[str, Any] = {"policy": policy, "against": against, "paired": paired}
+            record = compare(space, pool, progress, **two, episodes=episodes)
+            better, text = record.decision == "better", compared(record)
+    print(json.dumps(record.model_dump(), indent=2) if as_json else text)
+    raise SystemExit(0 if better else 1)
+
+
+def _measured(record: "Measured") -> str:
+    low, high = record.interval
+    rate = f"{record.rate:.1%} of {record.episodes}"
+    return f"{record.policy}: {rate} (95 %: {low:.1%} to {high:.1%})"
+
+
+def _print_figures(number: int, stage: str, record: "Record") -> None:
+    figures = {k: v for k, v in record.model_dump().items() if isinstance(v, int | float | str)}
+    print(f"round {number}, {stage}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))

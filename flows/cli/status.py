@@ -1,0 +1,130 @@
+"""`pacloop status`: the rounds so far, and what goes on now; once, or again and again."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import HERE, JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ...loop.views.status import Status
+    from ...loop.workspace.workspace import Workspace
+
+
+def status(
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C; with --json a line each.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks of --watch.")] = 2.0,
+) -> None:
+    """Show the rounds so far, their verdicts, and what goes on."""
+    from ...loop.views.status import read_status
+    from ...loop.workspace.workspace import Workspace
+
+    space = Workspace.open(workspace)
+    if watch:
+        watch_status(space, every, as_json)
+    elif as_json:
+        print(json.dumps(read_status(space).to_json(), indent=2))
+    else:
+        print_status(read_status(space))
+
+
+def watch_status(space: "Workspace", every_sec: float, as_json: bool) -> None:
+    """Show the status every so often until Ctrl-C: on a terminal in place, else a line for each change."""
+    from ...loop.views.status import read_status
+
+    current = read_status(space)
+    with _screen(as_json) as show:
+        try:
+            while True:
+                show(current)
+                time.sleep(every_sec)
+                space.pull()
+                current = read_status(space, current)
+        except KeyboardInterrupt:
+            pass
+    if sys.stdout.isatty() and not as_json:
+        print_status(current)
+
+
+def print_status(status: "Status") -> None:
+    """Print it once."""
+    from ...loop.views.status import now_line
+    from ..terminal import print_rows
+
+    print_rows(status.rows, f"{status.task}: success per round")
+    if status.now and status.at_work:
+        print(now_line(status.now))
+    print(status.summary())
+
+
+@contextmanager
+def _screen(as_json: bool) -> "Iterator[Callable[[Status], None]]":
+    if as_json:
+        yield lambda status: print(json.dumps(status.to_json()), flush=True)
+    elif sys.stdout.isatty():
+        from rich.live import Live
+
+        with Live(screen=True, auto_refresh=False) as live:
+            yield lambda status: live.update(_page(status, live.console.height), refresh=True)
+    else:
+        yield _Changes()
+
+
+class _Changes:
+    """A line of text whenever it is another one."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, status: "Status") -> None:
+        from ...loop.views.status import now_line
+
+        line = now_line(status.now) if status.now else "nothing has begun that has not ended"
+        line += f"; at work: {status.at_work or 'nobody'}"
+        if line != self._last:
+            print(line, flush=True)
+        self._last = line
+
+
+def _page(status: "Status", height: int) -> "RenderableType":
+    """All that fits on the screen: what goes on, the last rows, the last verdict's reason."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from ..terminal import reasons, rows_table
+
+    rows = status.rows[-max(3, height - 16) :]
+    title = f"{status.task}: success per round"
+    title += f" (the last {len(rows)} of {len(status.rows)} rows)" if len(rows) < len(status.rows) else ""
+    foot = Text(status.summary() + "\nCtrl-C ends watching; the loop goes on", style="dim")
+    return Group(_stage_at_work(status), Text(), rows_table(rows, title), *reasons(rows)[-1:], foot)
+
+
+def _stage_at_work(status: "Status") -> "RenderableType":
+    """What goes on, with a bar where its end is known."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    from ...loop.views.status import now_line
+
+    grid = Table.grid(padding=(0, 1))
+    if status.now is None:
+        grid.add_row(Text("no stage is at work" if status.rows else "nothing has begun yet", style="dim"))
+        return grid
+    idle = "" if status.at_work else "  (nobody is at work on it)"
+    grid.add_row(Text(now_line(status.now) + idle, style="bold"))
+    if status.now.total:
+        grid.add_row(ProgressBar(status.now.total, status.now.done, width=60))
+    return grid

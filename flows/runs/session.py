@@ -1,0 +1,87 @@
+"""What the flows of one process share while they hold a workspace: its lease, collectors and progress."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from ...loop.episodes.play import Pool
+from ...loop.progress import Progress, silent
+from ...loop.workspace.config import Config, with_approval, with_target
+from ...loop.workspace.lease import hold
+from ...loop.workspace.workspace import Place, Workspace, address_of
+from .progress import ProgressReporter
+
+if TYPE_CHECKING:
+    from ...actors.rollout.collector import CollectorPool
+
+
+@dataclass(frozen=True)
+class Session:
+    """What flows of one process share.
+
+    Attributes:
+      space: the workspace, whose lease this process holds.
+      pool: gives the collectors.
+      progress: hears of what goes on.
+      pages: those of rounds that have ended and are still being made.
+    """
+
+    space: Workspace
+    pool: Pool
+    progress: Progress
+    pages: list[Thread] = field(default_factory=list)
+
+
+_session: Session | None = None
+
+
+@contextmanager
+def session(
+    place: Place, progress: Progress = silent, until: float | None = None, approve: bool | None = None
+) -> Iterator[Session]:
+    """Hold a workspace for the flows of this process: its lease, and collectors once they are needed.
+
+    Raises InUse where another process holds it. `until` and `approve` replace what its settings say.
+    """
+    global _session
+    space = Workspace.open(place)
+    if until is not None:
+        space = replace(space, config=with_target(space.config, until))
+    if approve is not None:
+        space = replace(space, config=with_approval(space.config, approve))
+    with hold(space, progress), ExitStack() as stack:
+        space.store.clean()
+        reporter = stack.enter_context(closing(ProgressReporter(progress)))
+        pool = cache(lambda: stack.enter_context(closing(_collectors(space.config))))
+        _session = Session(space, pool, reporter)
+        try:
+            yield _session
+            for page in _session.pages:
+                page.join()
+        finally:
+            _session = None
+
+
+@contextmanager
+def session_of(workspace: str) -> Iterator[Session]:
+    """The session of this process, if it is of that workspace, or a new one."""
+    if _session is not None and _session.space.address == address_of(workspace):
+        yield _session
+    else:
+        with session(workspace) as opened:
+            yield opened
+
+
+def _collectors(config: Config) -> "CollectorPool":
+    from ...actors.rollout.collector import CollectorPool
+
+    settings = config.collect
+    return CollectorPool(
+        config.task,
+        actors=settings.actors,
+        environments=settings.environments,
+        deadline_sec=settings.deadline_sec,
+    )

@@ -1,0 +1,38 @@
+"""Whether a Prefect API answers, and where its UI is."""
+
+import time
+from contextlib import suppress
+
+import httpx
+
+TIMEOUT_SEC = 5.0
+
+
+def configured() -> str | None:
+    """What the environment or Prefect's profile names."""
+    from prefect.settings import PREFECT_API_URL
+
+    return PREFECT_API_URL.value()
+
+
+def answers(url: str) -> bool:
+    """Whether a Prefect API is well; it says 503 now and then, and is then asked again."""
+    for wait_sec in (0.0, 0.5, 1.0):
+        time.sleep(wait_sec)
+        try:
+            response = httpx.get(f"{url}/health", timeout=TIMEOUT_SEC, follow_redirects=True)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+        if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            return response.is_success and response.content.strip() == b"true"
+    return False
+
+
+def ui_address(url: str) -> str:
+    """Where the UI's pages are: a Prefect server has a new UI, an old one, or both."""
+    site = url.removesuffix("/api")
+    with suppress(httpx.HTTPError, httpx.InvalidURL, ValueError):
+        settings = httpx.get(f"{site}/ui-settings", timeout=TIMEOUT_SEC, follow_redirects=True).json()
+        if "v2" in settings.get("available_uis", ()):
+            return site + settings["v2_base_url"].rstrip("/")
+    return site

@@ -1,0 +1,37 @@
+"""How many rounds one call plays: `rounds`, of which an interrupted one that is finished is one."""
+
+import pytest
+from recorded import put, record, tally, verdict
+
+from pacloop.loop.stages.improve import Player, improve
+
+
+@pytest.fixture
+def improved(space, put_policy):
+    """Improves a workspace whose round 1 was interrupted; the rounds that were played, and why no more."""
+    put_policy("r000-pac", 0)
+    space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
+    put(space, 0, "race", policy="r000-pac")
+    put(space, 1, "begin", champion="r000-pac")
+
+    def improved(rounds):
+        played = []
+
+        def play(number):
+            played.append(number)
+            put(space, number, "gate", **verdict("undecided", f"r{number:03d}-pac", 5, 10))
+
+        player = Player(
+            start=lambda: pytest.fail("round 0 has ended"),
+            round=play,
+            measure=lambda number, policy: record(f"final-{policy}", policy=policy, **tally(5, 10)),
+        )
+        return played, improve(space, player, rounds=rounds).why
+
+    return improved
+
+
+def test_rounds_is_how_many_one_call_plays_and_an_interrupted_one_is_one_of_them(improved):
+    assert improved(2) == ([1, 2], "2 rounds were played")
+    assert improved(3) == ([3, 4, 5], "3 rounds were played")
+    assert improved(0) == ([], "0 rounds were played")
