@@ -12,6 +12,7 @@ before the camera, and each observation is compared with the one that was played
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -127,10 +128,8 @@ def save(frames: list[Image.Image], path: Path, frame_sec: float) -> None:
     if path.suffix == ".gif":
         palette = frames[-1].quantize(COLOURS, dither=Image.Dither.NONE)
         frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    options = {"quality": 70} if path.suffix == ".webp" else {}
-    frames[0].save(
-        path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0, optimize=True, **options
-    )
+    options: dict[str, Any] = {"quality": 70} if path.suffix == ".webp" else {"optimize": True}
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0, **options)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
     ours = {path for room in ROOMS for path in (ROOT / room).rglob("*") if path.is_file()}
     ours |= {ROOT / "__init__.py", *ROOT.glob("py.typed")}
     wanted = {f"pacloop/{path.relative_to(ROOT)}" for path in ours if path.suffix != ".pyc"}
+    assert {"pacloop/py.typed", "pacloop/actors/tasks/stack/stack.xml"} <= wanted
     assert wanted - set(zipfile.ZipFile(wheel).namelist()) == set()
 
 
