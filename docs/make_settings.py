@@ -66,7 +66,7 @@ def _model_of(field: Any, models: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _default(field: dict[str, Any]) -> str:
-    return f"`{json.dumps(field['default'])}`" if "default" in field else "none"
+    return f"`{json.dumps(field['default'])}`" if "default" in field else "required"
 
 
 def _range(field: dict[str, Any]) -> str:
