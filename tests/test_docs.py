@@ -105,6 +105,15 @@ def test_the_index_has_every_page_and_every_command():
     assert {name for name in names(typer.main.get_command(app)) if f"`pacloop {name}" not in index} == set()
 
 
+def test_the_index_has_the_groups_of_the_help():
+    index = (ROOT / "docs" / "index.md").read_text()
+    panels = re.findall(r"^\*\*(\w+)\*\*\n\n\| command .*\n.*\n((?:\|.*\n)+)", index, re.M)
+    listed = {name: re.findall(r"`pacloop ([a-z]+)", rows) for name, rows in panels}
+    root = typer.main.get_command(app)
+    for name, command in root.commands.items():
+        assert name in listed.get(command.rich_help_panel, ()), f"{name} is in {command.rich_help_panel}"
+
+
 def names(command, before=""):
     for name, inner in command.commands.items():
         if inner.hidden:
