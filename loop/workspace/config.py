@@ -99,7 +99,7 @@ class Learn(_Section):
 class Act(_Section):
     """How policies pick actions."""
 
-    mode: Literal["q_guided", "sample", "mode"] = Field(default="q_guided", description="see the README")
+    mode: Literal["q_guided", "sample", "mode"] = Field(default="q_guided", description="see docs/rounds.md")
     actions: Count = Field(
         default=4, description="actions that q_guided draws, of which the critic picks one"
     )
