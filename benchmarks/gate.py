@@ -17,7 +17,7 @@ from bank import BANK, unpack
 from machine import machine
 
 from pacloop.loop.gate.alarm import drop  # pyright: ignore[reportMissingImports]
-from pacloop.loop.gate.comparison import round_level  # pyright: ignore[reportMissingImports]
+from pacloop.loop.gate.budget import round_level  # pyright: ignore[reportMissingImports]
 from pacloop.loop.gate.simulate import ended, fixed_n_per_arm, play_trials  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.betting import BettingTest  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.sequential import (  # pyright: ignore[reportMissingImports]
