@@ -16,8 +16,9 @@ def round_level(total: float, earlier: Sequence[Verdict]) -> float:
     Methods Med. Res. 30); the chance of *any* wrong promotion in the run stays below `total`, since the
     levels of all rounds that did not promote, and of the first wrong one, never add up to more.
 
-    The sum has no end, but its parts become small: of a total of 0.05, round 231 without a promotion has
-    less than 1e-7, and soon after that `sequential.calibrate` refuses the level.
+    Every round gets something, but the levels become small: of a total of 0.05, less than 1e-7 in round 232
+    if none was promoted, and 5e-9 after a thousand. Somewhere below 1e-7 `sequential.calibrate` finds no
+    boundary that keeps the level, and refuses it.
 
     Args:
       total: the run's budget.
