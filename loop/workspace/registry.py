@@ -1,10 +1,12 @@
 """The champion: one pointer, replaced atomically, with its whole history in the same file."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
 
 from ...datasets.files import json_bytes, read_json, write_bytes_atomically
 from ..errors import LoopError
@@ -32,6 +34,15 @@ class Reign:
     since: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
+class History(BaseModel):
+    """What `champion.json` holds: all reigns, oldest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    history: tuple[Reign, ...]
+
+
 class Registry:
     """The champions of a workspace. `champion.json` always holds exactly one that is in force."""
 
@@ -46,13 +57,17 @@ class Registry:
         self._copy = copy
 
     def history(self) -> list[Reign]:
-        """All reigns, oldest first; the last one is in force."""
+        """All reigns, oldest first; the last one is in force. Raises LoopError for a file that is broken."""
         if self._copy:
             self._copy.current(CHAMPION)
         if not self._path.exists():
             return []
-        data: Mapping[str, Any] = read_json(self._path)
-        return [Reign(**entry) for entry in data["history"]]
+        try:
+            return list(History.model_validate(read_json(self._path)).history)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name, problem = ".".join(map(str, first["loc"])), first["msg"].lower()
+            raise LoopError(f"{self._path}: {name} is {first['input']!r:.80}, but {problem}") from None
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
@@ -66,8 +81,8 @@ class Registry:
         """
         self.require(policy)
         history = self.history()
-        done = any((r.policy, r.round, r.by) == (policy, round, by) for r in history) and round is not None
-        if not done:
+        known = ((reign.policy, reign.round, reign.by) for reign in history)
+        if round is None or (policy, round, by) not in known:
             self._write([*history, Reign(policy, reason, by, round, action)])
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
@@ -98,7 +113,7 @@ class Registry:
 
     def _write(self, history: list[Reign]) -> None:
         """Raises LoopError where somebody else has written it since it was read from the bucket."""
-        raw = json_bytes(self._path, {"version": 1, "history": [asdict(reign) for reign in history]})
+        raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
         if self._copy:
             self._copy.write(CHAMPION, raw)
         else:
