@@ -1,16 +1,13 @@
 """The champion: one pointer, replaced atomically, with its whole history in the same file."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.dataclasses import dataclass
 
 from ...datasets.files import json_bytes, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
+from .records import Record, parse_record
 
 
 @dataclass(frozen=True)
@@ -34,12 +31,9 @@ class Reign:
     since: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-class History(BaseModel):
+class History(Record):
     """What `champion.json` holds: all reigns, oldest first."""
 
-    model_config = ConfigDict(frozen=True)
-
-    version: Literal[1] = 1
     history: tuple[Reign, ...]
 
 
@@ -62,12 +56,7 @@ class Registry:
             self._copy.current(CHAMPION)
         if not self._path.exists():
             return []
-        try:
-            return list(History.model_validate(read_json(self._path)).history)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name, problem = ".".join(map(str, first["loc"])), first["msg"].lower()
-            raise LoopError(f"{self._path}: {name} is {first['input']!r:.80}, but {problem}") from None
+        return list(parse_record(History, read_json(self._path), self._path).history)
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
