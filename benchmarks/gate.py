@@ -17,9 +17,10 @@ from bank import BANK, unpack
 from machine import machine
 
 from pacloop.loop.gate.alarm import drop  # pyright: ignore[reportMissingImports]
-from pacloop.loop.gate.comparison import round_level  # pyright: ignore[reportMissingImports]
-from pacloop.loop.gate.simulate import ended, fixed_n_per_arm, play_trials  # pyright: ignore[reportMissingImports]
+from pacloop.loop.gate.budget import round_level  # pyright: ignore[reportMissingImports]
+from pacloop.loop.gate.simulate import fixed_n_per_arm  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.betting import BettingTest  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.chances import Plan  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.sequential import (  # pyright: ignore[reportMissingImports]
     SequentialTest,
     calibrate,
@@ -65,11 +66,33 @@ def simulated() -> str:
     rng, rows = np.random.default_rng(0), []
     for name, n0 in CASES.items():
         test = calibrate(n0, 500, 10, 0.05)
-        found = [play_trials(test, p, p, 20_000, rng)[0].mean() for p in np.arange(1, 20) / 20]
+        found = [play_trials(test, p, 20_000, rng).mean() for p in np.arange(1, 20) / 20]
         rows.append((name, f"{max(found):.4f}", f"{np.mean(found):.4f}"))
     head = ("champion's arm", "largest share", "mean share")
     title = "## Wrong promotions, 20,000 simulated comparisons at each rate .05 to .95 (level .05)"
     return f"{title}\n\n" + table(head, rows)
+
+
+def play_trials(test: SequentialTest, rate: float, trials: int, rng: np.random.Generator) -> np.ndarray:
+    """`[trials]`: which comparisons promote a candidate of the champion's rate."""
+    plan = test.plan()
+    steps = np.diff(plan.looks, prepend=0)
+    s1 = rng.binomial(steps, rate, (trials, len(steps))).cumsum(1)
+    if test.champion_n:
+        s0 = np.broadcast_to(rng.binomial(test.champion_n, rate, (trials, 1)), s1.shape)
+    else:
+        s0 = rng.binomial(steps, rate, s1.shape).cumsum(1)
+    return ended(plan, s0, s1)[1]
+
+
+def ended(plan: Plan, s0: np.ndarray, s1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At which look comparisons end, and whether they promote, `[trials]`; successes are `[trials, L]`."""
+    row, look = np.searchsorted(plan.rows, s0, side="right") - 1, np.arange(len(plan.looks))
+    over = s1 >= plan.promote_at[look, row]
+    stops = over | (s1 < plan.give_up_at[look, row])
+    stops[:, -1] = True
+    at = stops.argmax(1)
+    return at, over[np.arange(len(s1)), at]
 
 
 def power() -> str:

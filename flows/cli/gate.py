@@ -1,12 +1,16 @@
 """`pacloop gate`: what a gate with given numbers would do, before it costs robot hours."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import JsonOption
+
+if TYPE_CHECKING:
+    from ...loop.gate.simulate import Scenario, Simulated
 
 gate = typer.Typer(name="gate", help="Choose the numbers of the gate.", no_args_is_help=True)
 
@@ -28,46 +32,32 @@ def simulate(
     block: Annotated[int, typer.Option(min=1, help="Candidate episodes between two looks.")] = 10,
     margin: Annotated[float, typer.Option(help="By how much a candidate must be better.")] = 0.0,
     futility: Annotated[float, typer.Option(help="Power that giving up early may cost.")] = 0.0,
-    trials: Annotated[int, typer.Option(min=1, help="Comparisons to simulate.")] = 2000,
     plot: Annotated[Path | None, typer.Option(help="Write the power curve to this PNG.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate comparisons of two true rates: promotions, episodes, and a fixed-n test beside it."""
-    from ...datasets.files import write_bytes_atomically
-    from ...loop.gate.simulate import power_png
-    from ...loop.gate.simulate import simulate as run
+    """Compute what a gate does with two true rates: promotions, episodes, and a fixed-n test beside it."""
+    from ...loop.gate.simulate import Scenario
+    from ...loop.gate.simulate import simulate as compute
 
-    found = run(
-        champion=champion,
-        candidate=candidate,
-        alpha=alpha,
-        cap=cap,
-        collected=collected,
-        block=block,
-        margin=margin,
-        futility=futility,
-        trials=trials,
-    )
+    scenario = Scenario(champion, candidate, alpha, cap, collected, block, margin, futility)
+    result = compute(scenario)
     if plot:
-        write_bytes_atomically(plot, power_png(found))
-    if as_json:
-        print(json.dumps(found.to_json(), indent=2))
-        return
-    fixed = found.fixed_n_per_arm
-    rows = [
-        ("promoted", f"{found.promoted:.1%}", f"{found.promoted_exact:.1%}"),
-        ("rejected", f"{found.rejected:.1%}", ""),
-        (
-            "promoted though no better",
-            f"{found.wrong_promotions:.1%}",
-            f"{found.wrong_promotions_worst:.2%} at worst",
-        ),
-        ("candidate episodes", f"{found.candidate_episodes:.0f}", f"{found.candidate_episodes_exact:.0f}"),
-        ("champion episodes, extra", f"{found.champion_episodes:.0f}", ""),
-        ("fixed-n test, in each arm", "" if fixed is None else str(fixed), ""),
-    ]
-    given = f"{collected} collected episodes given" if collected else "both arms fresh"
-    print(f"champion {champion:.1%}, candidate {candidate:.1%}, level {alpha:g}, cap {cap}, {given}")
-    print(f"{'':<28}{f'{trials} trials':>14}  exact")
-    for name, simulated, exact in rows:
-        print(f"{name:<28}{simulated:>14}  {exact}".rstrip())
+        from ...datasets.files import write_bytes_atomically
+        from ...loop.views.power import power_png
+
+        write_bytes_atomically(plot, power_png(scenario))
+    print(json.dumps(asdict(scenario) | asdict(result), indent=2) if as_json else _table(scenario, result))
+
+
+def _table(scenario: "Scenario", result: "Simulated") -> str:
+    given = f"{scenario.collected} collected episodes given" if scenario.collected else "both arms fresh"
+    rows = {
+        "promoted": f"{result.promoted:.1%}",
+        "promoted though no better": f"{result.wrong_promotions:.2%} at worst",
+        "candidate episodes, mean": f"{result.candidate_episodes:.0f}",
+        "champion episodes, extra": f"{result.champion_episodes:.0f}",
+        "fixed-n test, in each arm": str(result.fixed_n_per_arm or ""),
+    }
+    rates = f"champion {scenario.champion:.1%}, candidate {scenario.candidate:.1%}"
+    title = f"{rates}, level {scenario.alpha:g}, cap {scenario.cap}, {given}"
+    return "\n".join([title, *(f"{name:<28}{value}".rstrip() for name, value in rows.items())])

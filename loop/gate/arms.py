@@ -1,4 +1,4 @@
-"""The two arms of a comparison, block by block: what champion and candidate have shown so far."""
+"""The two arms of a comparison, block by block: the scores of champion and candidate so far."""
 
 from collections.abc import Iterator, Sequence
 
@@ -48,9 +48,9 @@ def arms(
     The champion's episodes are those `given`, or, where `old` is to be played, as many as the candidate's.
     Both then take turns in who plays a block first, so that a drift of the conditions meets them alike.
     """
-    found = {"old": Arm(guards), "new": Arm(guards)}
+    played = {"old": Arm(guards), "new": Arm(guards)}
     for batch in given:
-        found["old"].add(batch, scores(space, [batch]))
+        played["old"].add(batch, scores(space, [batch]))
     sources = {"old": old and play(space, pool, old, progress), "new": play(space, pool, new, progress)}
     store = space.store_of(new.task)
     for block in range(-(-new.episodes // new.block)):
@@ -58,5 +58,5 @@ def arms(
             if (source := sources[name]) is not None:
                 batch = next(source)
                 # In the order of the seeds: pairs are made by position.
-                found[name].add(batch, np.array([row.score for row in store.iter_rows([batch.id])]))
-        yield found["old"], found["new"]
+                played[name].add(batch, np.array([row.score for row in store.iter_rows([batch.id])]))
+        yield played["old"], played["new"]

@@ -1,20 +1,24 @@
 """A comparison of two policies: on a task, block by block, and then on every further task.
 
-The gate (`judging.py`) and comparisons by hand (`measuring.py`) both run through here.
+The champion's sample is all it collected; the candidate is played in blocks on seeds of its own until the
+sequential test decides. Where `[gate] champion` is `fresh`, both are played, in turns. All that is played is
+data and stays in the dataset. The gate and comparisons by hand both run through here.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ...datasets import Batch
 from ..episodes.play import Play, Pool
 from ..errors import LoopError
 from ..progress import Noted, Progress
 from ..statistics.paired import pairing
-from ..workspace.verdict import Guarded, Verdict
+from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
-from .arms import Arm, arms
-from .comparison import Test, decide, make_test
+from .arms import arms
+from .comparison import Test, make_test
+from .decision import decide
 from .guards import Guard, look
 
 OTHERS = 2**16
@@ -33,41 +37,26 @@ def contest(
     given: Sequence[Batch] = (),
     guards: Sequence[Guard] = (),
 ) -> Verdict:
-    """Compare a candidate with a champion, block by block, until the test decides.
+    """Compare a candidate with the policy `champion`, block by block, until the test decides.
 
-    Blocks that are committed already are found again, so a comparison that was killed goes on with the
-    evidence it had.
-
-    Args:
-      space: the workspace.
-      pool: gives the collectors.
-      progress: told what goes on.
-      test: decides; `make_test` knows which fits.
-      champion: id of the champion.
-      new: the candidate's episodes.
-      old: the champion's, where it is played too; on the same seeds, both are paired.
-      given: the champion's sample, where it is not.
-      guards: in what the candidate must be no worse.
+    `new` are the candidate's episodes. The champion's are `given`, or `old`, which are played too; on the
+    same seeds, both are paired. Blocks that are committed already are found again, so a comparison that was
+    killed goes on with the evidence it had.
     """
-    n, told = 0, Noted(progress)
-    for before, after in arms(space, pool, told, new=new, old=old, given=given, guards=guards):
-        n = after.n
-        tallies = test.tally(before.scores), test.tally(after.scores)
-        told.also = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
-        verdict = decide(
-            test,
-            names=(champion, new.policy),
-            champion=tallies[0],
-            candidate=tallies[1],
-            n=n,
-            guards=_looks(guards, before, after, test.level),
-        )
-        if verdict:
-            paired = old is not None and (old.purpose, old.first) == (new.purpose, new.first)
-            found = pairing(before.scores, after.scores) if paired else None
-            arm = "paired" if paired else verdict.champion_arm
-            return verdict.model_copy(update={"task": new.task, "champion_arm": arm, "pairing": found})
-    raise LoopError(f"{new.name} of round {new.round} ended without a verdict after {n} episodes")
+    noted = Noted(progress)
+    for before, after in arms(space, pool, noted, new=new, old=old, given=given, guards=guards):
+        n, tallies = after.n, (test.tally(before.scores), test.tally(after.scores))
+        noted.also = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
+        looks = [look(g, before.numbers[g.name], after.numbers[g.name], test.level) for g in guards]
+        names = champion, new.policy
+        verdict = decide(test, names=names, champion=tallies[0], candidate=tallies[1], n=n, guards=looks)
+        if verdict is None:
+            continue
+        update: dict[str, Any] = {"task": new.task}
+        if old and (old.purpose, old.first) == (new.purpose, new.first):
+            update |= {"champion_arm": "paired", "pairing": pairing(before.scores, after.scores)}
+        return verdict.model_copy(update=update)
+    raise LoopError(f"{new.name} of round {new.round} ended without a verdict after {new.episodes} episodes")
 
 
 def elsewhere(space: Workspace, pool: Pool, progress: Progress, verdict: Verdict, target: Play) -> Verdict:
@@ -78,19 +67,16 @@ def elsewhere(space: Workspace, pool: Pool, progress: Progress, verdict: Verdict
     """
     settings = space.config.gate
     for k, (task, margin) in enumerate(settings.others.items(), start=1):
-        asked = settings.model_copy(update={"champion": "fresh", "margin": -margin, "futility": 0.0})
-        test = make_test(asked, 0, verdict.level, binary=verdict.test != "scores")
+        fresh = settings.model_copy(update={"champion": "fresh", "margin": -margin, "futility": 0.0})
+        test = make_test(fresh, 0, verdict.level, binary=verdict.test != "scores")
         new = replace(target, first=k * OTHERS, task=task)
         old = replace(new, name="gate-champion", policy=verdict.champion, purpose="reference")
-        found = contest(space, pool, progress, test, champion=verdict.champion, new=new, old=old)
-        verdict = verdict.model_copy(update={"others": (*verdict.others, found)})
-        if found.decision != "promoted":
-            reason = f"{verdict.reason}; but on {task} {found.reason}"
-            return verdict.model_copy(update={"decision": found.decision, "reason": reason})
-        reason = f"{verdict.reason}; on {task} no worse: {found.reason}"
-        verdict = verdict.model_copy(update={"reason": reason})
+        other = contest(space, pool, progress, test, champion=verdict.champion, new=new, old=old)
+        others = (*verdict.others, other)
+        if other.decision != "promoted":
+            reason = f"{verdict.reason}; but on {task} {other.reason}"
+            update = {"others": others, "decision": other.decision, "reason": reason}
+            return verdict.model_copy(update=update)
+        reason = f"{verdict.reason}; on {task} no worse: {other.reason}"
+        verdict = verdict.model_copy(update={"others": others, "reason": reason})
     return verdict
-
-
-def _looks(guards: Sequence[Guard], before: Arm, after: Arm, level: float) -> list[Guarded]:
-    return [look(guard, before.numbers[guard.name], after.numbers[guard.name], level) for guard in guards]

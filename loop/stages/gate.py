@@ -9,9 +9,11 @@ from ..episodes.play import Play, Pool
 from ..episodes.sample import collections, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
-from ..gate.comparison import Test, decided, make_test, round_level
+from ..gate.budget import round_level
+from ..gate.comparison import Test, make_test
 from ..gate.contest import contest, elsewhere
 from ..gate.critic import with_critic
+from ..gate.decision import decided
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import Progress, Stopwatch

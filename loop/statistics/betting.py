@@ -23,7 +23,7 @@ Evidence is the natural logarithm of the wealth, the boundary that of 1/level.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -51,11 +51,7 @@ class BettingTest:
     block: int
     level: float
     margin: float = 0.0
-
-    @property
-    def kind(self) -> Literal["scores"]:
-        """What is compared."""
-        return "scores"
+    kind: Literal["scores"] = field(default="scores", init=False)
 
     def champion_episodes(self, n: int) -> int:
         """Episodes of the champion after `n` of the candidate."""
@@ -68,9 +64,8 @@ class BettingTest:
     def evidence(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> float:
         """Log wealth after `n` candidate episodes, from `[n0]` and `[n]` scores in [0, 1]."""
         if self.champion_n:
-            down = log_wealth(1 - champion, 1 - GRID[:-1])
-            up = log_wealth(candidate, GRID[1:] + self.margin)
-            return float((down + up).min())
+            against_champion = log_wealth(1 - champion, 1 - GRID[:-1])
+            return float((against_champion + log_wealth(candidate, GRID[1:] + self.margin)).min())
         pairs = (1 + candidate[:n] - champion[:n]) / 2
         return float(log_wealth(pairs, np.array([(1 + self.margin) / 2]))[0])
 
@@ -95,21 +90,20 @@ class BettingTest:
 
 
 def least_wealth(
-    champion: np.ndarray, candidate: np.ndarray, most: Callable[[np.ndarray], np.ndarray]
+    champion: np.ndarray, candidate: np.ndarray, bound: Callable[[np.ndarray], np.ndarray]
 ) -> float:
-    """Log wealth against "the candidate's mean is at most `most`(the champion's)", whatever the latter is.
+    """Log wealth against "the candidate's mean is at most `bound`(the champion's)", whatever the latter is.
 
-    Valid at every look, for a sample of the champion that is given as for one that grows; `most` must not
+    Valid at every look, for a sample of the champion that is given as for one that grows; `bound` must not
     fall. Where it is below 0 nothing is at most that, and the candidate's first score above 0 shows it.
-    One share more is nothing, on both sides: for many means one side alone shows it, and must not be
-    undone by what the other loses.
+    Both sides also bet a share of 0: for many means one side alone shows it, and must not be undone by what
+    the other loses.
     """
+    count = len(SHARES)
     down = log_wealth(1 - champion, 1 - GRID[:-1])
-    up = log_wealth(candidate, np.maximum(most(GRID[1:]), 1e-9))
-    many = np.log(len(SHARES))
-    return float(
-        (np.logaddexp(down + many, 0) + np.logaddexp(up + many, 0)).min() - 2 * np.logaddexp(many, 0)
-    )
+    up = log_wealth(candidate, np.maximum(bound(GRID[1:]), 1e-9))
+    both = [np.logaddexp(side + np.log(count), 0) - np.log(count + 1) for side in (down, up)]
+    return float(np.sum(both, axis=0).min())
 
 
 def log_wealth(scores: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -117,19 +111,18 @@ def log_wealth(scores: np.ndarray, means: np.ndarray) -> np.ndarray:
     values, counts = np.unique(scores, return_counts=True)
     gain = values[:, None, None] / means[None, :, None] * SHARES + (1 - SHARES)  # [V, Q, B]
     each = np.tensordot(counts.astype(float), np.log(gain), axes=1) if len(values) else np.zeros((1, 1))
-    top = each.max(1, keepdims=True)
-    found = top[:, 0] + np.log(np.exp(each - top).mean(1))
-    return np.broadcast_to(found, means.shape)
+    largest = each.max(1, keepdims=True)
+    log_mean = largest[:, 0] + np.log(np.exp(each - largest).mean(1))
+    return np.broadcast_to(log_mean, means.shape)
 
 
 def interval(scores: np.ndarray, level: float = 0.05) -> tuple[float, float]:
-    """An interval that holds the mean at every look, at once, but for `level`'s chance.
+    """An interval that misses the mean at any look with at most `level`'s chance.
 
-    However the number of scores came about. Ends are points of a grid of 0.0025, outwards.
+    That holds however the number of scores came about. The ends are points of a grid of 0.0025.
     """
     limit = np.log(2 / level)
-    above = log_wealth(scores, np.maximum(GRID, 1e-9)) >= limit
-    below = log_wealth(1 - scores, np.maximum(1 - GRID, 1e-9)) >= limit
-    low = GRID[above].max() if above.any() else 0.0
-    high = GRID[below].min() if below.any() else 1.0
+    too_low = log_wealth(scores, np.maximum(GRID, 1e-9)) >= limit
+    too_high = log_wealth(1 - scores, np.maximum(1 - GRID, 1e-9)) >= limit
+    low, high = GRID[too_low].max(initial=0.0), GRID[too_high].min(initial=1.0)
     return round(float(low), 4), round(float(high), 4)

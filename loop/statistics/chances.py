@@ -11,6 +11,7 @@ and move from n to n + b episodes by hypergeometric weights,
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammaln, xlog1py, xlogy
 
 PANEL = 64
 """Columns computed in one matrix product: wide enough for BLAS, narrow against the band."""
@@ -72,11 +73,10 @@ def follow(plan: Plan, champion_rates: np.ndarray, candidate_rates: np.ndarray) 
 
 def binomial(n: int, rates: np.ndarray) -> np.ndarray:
     """`[R, n + 1]`: probability of each count of successes in n episodes."""
-    rate = np.clip(rates, 1e-12, 1 - 1e-12)[:, None]
-    s = np.arange(n + 1)
-    logs = _log_factorials(n)
-    found = np.exp(logs[n] - logs - logs[::-1] + s * np.log(rate) + (n - s) * np.log1p(-rate))
-    return np.where(found < TINY, 0.0, found)
+    s, rate = np.arange(n + 1), rates[:, None]
+    logs = gammaln(s + 1.0)
+    chances = np.exp(logs[n] - logs - logs[::-1] + xlogy(s, rate) + xlog1py(n - s, -rate))
+    return np.where(chances < TINY, 0.0, chances)
 
 
 def _grouped(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def _grouped(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def _spread(alive: np.ndarray, n: int, later: int) -> np.ndarray:
     """Shares after `later` episodes of the arm on the second axis, from those after `n`."""
-    logs, more = _log_factorials(later), later - n
+    logs, more = gammaln(np.arange(later + 1) + 1.0), later - n
     out = np.empty((len(alive), later + 1))
     for first in range(0, later + 1, PANEL):
         last = min(first + PANEL, later + 1)
@@ -100,7 +100,3 @@ def _spread(alive: np.ndarray, n: int, later: int) -> np.ndarray:
         out[:, first:last] = alive[:, s[0, 0] : s[-1, 0] + 1] @ share
     out[out < TINY] = 0.0
     return out
-
-
-def _log_factorials(n: int) -> np.ndarray:
-    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1.0, n + 1)))])

@@ -8,6 +8,7 @@ It grows with s1 and falls with s0.
 """
 
 import numpy as np
+from scipy.special import xlogy
 
 
 def signed_root(s0: np.ndarray, n0: np.ndarray, s1: np.ndarray, n1: np.ndarray, margin: float) -> np.ndarray:
@@ -23,12 +24,12 @@ def signed_root(s0: np.ndarray, n0: np.ndarray, s1: np.ndarray, n1: np.ndarray, 
 
 
 def _best(s: np.ndarray, n: np.ndarray) -> np.ndarray:
-    table = np.arange(int(np.max(n)) + 1.0)
-    table[1:] *= np.log(table[1:])
-    return table[s] + table[n - s] - table[n]
+    """The log likelihood at the rate s / n."""
+    return xlogy(s, s) + xlogy(n - s, n - s) - xlogy(n, n)
 
 
 def _at(s: np.ndarray, n: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    """The log likelihood at a given rate."""
     inside = np.clip(rate, 1e-15, 1 - 1e-15)
     return s * np.log(inside) + (n - s) * np.log1p(-inside)
 

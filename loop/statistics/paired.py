@@ -11,7 +11,7 @@ Evidence is minus the logarithm of the stage-wise p-value: the chance that fair 
 earlier look, or now win at least as often. The boundary is minus the logarithm of the level spent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -33,21 +33,9 @@ class PairedTest:
     cap: int
     block: int
     level: float
-
-    @property
-    def kind(self) -> Literal["pairs"]:
-        """What is compared."""
-        return "pairs"
-
-    @property
-    def champion_n(self) -> int:
-        """No sample is given."""
-        return 0
-
-    @property
-    def margin(self) -> float:
-        """None can be asked for."""
-        return 0.0
+    kind: Literal["pairs"] = field(default="pairs", init=False)
+    champion_n: int = field(default=0, init=False)
+    margin: float = field(default=0.0, init=False)
 
     def champion_episodes(self, n: int) -> int:
         """As many as the candidate's."""
@@ -118,25 +106,25 @@ class Pairing:
         return self.correlation is not None and self.interval[0] > 0
 
     def sentence(self) -> str:
-        """What to make of it."""
+        """The correlation, and whether pairs save episodes."""
         if self.correlation is None:
             return "whether outcomes on equal start states correlate cannot be told: one arm never varied"
         low, high = self.interval
-        found = (
-            f"outcomes on equal start states correlate by {self.correlation:.2f} ({low:.2f} to {high:.2f})"
+        saved = (
+            f"about {self.saved:.0%} of the episodes" if self.pays else "nothing that can be measured here"
         )
-        if not self.pays:
-            return f"{found}: pairs save nothing that can be measured here"
-        return f"{found}: pairs save about {self.saved:.0%} of the episodes"
+        return (
+            f"outcomes on equal start states correlate by {self.correlation:.2f} ({low:.2f} to {high:.2f}): "
+            f"pairs save {saved}"
+        )
 
 
 def pairing(champion: np.ndarray, candidate: np.ndarray) -> Pairing:
-    """What pairs of scores `[n]` and `[n]` tell of pairing."""
-    spread = champion.var() + candidate.var()
+    """How alike the scores `[n]` and `[n]` of pairs are."""
     if min(champion.var(), candidate.var()) == 0:
         return Pairing(None, (-1.0, 1.0), 0.0)
-    found = float(np.corrcoef(champion, candidate)[0, 1])
-    z, half = np.arctanh(np.clip(found, -0.999999, 0.999999)), 1.96 / max(len(champion) - 3, 1) ** 0.5
+    correlation = float(np.corrcoef(champion, candidate)[0, 1])
+    z, half = np.arctanh(np.clip(correlation, -0.999999, 0.999999)), 1.96 / max(len(champion) - 3, 1) ** 0.5
     low, high = np.tanh([z - half, z + half]).round(4).tolist()
-    covariance = float(np.mean(champion * candidate) - champion.mean() * candidate.mean())
-    return Pairing(round(found, 4), (low, high), round(2 * covariance / float(spread), 4))
+    (old, both), (_, new) = np.cov(champion, candidate)
+    return Pairing(round(correlation, 4), (low, high), round(float(2 * both / (old + new)), 4))

@@ -30,7 +30,8 @@ Z grows with each success. Averaged over collections, the chance to cross is at 
 calibrated here, whatever the candidate made of the collection.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -70,7 +71,7 @@ WORST_RATES = np.arange(1, 20) / 20
 
 @dataclass(frozen=True)
 class SequentialTest:
-    """A calibrated boundary.
+    """A test of success rates with a calibrated boundary.
 
     Attributes:
       champion_n: n0 of the given sample; 0 where both arms are fresh.
@@ -93,11 +94,7 @@ class SequentialTest:
     margin: float = 0.0
     slack: float | None = None
     least: int = 0
-
-    @property
-    def kind(self) -> Literal["rates"]:
-        """What is compared."""
-        return "rates"
+    kind: Literal["rates"] = field(default="rates", init=False)
 
     def champion_episodes(self, n: int) -> int:
         """n0 after `n` candidate episodes."""
@@ -138,31 +135,30 @@ class SequentialTest:
         return self._root(champion, candidate, n) <= self.inner_boundary(n)
 
     def plan(self, *, stopping: bool = True) -> Plan:
-        """The same as integers; without `stopping` nothing is given up before the cap."""
-        taken = np.array(looks(self.cap, self.block))
+        """When it stops, in counts of successes; without `stopping` nothing is given up before the cap."""
+        at = np.array(looks(self.cap, self.block))
         most = self.champion_n or self.cap
-        rows = np.unique(np.linspace(0, most, min(most, MOST_ROWS) + 1).astype(int))
-        rows = rows if self.champion_n else np.arange(most + 1)
-        promote = self._smallest(taken, rows, [self.boundary(n) for n in taken.tolist()])
-        promote = np.maximum(promote, self.least)
+        rows = np.arange(most + 1)
+        if self.champion_n > MOST_ROWS:
+            rows = np.linspace(0, most, MOST_ROWS + 1).astype(int)
+        promote = np.maximum(self._smallest(at, rows, self.boundary), self.least)
         give_up = np.zeros_like(promote)
         if stopping:
-            short = np.minimum.accumulate((promote - taken[:, None])[::-1])[::-1]
-            give_up[:-1] = np.maximum(short[1:] + taken[:-1, None], 0)
+            short = np.minimum.accumulate((promote - at[:, None])[::-1])[::-1]
+            give_up[:-1] = np.maximum(short[1:] + at[:-1, None], 0)
             if self.slack is not None:
-                inner = self._smallest(taken, rows, [self.inner_boundary(n) for n in taken.tolist()])
-                give_up = np.maximum(give_up, inner)
-        return Plan(taken, self.champion_n, rows, promote, give_up)
+                give_up = np.maximum(give_up, self._smallest(at, rows, self.inner_boundary))
+        return Plan(at, self.champion_n, rows, promote, give_up)
 
     def _root(self, champion: int, candidate: int, n: int) -> float:
         given = np.array(self.champion_episodes(n))
         return float(signed_root(np.array(champion), given, np.array(candidate), np.array(n), self.margin))
 
-    def _smallest(self, taken: np.ndarray, rows: np.ndarray, limits: list[float]) -> np.ndarray:
+    def _smallest(self, at: np.ndarray, rows: np.ndarray, limit_of: Callable[[int], float]) -> np.ndarray:
         """`[L, S]`: the smallest s1 whose Z exceeds the look's limit; n + 1 where there is none."""
-        n = taken[:, None]
+        n = at[:, None]
         given = np.full_like(n, self.champion_n) if self.champion_n else n
-        s0, limit = np.minimum(rows[None, :], given), np.array(limits)[:, None]
+        s0, limit = np.minimum(rows[None, :], given), np.array([[limit_of(k)] for k in at.tolist()])
         low, high = np.full(s0.shape, -1), np.broadcast_to(n + 1, s0.shape)
         while np.any(high - low > 1):
             middle = np.clip((low + high) // 2, 0, n)
@@ -205,9 +201,9 @@ def calibrate(
     low, high = 1.0, LARGEST
     while high - low > 0.01:
         middle = (low + high) / 2
-        found = replace(test, constant=middle)
+        trial = replace(test, constant=middle)
         # most constants fail at one rate in five already
-        if level_of(found, RATES[::5]) <= level and level_of(found, RATES) <= level:
+        if level_of(trial, RATES[::5]) <= level and level_of(trial, RATES) <= level:
             high = middle
         else:
             low = middle
@@ -241,8 +237,8 @@ def _with_futility(test: SequentialTest, futility: float) -> SequentialTest:
     low, high = 0.0, 16.0
     while high - low > 0.05:
         middle = (low + high) / 2
-        left = expected(replace(test, slack=middle), champion, candidate).promoted
-        if (power - left).max() <= futility:
+        remaining = expected(replace(test, slack=middle), champion, candidate).promoted
+        if (power - remaining).max() <= futility:
             high = middle
         else:
             low = middle

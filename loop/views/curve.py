@@ -16,58 +16,58 @@ MARKS = {"promoted": ("#1a7f37", "o"), "rejected": ("#cf222e", "X"), "undecided"
 PLAIN = ("#0550ae", "s")
 WIDEST_INCHES = 14.0
 COLORS = 64
-NAMED, FIGURED = 14, 24
+MOST_NAMES, MOST_RATES = 14, 24
 """Most rows of which each has its name below it, and its rate beside it; of more, only some have."""
 
 
-def success_png(space: Workspace, found: Sequence[Row]) -> bytes:
-    """Success per round of a workspace, whose rows are `found`, as a PNG."""
-    return curve_png(found, target=space.config.improve.until, title=success_title(space))
+def success_png(space: Workspace, rows: Sequence[Row]) -> bytes:
+    """Success per round of a workspace with these rows, as a PNG."""
+    return curve_png(rows, target=space.config.improve.until, title=success_title(space))
 
 
 def success_title(space: Workspace) -> str:
-    """What that picture and its page are called."""
+    """The title of that picture and of its page."""
     return f"{space.config.task}: success per round"
 
 
-def curve_png(found: Sequence[Row], *, target: float, title: str) -> bytes:
+def curve_png(rows: Sequence[Row], *, target: float, title: str) -> bytes:
     """Success per round as a PNG, some 15 kB."""
-    return png(curve(found, target=target, title=title))
+    return png(curve(rows, target=target, title=title))
 
 
 def png(figure: "Figure") -> bytes:
     """A figure as a PNG of few colours: a fifth of the size, and nobody sees it."""
     from PIL import Image
 
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png")
-    Image.open(drawn).convert("RGB").quantize(COLORS, Image.Quantize.MAXCOVERAGE).save(
-        small, "PNG", optimize=True
-    )
+    large, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(large, format="png")
+    few_colors = Image.open(large).convert("RGB").quantize(COLORS, Image.Quantize.MAXCOVERAGE)
+    few_colors.save(small, "PNG", optimize=True)
     return small.getvalue()
 
 
-def curve(found: Sequence[Row], *, target: float, title: str) -> "Figure":
+def curve(rows: Sequence[Row], *, target: float, title: str) -> "Figure":
     """Success per round: baselines, verdict marks, 95 % intervals, the target."""
-    figure = new_figure(min(max(8.0, 0.9 * len(found)), WIDEST_INCHES), 4.2)
+    figure = new_figure(min(max(8.0, 0.9 * len(rows)), WIDEST_INCHES), 4.2)
     axes = figure.add_subplot()
-    line = [i for i, row in enumerate(found) if row.verdict in ("", "promoted")]
-    axes.plot(line, [found[i].rate for i in line], color="#8c959f", linewidth=1.5, zorder=1)
-    for i, row in enumerate(found):
-        _mark(axes, i, row, figured=len(found) <= FIGURED or row.verdict == "promoted")
+    in_force = [i for i, row in enumerate(rows) if row.verdict in ("", "promoted")]
+    axes.plot(in_force, [rows[i].rate for i in in_force], color="#8c959f", linewidth=1.5, zorder=1)
+    for i, row in enumerate(rows):
+        _mark(axes, i, row, labelled=len(rows) <= MOST_RATES or row.verdict == "promoted")
     axes.axhline(target, color="#57606a", linestyle="--", linewidth=1)
     axes.text(-0.6, target + 0.01, f"target {target:.0%}", fontsize=9, color="#57606a", va="bottom")
-    shown = range(0, len(found), math.ceil(len(found) / NAMED) or 1)
-    axes.set_xticks(shown, [found[i].name.replace(" on the ", "\non the\n") for i in shown], fontsize=9)
-    axes.set_xlim(-0.65, max(len(found) - 0.45, 1))
+    ticks = range(0, len(rows), math.ceil(len(rows) / MOST_NAMES) or 1)
+    axes.set_xticks(ticks, [rows[i].name.replace(" on the ", "\non the\n") for i in ticks], fontsize=9)
+    axes.set_xlim(-0.65, max(len(rows) - 0.45, 1))
     axes.set_ylim(0, 1.05)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_ylabel("success")
     axes.set_title(title, fontsize=11, loc="left")
+    verdicts = {row.verdict for row in rows}
     for verdict, (color, marker) in MARKS.items():
-        if any(row.verdict == verdict for row in found):
+        if verdict in verdicts:
             axes.plot([], [], marker, color=color, label=verdict)
-    if any(row.verdict in MARKS for row in found):
+    if verdicts & set(MARKS):
         axes.legend(loc="best", fontsize=9, frameon=False)
     plain_axes(axes)
     return figure
@@ -90,12 +90,12 @@ def plain_axes(axes: "Axes") -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _mark(axes: "Axes", i: int, row: Row, *, figured: bool) -> None:
+def _mark(axes: "Axes", i: int, row: Row, *, labelled: bool) -> None:
     color, marker = MARKS.get(row.verdict, PLAIN)
     low, high = row.interval
     errors = [[max(0.0, row.rate - low)], [max(0.0, high - row.rate)]]
     axes.errorbar(i, row.rate, yerr=errors, fmt=marker, color=color, capsize=4, markersize=7, zorder=2)
-    if figured:
+    if labelled:
         axes.annotate(
             f"{row.rate:.0%}",
             (i, row.rate),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...actors.rendering.video import See
     from ...datasets import Batch, Episode, EpisodeStore
 
-    Show = Callable[[Episode, See, Sequence[int]], str | None]
+    Render = Callable[[Episode, See, Sequence[int]], str | None]
 
 STRIP_FRAMES, STRIP_WIDTH, VIDEO_WIDTH = 6, 160, 320
 GAP = ((0, 0), (0, 3), (0, 0))
@@ -63,8 +63,8 @@ class Film:
     def caption(self) -> str:
         """What it shows, e.g. `success, 57 steps (2.9 s)`."""
         how = {1.0: "success", 0.0: "failure"}.get(self.score, f"score {self.score:.2f}")
-        said = f"{how}, {self.steps} steps ({self.seconds:.1f} s)"
-        return f"{said}; {self.remark}" if self.remark else said
+        remark = f"; {self.remark}" if self.remark else ""
+        return f"{how}, {self.steps} steps ({self.seconds:.1f} s){remark}"
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def choose(store: "EpisodeStore", batches: "Iterable[Batch]", good: int, bad: in
     """
     rows = list(store.iter_rows(batches))
     best = [row for row in sorted(rows, key=lambda row: -row.score)[:good] if row.score > 0.0]
-    left = [row for row in rows if row not in best and row.score < 1.0]
-    return [row.id for row in best + sorted(left, key=lambda row: row.score)[:bad]]
+    others = [row for row in rows if row not in best and row.score < 1.0]
+    return [row.id for row in best + sorted(others, key=lambda row: row.score)[:bad]]
 
 
 def film(
@@ -112,41 +112,49 @@ def filming(
     if not episodes:
         yield lambda: Films([], "there are no episodes to show yet")
         return
-    order = {"workspace": space.address, "episodes": list(episodes), "videos": videos}
+    request = {"workspace": space.address, "episodes": list(episodes), "videos": videos}
     with tempfile.TemporaryDirectory(prefix="pacloop-film-") as folder:
-        command = [sys.executable, "-P", "-m", "pacloop.loop.views.film", json.dumps(order), folder]
+        command = [sys.executable, "-P", "-m", "pacloop.loop.views.film", json.dumps(request), folder]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         with subprocess.Popen(command, **pipes) as child:
-            late = Timer(deadline_sec, child.kill)
-            late.start()
+            timer = Timer(deadline_sec, child.kill)
+            timer.start()
             try:
-                yield lambda: _films(child, Path(folder), len(episodes), deadline_sec, progress)
+                yield lambda: _collect(child, Path(folder), len(episodes), deadline_sec, progress)
             finally:
-                late.cancel()
+                timer.cancel()
                 child.kill()
 
 
-def _films(
-    child: "subprocess.Popen[str]", folder: Path, wanted: int, deadline_sec: float, progress: Progress
+def _collect(
+    child: "subprocess.Popen[str]", folder: Path, total: int, deadline_sec: float, progress: Progress
 ) -> Films:
+    """The films that the child makes, as they come, and the last line of its errors."""
     assert child.stdout and child.stderr
-    made: list[Film] = []
+    films: list[Film] = []
     for line in child.stdout:
-        made.append(_read(json.loads(line), folder))
-        progress("films", len(made), wanted, made[-1].episode)
-    said, code = child.stderr.read().strip().splitlines(), child.wait()
-    if len(made) == wanted:
-        return Films(made)
+        data = json.loads(line)
+        strip, video = folder / data.pop("strip"), folder / data.pop("video")
+        film = Film(**data, strip=strip.read_bytes(), video=video.read_bytes() if video.exists() else b"")
+        films.append(film)
+        progress("films", len(films), total, film.episode)
+    errors, code = child.stderr.read().strip().splitlines(), child.wait()
+    if len(films) == total:
+        return Films(films)
     why = f"rendering crashed or was stopped after {deadline_sec:.0f} s (exit {code})"
-    return Films(made, f"Pictures are missing: {said[-1].removeprefix('pacloop: ') if said else why}")
+    return Films(films, f"Pictures are missing: {errors[-1].removeprefix('pacloop: ') if errors else why}")
 
 
-def _read(data: dict[str, Any], folder: Path) -> Film:
-    strip, video = (folder / name for name in (data.pop("strip"), data.pop("video")))
-    return Film(**data, strip=strip.read_bytes(), video=video.read_bytes() if video.exists() else b"")
+def main(request: dict[str, Any], folder: Path) -> None:
+    """Make the films of a request, with a line of JSON as each is done."""
+    space = Workspace.open(request["workspace"])
+    store = space.open_store()
+    with _renderer(space, store) as render:
+        for name in request["episodes"]:
+            print(json.dumps(_make(store, name, render, folder, request["videos"])), flush=True)
 
 
-def _make(store: "EpisodeStore", name: str, show: "Show", folder: Path, videos: bool) -> dict[str, Any]:
+def _make(store: "EpisodeStore", name: str, render: "Render", folder: Path, videos: bool) -> dict[str, Any]:
     """Render one episode into `folder`; its facts, with the names of its files."""
     from ...actors.rendering.video import mp4
 
@@ -154,24 +162,24 @@ def _make(store: "EpisodeStore", name: str, show: "Show", folder: Path, videos: 
     every = max(1, round(hz / VIDEO_HZ))
     marks = [round(k * episode.length / (STRIP_FRAMES - 1)) for k in range(STRIP_FRAMES)]
     steps = sorted({*marks, *range(0, episode.length + 1, every)} if videos else set(marks))
-    frames: list[np.ndarray] = []
-    difference = show(episode, frames.append, steps)
-    seen = dict(zip(steps, frames))
+    images: list[np.ndarray] = []
+    difference = render(episode, images.append, steps)
+    frames = dict(zip(steps, images))
     stem = name.replace("/", "-")
-    (folder / f"{stem}.jpg").write_bytes(_strip([seen[k] for k in marks if k in seen]))
+    (folder / f"{stem}.jpg").write_bytes(_strip([frames[k] for k in marks if k in frames]))
     if videos:
         with mp4(folder / f"{stem}.mp4", hz / every) as see:
             for k in range(0, steps[-1] + 1, every):
-                if k in seen:
-                    see(_scaled(seen[k], VIDEO_WIDTH))
+                if k in frames:
+                    see(_scaled(frames[k], VIDEO_WIDTH))
     remark = f"acted out again, not as recorded: {difference}" if difference else ""
     film = Film(name, episode.score, episode.length, episode.length / hz, remark, b"")
     return asdict(film) | {"strip": f"{stem}.jpg", "video": f"{stem}.mp4"}
 
 
 @contextmanager
-def _show(space: Workspace, store: "EpisodeStore") -> Iterator["Show"]:
-    """Shows episodes by their own images, or by acting them out again in one environment."""
+def _renderer(space: Workspace, store: "EpisodeStore") -> Iterator["Render"]:
+    """Renders episodes from their own images, or by acting them out again in one environment."""
     from ...actors.rendering.video import act_again, image_fields, show_images
 
     if names := image_fields(store.schema):
@@ -191,8 +199,8 @@ def _strip(frames: list[np.ndarray]) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    shown = [np.pad(_scaled(frame, STRIP_WIDTH), GAP, constant_values=255) for frame in frames]
-    Image.fromarray(np.concatenate(shown, axis=1)).save(buffer, "JPEG", quality=80)
+    padded = [np.pad(_scaled(frame, STRIP_WIDTH), GAP, constant_values=255) for frame in frames]
+    Image.fromarray(np.concatenate(padded, axis=1)).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
 
 
@@ -201,15 +209,6 @@ def _scaled(frame: np.ndarray, width: int) -> np.ndarray:
 
     height = round(frame.shape[0] * width / frame.shape[1] / 2) * 2
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BOX))
-
-
-def main(order: dict[str, Any], folder: Path) -> None:
-    """Make the films of an order, with a line of JSON as each is done."""
-    space = Workspace.open(order["workspace"])
-    store = space.open_store()
-    with _show(space, store) as show:
-        for name in order["episodes"]:
-            print(json.dumps(_make(store, name, show, folder, order["videos"])), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What the learner went through, and where the data came from, as figures."""
+"""The figures of learner runs over their steps, and the episodes by source, as pictures."""
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ PANELS = {
     "q": "mean Q",
     "effective_actions": "effective number of actions",
 }
-"""Figures of a run that are drawn, and how they are called; a run that lacks one has no line there."""
+"""The figures of a run that have a panel, with its title; a run that lacks one has no line there."""
 
 COLORS = {
     "demonstration": "#8c959f",
@@ -51,33 +52,20 @@ def training(runs: Sequence[Training], *, columns: int = 3) -> "Figure | None":
 
 
 def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
-    start, seen = 0, []
+    start, values = 0, []
     for number, run in enumerate(runs):
         column = np.array(run.column(name)).reshape(-1, 2)
         if len(column):
-            steady = len(column) >= 3 * SMOOTHED
-            axes.plot(start + column[:, 0], column[:, 1], color=BLUE, linewidth=1, alpha=0.3 if steady else 1)
-            if steady:
-                smooth = np.convolve(column[:, 1], np.full(SMOOTHED, 1 / SMOOTHED), "valid")
-                axes.plot(
-                    start + column[SMOOTHED // 2 :, 0][: len(smooth)], smooth, color=BLUE, linewidth=1.4
-                )
-            seen.append(column[:, 1])
+            _plot(axes, start + column[:, 0], column[:, 1])
+            values.append(column[:, 1])
         if number:
             axes.axvline(start, color="#d0d7de", linewidth=0.8, zorder=0)
         if len(runs) > 1 and (len(runs) <= 12 or number % 5 == 0):
-            label = run.name.removeprefix("round ")
-            axes.annotate(
-                label,
-                (start + run.step / 2, 0.98),
-                xycoords=("data", "axes fraction"),
-                ha="center",
-                va="top",
-                fontsize=8,
-                color="#57606a",
-            )
+            at, label = (start + run.step / 2, 0.98), run.name.removeprefix("round ")
+            place = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "top"}
+            axes.annotate(label, at, **place, fontsize=8, color="#57606a")
         start += run.step
-    low, high = np.percentile(np.concatenate(seen), [1, 99])
+    low, high = np.percentile(np.concatenate(values), [1, 99])
     room = 0.15 * (high - low) or 1.0
     axes.set_xlim(0, start)
     axes.set_ylim(low - room, high + 1.5 * room)  # the first steps of a run would hide the others
@@ -87,29 +75,39 @@ def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
     plain_axes(axes)
 
 
+def _plot(axes: "Axes", steps: np.ndarray, values: np.ndarray) -> None:
+    """A run's line; a long one is pale, under its moving mean."""
+    long = len(values) >= 3 * SMOOTHED
+    axes.plot(steps, values, color=BLUE, linewidth=1, alpha=0.3 if long else 1)
+    if long:
+        smooth = np.convolve(values, np.full(SMOOTHED, 1 / SMOOTHED), "valid")
+        axes.plot(steps[SMOOTHED // 2 :][: len(smooth)], smooth, color=BLUE, linewidth=1.4)
+
+
 def sources(batches: Sequence[Batch], learned_in: Mapping[str, int]) -> "Figure | None":
     """Episodes by round and source, stacked; None where there are none.
 
     Args:
       batches: all.
-      learned_in: the first round that learned from a batch, by its id: there stands what no round made.
+      learned_in: the first round that learned from a batch, by its id: a batch of no round stands there.
     """
     last = max([0, *learned_in.values()]) + 1
-    made = [(learned_in.get(b.id, last) if b.round is None else b.round, b) for b in batches]
-    rounds = sorted({number for number, _ in made})
+    episodes: Counter[tuple[str, int]] = Counter()
+    for batch in batches:
+        number = learned_in.get(batch.id, last) if batch.round is None else batch.round
+        episodes[batch.source, number] += batch.episodes
+    rounds = sorted({number for _, number in episodes})
     if not rounds:
         return None
     figure = new_figure(min(max(6.0, 0.7 * len(rounds)), 12.0), 2.8)
     axes, below = figure.add_subplot(), np.zeros(len(rounds))
     for source in SOURCES:
-        counts = np.array(
-            [sum(b.episodes for number, b in made if b.source == source and number == k) for k in rounds]
-        )
+        counts = np.array([episodes[source, number] for number in rounds])
         if counts.any():
             axes.bar(range(len(rounds)), counts, bottom=below, width=0.7, color=COLORS[source], label=source)
         below += counts
-    shown = range(0, len(rounds), -(-len(rounds) // 14))
-    axes.set_xticks(shown, [f"round {rounds[i]}" for i in shown], fontsize=9)
+    ticks = range(0, len(rounds), -(-len(rounds) // 14))
+    axes.set_xticks(ticks, [f"round {rounds[i]}" for i in ticks], fontsize=9)
     axes.set_ylabel("episodes")
     axes.set_title("episodes by round and source", fontsize=10, loc="left")
     axes.legend(fontsize=9, frameon=False, ncols=len(SOURCES), loc="upper left")

@@ -10,7 +10,7 @@ from ..errors import LoopError
 
 
 def write_video(store: EpisodeStore, episode_id: str, path: Path) -> str:
-    """Write an episode as an MP4 file; a sentence on what it shows.
+    """Write an episode as an MP4 file, and return a sentence on what it shows.
 
     It shows the episode's own images where it has them. Otherwise the task is acted out again from the
     episode's seed and actions, and the sentence says whether that gave the observations on record.
@@ -19,8 +19,7 @@ def write_video(store: EpisodeStore, episode_id: str, path: Path) -> str:
     if path.suffix.lower() != ".mp4":
         raise LoopError(f"{path} must end in .mp4")
     episode = store.episode(episode_id)
-    names = image_fields(store.schema)
-    if names:
+    if names := image_fields(store.schema):
         with mp4(path, store.schema.control_hz) as see:
             show_images(episode, names, see)
         return f"{path} shows the images of the episode: {', '.join(names)}"
@@ -32,6 +31,6 @@ def write_video(store: EpisodeStore, episode_id: str, path: Path) -> str:
             difference = act_again(task, episode, see, environment=environment)
     except RuntimeError as error:  # the camera's way to say what the machine lacks
         raise LoopError(f"{path} was not written: {error}") from None
-    if difference:
-        return f"{path} shows the episode acted out again, not as it was recorded: {difference}"
-    return f"{path} shows the episode acted out again; all {episode.length + 1} observations are as recorded"
+    alike = f"; all {episode.length + 1} observations are as recorded"
+    result = f", not as it was recorded: {difference}" if difference else alike
+    return f"{path} shows the episode acted out again{result}"

@@ -6,19 +6,18 @@ clocks are ever compared. Each of these writes is granted only where the object 
 of two who take over one gets it, and a holder that slept finds out before it writes anything else.
 """
 
-import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from threading import Event, Lock, Thread
-from typing import Any
 
 from ...datasets.errors import DatasetError
 from ...datasets.objects import Object, Version
 from ..errors import InUse, LoopError
 from ..progress import Progress
+from .holder import Holder, in_use, parse_holder, this_process
 from .local_copy import LocalCopy
 
 KEY = "lease.json"
@@ -29,91 +28,80 @@ LOOK_SEC = 1.0
 
 
 @contextmanager
-def claim(copy: LocalCopy, me: Mapping[str, Any], progress: Progress) -> Iterator[None]:
+def claim(copy: LocalCopy, progress: Progress) -> Iterator[None]:
     """Hold the workspace while inside; before that up to `EXPIRY_SEC` go by to see whether its holder lives.
 
     Whatever is written through `copy` inside raises LoopError once somebody else has taken over. Raises
     InUse, naming the holder, where somebody else holds it. The caller holds the lease of this machine, so a
     claim that this copy made before is of a process that died, and is taken over at once.
     """
-    held = _Claim(copy, {**me, "copy": copy.id, "run": secrets.token_hex(8)})
-    held.take(progress)
-    done, copy.before_write = Event(), held.renew
-    thread = Thread(target=held.keep, args=(done,), name="claim", daemon=True)
-    thread.start()
+    own = _Claim(copy, this_process())
+    own.take(progress)
+    done, copy.before_write = Event(), own.renew
+    Thread(target=own.renew_until, args=(done,), name="claim", daemon=True).start()
     try:
         yield
     finally:
         done.set()
         copy.before_write = lambda: None
-        held.release()
+        own.release()
 
 
 def claimed_by(copy: LocalCopy) -> str | None:
     """Who holds the workspace, in words, by this machine's clock; None where nobody does."""
-    found = copy.bucket.fetch(KEY)
-    if found is None or not (data := _holder(found)):
+    lease = copy.bucket.fetch(KEY)
+    holder = _holder(lease)
+    if lease is None or holder is None:
         return None
-    silence_sec = (datetime.now(UTC) - found.written).total_seconds()
-    return in_words(data) if silence_sec < EXPIRY_SEC else None
-
-
-def in_words(data: Mapping[str, Any]) -> str:
-    """A holder, by what it says of itself."""
-    try:
-        return f"process {data['pid']} on {data['host']} ({data['command']}, since {data['since']})"
-    except (KeyError, TypeError):
-        return "another process"
-
-
-def in_use(place: str, holder: str) -> str:
-    """The sentence for whoever comes second."""
-    return f"{place} is in use by {holder}; stop it, or wait until it is done"
+    silence_sec = (datetime.now(UTC) - lease.written).total_seconds()
+    return holder.in_words() if silence_sec < EXPIRY_SEC else None
 
 
 class _Claim:
-    def __init__(self, copy: LocalCopy, me: dict[str, Any]) -> None:
-        self._copy, self._me, self._beat = copy, me, 0
+    def __init__(self, copy: LocalCopy, process: Holder) -> None:
+        own = {"copy_id": copy.id, "run": secrets.token_hex(8), "beat": 0}
+        self._copy, self._holder = copy, process.model_copy(update=own)
         self._version: Version | None = None
         self._lock = Lock()
 
     def take(self, progress: Progress) -> None:
         """Claim what nobody holds, or a holder that is dead. Raises InUse."""
         bucket, begun = self._copy.bucket, time.monotonic()
-        first = now = bucket.fetch(KEY)
-        while now and (data := _holder(now)) and not self._is_mine(data):
-            waited = time.monotonic() - begun
-            if first is None or now.version != first.version:
-                raise InUse(in_use(self._copy.url, in_words(data)))
-            if waited >= EXPIRY_SEC:
+        first = lease = bucket.fetch(KEY)
+        while lease and (other := _holder(lease)) and not self._is_mine(other):
+            waited_sec = time.monotonic() - begun
+            if first is None or lease.version != first.version:
+                raise InUse(in_use(self._copy.url, other))
+            if waited_sec >= EXPIRY_SEC:
                 break
-            progress("lease", int(waited), int(EXPIRY_SEC), f"sees whether {in_words(data)} is alive")
+            progress("lease", int(waited_sec), int(EXPIRY_SEC), f"sees whether {other.in_words()} is alive")
             time.sleep(LOOK_SEC)
-            now = bucket.fetch(KEY)
-        self._version = bucket.replace(KEY, self._content(), now.version if now else None)
+            lease = bucket.fetch(KEY)
+        self._version = bucket.replace(KEY, self._content(), lease.version if lease else None)
         if self._version is None:
-            raise InUse(in_use(self._copy.url, in_words(_holder(bucket.fetch(KEY)))))
+            raise InUse(in_use(self._copy.url, _holder(bucket.fetch(KEY)) or Holder()))
 
-    def _is_mine(self, data: Mapping[str, Any]) -> bool:
-        return all(data.get(name) == self._me[name] for name in ("copy", "host"))
+    def _is_mine(self, other: Holder) -> bool:
+        return (other.copy_id, other.host) == (self._holder.copy_id, self._holder.host)
 
     def renew(self) -> None:
         """Say that the holder lives. Raises LoopError where somebody else has taken over."""
         with self._lock:
             bucket = self._copy.bucket
-            made = bucket.replace(KEY, self._content(), self._version)
-            if made is None:
-                found = bucket.fetch(KEY)
-                if not found or _holder(found).get("run") != self._me["run"]:
+            version = bucket.replace(KEY, self._content(), self._version)
+            if version is None:
+                lease = bucket.fetch(KEY)
+                other = _holder(lease) or Holder()
+                if lease is None or other.run != self._holder.run:
                     raise LoopError(
-                        f"{self._copy.url} was taken over by {in_words(_holder(found))}, as this process was "
+                        f"{self._copy.url} was taken over by {other.in_words()}, as this process was "
                         f"not heard of for {EXPIRY_SEC:.0f} s; it stops, and what was finished is kept"
                     )
                 # A beat that seemed to have failed had arrived.
-                made = bucket.replace(KEY, self._content(), found.version)
-            self._version = made
+                version = bucket.replace(KEY, self._content(), lease.version)
+            self._version = version
 
-    def keep(self, done: Event) -> None:
+    def renew_until(self, done: Event) -> None:
         """Renew until `done` or taken over; a bucket that does not answer, or a disk, is asked again."""
         while not done.wait(BEAT_SEC):
             with suppress(DatasetError, OSError):
@@ -130,13 +118,9 @@ class _Claim:
 
     def _content(self) -> bytes:
         """Another one each time: a version is known by its content."""
-        self._beat += 1
-        return json.dumps(self._me | {"beat": self._beat}, indent=2).encode() + b"\n"
+        self._holder = self._holder.model_copy(update={"beat": (self._holder.beat or 0) + 1})
+        return self._holder.to_json()
 
 
-def _holder(found: Object | None) -> dict[str, Any]:
-    """What the holder says of itself; nothing where there is none."""
-    with suppress(ValueError, AttributeError):
-        data = json.loads(found.raw if found else b"{}")
-        return data if isinstance(data, dict) else {}
-    return {}
+def _holder(lease: Object | None) -> Holder | None:
+    return parse_holder(lease.raw) if lease else None

@@ -6,19 +6,18 @@ of one machine, and `claim.py` the machines.
 """
 
 import fcntl
-import json
-import os
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from ..errors import InUse
 from ..progress import Progress, silent
-from .claim import claim, claimed_by, in_use, in_words
+from .claim import claim, claimed_by
+from .holder import Holder, in_use, parse_holder, this_process
 from .workspace import Workspace
+
+LEASE = "lease.json"
 
 
 @contextmanager
@@ -31,7 +30,7 @@ def hold(space: Workspace, progress: Progress = silent) -> Iterator[None]:
         if not space.copy:
             yield
             return
-        with claim(space.copy, me(), progress):
+        with claim(space.copy, progress):
             space.pull()
             yield
 
@@ -45,14 +44,11 @@ def at_work(space: Workspace) -> str | None:
 @contextmanager
 def lease(folder: Path, place: str = "") -> Iterator[None]:
     """Hold a folder while inside. Raises InUse, naming `place` and its holder, where somebody else does."""
-    path = folder / "lease.json"
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InUse(in_use(place or str(folder), holder(path))) from None
+    with (folder / LEASE).open("a+") as file:
+        if not _lock(file, fcntl.LOCK_EX):
+            raise InUse(in_use(place or str(folder), _read(folder)))
         file.truncate(0)
-        file.write(json.dumps(me(), indent=2) + "\n")
+        file.write(this_process().to_json().decode())
         file.flush()
         try:
             yield
@@ -62,30 +58,23 @@ def lease(folder: Path, place: str = "") -> Iterator[None]:
 
 def current_holder(folder: Path) -> str | None:
     """Who holds the workspace now, in words; None where nobody does."""
-    path = folder / "lease.json"
-    if not path.exists():
+    if not (folder / LEASE).exists():
         return None
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return holder(path)
-    return None
+    with (folder / LEASE).open() as file:
+        return None if _lock(file, fcntl.LOCK_SH) else _read(folder).in_words()
 
 
-def holder(path: Path) -> str:
-    """Who wrote the lease, in words."""
+def _lock(file: IO[str], kind: int) -> bool:
+    """Whether the lock was free."""
     try:
-        return in_words(json.loads(path.read_text()))
-    except (OSError, ValueError):
-        return "another process"
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
-def me() -> dict[str, str | int]:
-    """What a holder says of itself."""
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+def _read(folder: Path) -> Holder:
+    try:
+        return parse_holder((folder / LEASE).read_bytes()) or Holder()
+    except OSError:
+        return Holder()

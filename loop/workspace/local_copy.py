@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...datasets.errors import DatasetError
-from ...datasets.files import json_bytes, named_errors, read_json, write_bytes_atomically
+from ...datasets.files import json_bytes, named_errors, read_json, replacing, write_bytes_atomically
 from ...datasets.objects import Bucket, Object
 from ..errors import LoopError
 
@@ -65,26 +65,25 @@ class LocalCopy:
         if not self.folder.exists() and self.bucket.fetch(CONFIG) is None:
             return
         with self._locked() as data, ThreadPoolExecutor(THREADS) as threads:
-            first = {key: self.bucket.fetch(key) for key in (CONFIG, CHAMPION)}
+            pointers = {key: self.bucket.fetch(key) for key in (CONFIG, CHAMPION)}
             tags = {key: tag for room in ROOMS for key, tag in self.bucket.tags(room).items()}
             tags = {key: tag for key, tag in tags.items() if ".." not in key.split("/")}
             self._forget(set(tags))
-            for key in set(data["versions"]) - set(tags) - set(first):
-                del data["versions"][key]
-            stale = [key for key, tag in tags.items() if not self._is(key, tag, data["versions"])]
+            versions: Versions = data["versions"]
+            for key in set(versions) - set(tags) - set(pointers):
+                del versions[key]
+            stale = [key for key, tag in tags.items() if not self._has(key, tag, versions)]
             for key in [key for key in stale if key.endswith(WEIGHTS)]:
-                self._keep(key, None, data["versions"])
+                self._store(key, None, versions)
             small = [key for key in reversed(stale) if not key.endswith(WEIGHTS)]
-            for key, found in zip(small, threads.map(self.bucket.fetch, small)):
-                self._keep(key, found, data["versions"])
-            for key, found in first.items():
-                self._keep(key, found, data["versions"])
-            self._seen = dict(data["versions"])
+            for key, content in [*zip(small, threads.map(self.bucket.fetch, small)), *pointers.items()]:
+                self._store(key, content, versions)
+            self._seen = dict(versions)
 
     def current(self, key: str) -> Path:
         """The local path of an object, as it is now; there is no such file where there is no such object."""
         with self._locked() as data:
-            self._keep(key, self.bucket.fetch(key), data["versions"])
+            self._store(key, self.bucket.fetch(key), data["versions"])
             self._seen[key] = data["versions"].get(key, {})
         return self.folder / key
 
@@ -100,10 +99,10 @@ class LocalCopy:
         """Write an object that there is none of yet; False where there is."""
         if self.current(key).exists():
             return False
-        made = self._replace(key, raw)
-        if not made:
+        created = self._replace(key, raw)
+        if not created:
             self.current(key)
-        return made
+        return created
 
     def share_runs(self) -> None:
         """Let others see the figures of the last round's learner runs, as far as they have come."""
@@ -118,8 +117,8 @@ class LocalCopy:
     def check_conditions(self) -> None:
         """Raise DatasetError where the store overwrites what has changed since it was seen."""
         wrong = {"e_tag": f'"{"0" * 32}"', "version": "1"}
-        found = self.bucket.fetch(CONFIG)
-        if found and self.bucket.replace(CONFIG, found.raw + b"\n", wrong) is not None:
+        config = self.bucket.fetch(CONFIG)
+        if config and self.bucket.replace(CONFIG, config.raw + b"\n", wrong) is not None:
             raise DatasetError(
                 f"{self.url} overwrites what it was told to replace only as it was seen (If-Match): "
                 "use another store"
@@ -128,35 +127,39 @@ class LocalCopy:
     def _replace(self, key: str, raw: bytes, *, keep: bool = True) -> bool:
         self.before_write()
         with self._locked() as data:
-            made = self.bucket.replace(key, raw, self._seen.get(key))
-            if made and keep:
+            version = self.bucket.replace(key, raw, self._seen.get(key))
+            if version is None:
+                return False
+            if keep:
                 write_file(self.folder / key, raw)
-            if made:
-                self._seen[key] = data["versions"][key] = dict(made)
-        return made is not None
+            self._seen[key] = data["versions"][key] = dict(version)
+        return True
 
-    def _keep(self, key: str, found: Object | None, versions: Versions) -> None:
+    def _store(self, key: str, content: Object | None, versions: Versions) -> None:
+        """Make the copy of an object what the bucket has: `content`, or nothing."""
         path = self.folder / key
-        if found is None:
+        if content is None:
             path.unlink(missing_ok=True)
             versions.pop(key, None)
-        elif versions.get(key) != found.version or not path.exists():
-            write_file(path, found.raw)
-            versions[key] = dict(found.version)
+        elif versions.get(key) != content.version or not path.exists():
+            write_file(path, content.raw)
+            versions[key] = dict(content.version)
 
-    def _is(self, key: str, tag: str | None, versions: Versions) -> bool:
+    def _has(self, key: str, tag: str | None, versions: Versions) -> bool:
         """Whether the copy has this content of an object."""
         return versions.get(key, {}).get("e_tag") == tag and (self.folder / key).exists()
 
     def _forget(self, keys: set[str]) -> None:
         """Remove what the bucket does not have; a learner's folder stays as long as its round is there."""
         known = keys | {str(parent) for key in keys for parent in PurePosixPath(key).parents}
-        for path in [path for room in ROOMS for path in self.folder.glob(f"{room}/*")]:
-            if path.relative_to(self.folder).as_posix() not in known:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for path in [path for room in ROOMS for path in self.folder.glob(f"{room}/*/*")]:
-            if path.relative_to(self.folder).as_posix() not in known and not path.is_dir():
-                path.unlink()
+        for pattern in ("*", "*/*"):
+            for path in [path for room in ROOMS for path in self.folder.glob(f"{room}/{pattern}")]:
+                if path.relative_to(self.folder).as_posix() in known:
+                    continue
+                if not path.is_dir():
+                    path.unlink()
+                elif pattern == "*":
+                    shutil.rmtree(path)
 
     @contextmanager
     def _locked(self) -> Iterator[dict[str, Any]]:
@@ -177,6 +180,5 @@ class LocalCopy:
 
 def write_file(path: Path, raw: bytes) -> None:
     """Write a file atomically, in a folder that is made where there is none."""
-    with named_errors(path, "written"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes_atomically(path, raw)
+    with replacing(path, parents=True) as aside:
+        aside.write_bytes(raw)

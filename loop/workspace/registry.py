@@ -1,14 +1,13 @@
 """The champion: one pointer, replaced atomically, with its whole history in the same file."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ...datasets.files import json_bytes, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
+from .records import Record, parse_record
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,12 @@ class Reign:
     since: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
+class History(Record):
+    """What `champion.json` holds: all reigns, oldest first."""
+
+    history: tuple[Reign, ...]
+
+
 class Registry:
     """The champions of a workspace. `champion.json` always holds exactly one that is in force."""
 
@@ -46,13 +51,12 @@ class Registry:
         self._copy = copy
 
     def history(self) -> list[Reign]:
-        """All reigns, oldest first; the last one is in force."""
+        """All reigns, oldest first; the last one is in force. Raises LoopError for a file that is broken."""
         if self._copy:
             self._copy.current(CHAMPION)
         if not self._path.exists():
             return []
-        data: Mapping[str, Any] = read_json(self._path)
-        return [Reign(**entry) for entry in data["history"]]
+        return list(parse_record(History, read_json(self._path), self._path).history)
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
@@ -66,8 +70,8 @@ class Registry:
         """
         self.require(policy)
         history = self.history()
-        done = any((r.policy, r.round, r.by) == (policy, round, by) for r in history) and round is not None
-        if not done:
+        known = ((reign.policy, reign.round, reign.by) for reign in history)
+        if round is None or (policy, round, by) not in known:
             self._write([*history, Reign(policy, reason, by, round, action)])
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
@@ -98,7 +102,7 @@ class Registry:
 
     def _write(self, history: list[Reign]) -> None:
         """Raises LoopError where somebody else has written it since it was read from the bucket."""
-        raw = json_bytes(self._path, {"version": 1, "history": [asdict(reign) for reign in history]})
+        raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
         if self._copy:
             self._copy.write(CHAMPION, raw)
         else:

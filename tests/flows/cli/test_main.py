@@ -281,11 +281,11 @@ def test_pairs_need_somebody_to_be_compared_with(space):
 
 
 def test_gate_simulate_in_json_and_as_a_table(tmp_path):
-    words = ["gate", "simulate", "--champion", 0.5, "--candidate", 0.8, "--cap", 60, "--trials", 200]
+    words = ["gate", "simulate", "--champion", 0.5, "--candidate", 0.8, "--cap", 60]
     done = pacloop(*words, "--collected", 60, "--json", "--plot", "power.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
-    assert data["promoted"] == pytest.approx(data["promoted_exact"], abs=0.1)
+    assert 0.9 < data["promoted"] < 1 and 0.03 < data["wrong_promotions"] <= data["alpha"] == 0.05
     assert 0 < data["candidate_episodes"] <= 60 and data["champion_episodes"] == 0
     assert data["fixed_n_per_arm"] > 0
     assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import record
 
-from pacloop.loop.gate.comparison import decide, make_test, round_level
+from pacloop.loop.gate.budget import round_level
+from pacloop.loop.gate.comparison import make_test
+from pacloop.loop.gate.decision import decide
 from pacloop.loop.statistics.sequential import calibrate, crossing_probability
 from pacloop.loop.statistics.wilson import wilson
 from pacloop.loop.workspace.config import Gate

@@ -15,6 +15,7 @@ from pacloop.loop.errors import InUse, LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.workspace import claim
 from pacloop.loop.workspace.config import Config
+from pacloop.loop.workspace.holder import Holder
 from pacloop.loop.workspace.lease import at_work, hold
 from pacloop.loop.workspace.records import Begun
 from pacloop.loop.workspace.workspace import Workspace
@@ -149,7 +150,7 @@ def test_a_bucket_that_is_away_for_a_while_costs_nothing(on, s3, monkeypatch):
 def test_a_beat_that_arrived_unheard_is_its_own(on, monkeypatch):
     times(monkeypatch, beat=LONG_SEC, expiry=LONG_SEC)
     copy = on("one").copy
-    held = claim._Claim(copy, {"run": "r", "copy": copy.id, "host": "h"})
+    held = claim._Claim(copy, Holder(host="h"))
     held.take(silent)
     before = held._version
     held.renew()

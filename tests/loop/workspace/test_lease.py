@@ -65,6 +65,7 @@ def test_it_cannot_be_taken_twice_but_again_even_after_an_error(tmp_path):
 def test_a_holder_that_has_not_written_yet_is_another_process(tmp_path):
     assert current_holder(tmp_path) is None
     with lease(tmp_path):
-        (tmp_path / "lease.json").write_text("")
-        with pytest.raises(LoopError, match="in use by another process"), lease(tmp_path):
-            pass
+        for text in ("", "{", "[1]", '{"pid": "x"}', '{"pid": 3, "version": 1}'):
+            (tmp_path / "lease.json").write_text(text)
+            with pytest.raises(LoopError, match="in use by another process"), lease(tmp_path):
+                pass
