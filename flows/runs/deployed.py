@@ -25,7 +25,8 @@ from ...loop.workspace.config import Gate, Improve
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
 from ..cli.dataset import user
-from ..pages.success import comparison_page, evaluation_page, injection_page
+from ..pages.evaluation import comparison_page, evaluation_page
+from ..pages.injection import injection_page
 from ..terminal import progress_bars
 from .events import tell_change, tell_injection
 from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, asked, told

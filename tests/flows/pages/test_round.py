@@ -1,10 +1,11 @@
 """The pages of a round and of all rounds: complete, linked, and small enough for the UI."""
 
 import re
+from types import SimpleNamespace
 
 from recorded import put, record
 
-from pacloop.flows.pages.markdown import LARGEST, fitted, picture
+from pacloop.flows.pages.render import LARGEST_PAGE, cell, fitted, picture
 from pacloop.flows.pages.round import Links, episodes_to_show, round_page
 from pacloop.flows.pages.success import success_page
 from pacloop.loop.statistics.wilson import wilson
@@ -48,6 +49,24 @@ def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):
     (two_rounds.round_folder(1) / "critic.json").unlink()
 
 
+def test_what_was_played_is_listed_by_stage_and_policy(two_rounds, monkeypatch):
+    def batch(k, stage, policy, score_sum):
+        origin = {"stage": stage, "policy": policy}
+        facts = {"origin": origin, "episodes": 10, "score_sum": score_sum}
+        return SimpleNamespace(id=f"{stage}-{k}", round=1, source="collection", **facts)
+
+    batches = [batch(k, "collect", "r000-pac", 4.0) for k in range(3)] + [batch(0, "gate", "r001-pac", 9.0)]
+    monkeypatch.setattr("pacloop.flows.pages.round.committed", lambda space: batches)
+    links = Links({0: "/zero"}, "")
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), Films([]), links)
+    assert "| collect | [r000-pac](/zero) | 30 | 40.0% | `collect-0` and 2 more |\n" in page
+    assert "| gate | `r001-pac` | 10 | 90.0% | `gate-0` |\n" in page
+
+
+def test_no_text_breaks_out_of_a_table_or_a_paragraph():
+    assert cell("a|b <i>\n\n# c") == "a\\|b &lt;i> # c"
+
+
 def test_without_pictures_a_page_says_why(two_rounds):
     verdict = record("reached", reason="r001-pac is good enough")
     page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), Links({}, ""))
@@ -79,6 +98,7 @@ def test_the_page_of_all_rounds_tells_baselines_verdicts_and_sources(two_rounds)
     page = success_page(two_rounds)
     for name in ("demonstrations", "BC", "round 1"):
         assert f"| {name} |" in page
+    assert "| round 1 | 80.0% | 58% to 92% | 20 | promoted | 76 | 10 |\n" in page
     assert "| demonstration | 1 | 4 |" in page
     assert "* **round 1**: r001-pac &lt;b>did&lt;/b> \\| so" in page
 
@@ -89,5 +109,5 @@ def test_the_page_of_three_hundred_rounds_stays_small():
         for k in range(300)
     ]
     png = curve_png(rows, target=0.93, title="success per round")
-    assert len(picture(png, "")) < LARGEST / 2
+    assert len(picture(png, "")) < LARGEST_PAGE / 2
     assert STRIP_WIDTH < 200

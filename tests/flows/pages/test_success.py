@@ -12,7 +12,6 @@ from pacloop.loop.workspace.workspace import Workspace
 @pytest.fixture
 def published(tmp_path, monkeypatch):
     """The page of a champion that collected these successes of 200, one number a round."""
-    monkeypatch.setattr(pages, "sources_table", lambda _: "")
     space = Workspace.create(tmp_path / "space", parse_config({}, "test"))
     for policy in ("old", "new"):
         space.policy_folder(policy).mkdir(parents=True)
@@ -27,6 +26,7 @@ def published(tmp_path, monkeypatch):
                 round=number,
                 origin={"policy": "new", "stage": "collect"},
                 episodes=200,
+                steps=2000,
                 successes=won,
                 score_sum=float(won),
                 binary=True,
