@@ -17,14 +17,13 @@ RIGHT = ("round", "episodes", "steps", "rows", "success", "score", "seed", "excl
 
 def batch_facts(batch: "Batch", excluded: Collection[str]) -> dict[str, Any]:
     """A batch's manifest, and how many of its episodes are excluded now."""
-    gone = sum(batch_of(episode) == batch.id for episode in excluded)
-    return batch.to_json() | {"excluded": gone}
+    return batch.to_json() | {"excluded": sum(batch_of(episode) == batch.id for episode in excluded)}
 
 
 def row_facts(batch: "Batch", row: "EpisodeRow", excluded: Collection[str]) -> dict[str, Any]:
     """What is known of an episode without its steps, and whether it is excluded now."""
-    facts = {**vars(row), "source": batch.source, "excluded": row.id in excluded}
-    return facts | {"info": json.loads(row.info)}
+    info = json.loads(row.info)
+    return {**vars(row), "source": batch.source, "excluded": row.id in excluded, "info": info}
 
 
 def whole_batch(store: "EpisodeStore", batch_id: str) -> dict[str, Any]:
@@ -34,60 +33,61 @@ def whole_batch(store: "EpisodeStore", batch_id: str) -> dict[str, Any]:
         f"{row.id}: score {row.score:g}, {row.length} steps" + (", excluded" if row.id in excluded else "")
         for row in store.iter_rows([batch])
     ]
-    said = [vars(t) for t in store.tombstones() if batch.id in (t.id, batch_of(t.id))]
-    return batch_facts(batch, excluded) | {"tombstones": said, "rows": rows}
+    tombstones = [vars(t) for t in store.tombstones() if batch.id in (t.id, batch_of(t.id))]
+    return batch_facts(batch, excluded) | {"tombstones": tombstones, "rows": rows}
 
 
 def readable(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of an episode or a batch, worded for people."""
-    said = [
+    tombstones = [
         f"{t['action']} {t['id']} by {t['by']}, {t['since'][:19]}: {t['reason']}" for t in facts["tombstones"]
     ]
-    found = {**facts, "tombstones": said}
-    if "policy_is_here" in found and not found.pop("policy_is_here") and found["policy"]:
-        found["policy"] += " (not of this workspace)"
-    return found
+    worded = {**facts, "tombstones": tombstones}
+    if not worded.pop("policy_is_here", True) and worded["policy"]:
+        worded["policy"] += " (not of this workspace)"
+    return worded
 
 
-def print_batches(found: Sequence[Mapping[str, Any]]) -> None:
-    """Batches as a table, and their number."""
-    episodes, gone = sum(f["episodes"] for f in found), sum(f["excluded"] for f in found)
+def print_batches(batches: Sequence[Mapping[str, Any]]) -> None:
+    """The facts of batches as a table, and their number."""
     rows = [
         {
-            "batch": f["id"],
-            "source": f["source"],
-            "round": f["round"],
-            "episodes": f["episodes"],
-            "steps": f["steps"],
-            "success": f"{f['score_sum'] / f['episodes']:.0%}",
-            "policy": f["origin"].get("policy"),
-            "committed": f["committed"][:19],
-            "excluded": ("all" if f["excluded"] == f["episodes"] else f["excluded"]) or "",
+            "batch": b["id"],
+            **{name: b[name] for name in ("source", "round", "episodes", "steps")},
+            "success": f"{b['score_sum'] / b['episodes']:.0%}",
+            "policy": b["origin"].get("policy"),
+            "committed": b["committed"][:19],
+            "excluded": ("all" if b["excluded"] == b["episodes"] else b["excluded"]) or "",
         }
-        for f in found
+        for b in batches
     ]
     print_table(rows, optional=("excluded",))
-    print(f"{len(found)} batches, {episodes} episodes" + (f", {gone} of them excluded" if gone else ""))
+    episodes = sum(b["episodes"] for b in batches)
+    print(f"{len(batches)} batches, {episodes} episodes{_excluded(batches)}")
 
 
-def print_episodes(found: Sequence[Mapping[str, Any]]) -> None:
-    """Episodes as a table, and their number."""
+def print_episodes(episodes: Sequence[Mapping[str, Any]]) -> None:
+    """The facts of episodes as a table, and their number."""
     rows = [
         {
-            "episode": f["id"],
-            "source": f["source"],
-            "round": f["round"],
-            "score": f"{f['score']:g}",
-            "steps": f["length"],
-            "seed": f["seed"],
-            "policy": f["policy"],
-            "excluded": "yes" if f["excluded"] else "",
+            "episode": e["id"],
+            "source": e["source"],
+            "round": e["round"],
+            "score": f"{e['score']:g}",
+            "steps": e["length"],
+            "seed": e["seed"],
+            "policy": e["policy"],
+            "excluded": "yes" if e["excluded"] else "",
         }
-        for f in found
+        for e in episodes
     ]
     print_table(rows, optional=("excluded",))
-    gone = sum(f["excluded"] for f in found)
-    print(f"{len(found)} episodes" + (f", {gone} of them excluded" if gone else ""))
+    print(f"{len(episodes)} episodes{_excluded(episodes)}")
+
+
+def _excluded(facts: Sequence[Mapping[str, Any]]) -> str:
+    count = sum(each["excluded"] for each in facts)
+    return f", {count} of them excluded" if count else ""
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], optional: Collection[str] = ()) -> None:
