@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..pages.report import Shelf
 
 FILM_SEC = 60.0
-"""Deadline for each film of a report, on average."""
+"""Deadline of a film, on average over those of a report."""
 
 
 def report(
@@ -46,33 +46,38 @@ def report(
 
 
 def _shelves(space: "Workspace", progress: "Progress") -> "list[Shelf]":
-    """Films of the demonstrations, of the first champion and of today's."""
-    from ...loop.views.film import Films, choose, film
+    """Films of the demonstrations, of the first champion and of the one in force."""
+    from ...loop.views.film import Films, film
 
-    wanted = [(title, choose(space.store, own, good, bad)) for title, own, good, bad in _kinds(space)]
-    ids = [name for _, chosen in wanted for name in chosen]
+    chosen = dict(_chosen(space))
+    ids = [episode for episodes in chosen.values() for episode in episodes]
     if not ids:
         return []
     films = film(space, ids, videos=True, deadline_sec=FILM_SEC * len(ids), progress=progress)
-    shelves = [(title, Films([m for m in films.made if m.episode in chosen])) for title, chosen in wanted]
+    shelves = [
+        (heading, Films([made for made in films.made if made.episode in episodes]))
+        for heading, episodes in chosen.items()
+    ]
     return shelves + ([("Not shown", Films([], films.missing))] if films.missing else [])
 
 
-def _kinds(space: "Workspace") -> "Iterator[tuple[str, list[Batch], int, int]]":
-    """Headings, whose episodes stand below, and how many of the best and of the worst."""
+def _chosen(space: "Workspace") -> "Iterator[tuple[str, list[str]]]":
+    """Headings, each with the ids of the episodes below it: some of the best and of the worst."""
+    from ...loop.views.film import choose
     from ...loop.views.rounds import committed
 
-    batches = committed(space)
-    yield "Demonstrations", [b for b in batches if b.source == "demonstration"], 1, 1
-    reigns = [reign.policy for reign in space.registry.history()]
-    first, last = (reigns[0], reigns[-1]) if reigns else (None, None)
+    batches, reigns = committed(space), space.registry.history()
+    demonstrations = [b for b in batches if b.source == "demonstration"]
+    yield "Demonstrations", choose(space.store, demonstrations, 1, 1)
+    if not reigns:
+        return
+    first, last = reigns[0].policy, reigns[-1].policy
     if first != last:
-        yield f"The first champion, {first}", _fresh(batches, first), 1, 1
-    if last:
-        yield f"The champion, {last}", _fresh(batches, last), 2, 2
+        yield f"The first champion, {first}", choose(space.store, _played_by(batches, first), 1, 1)
+    yield f"The champion, {last}", choose(space.store, _played_by(batches, last), 2, 2)
 
 
-def _fresh(batches: "list[Batch]", policy: str | None) -> "list[Batch]":
+def _played_by(batches: "list[Batch]", policy: str) -> "list[Batch]":
     """What a policy collected; of one that has not yet, what it was measured by."""
     own = [b for b in batches if b.origin.get("policy") == policy]
     return [b for b in own if b.source == "collection"][:5] or own[-5:]

@@ -22,8 +22,8 @@ def batch_facts(batch: "Batch", excluded: Collection[str]) -> dict[str, Any]:
 
 def row_facts(batch: "Batch", row: "EpisodeRow", excluded: Collection[str]) -> dict[str, Any]:
     """What is known of an episode without its steps, and whether it is excluded now."""
-    facts = {**vars(row), "source": batch.source, "excluded": row.id in excluded}
-    return facts | {"info": json.loads(row.info)}
+    info = json.loads(row.info)
+    return {**vars(row), "source": batch.source, "excluded": row.id in excluded, "info": info}
 
 
 def whole_batch(store: "EpisodeStore", batch_id: str) -> dict[str, Any]:
@@ -42,54 +42,52 @@ def readable(facts: Mapping[str, Any]) -> dict[str, Any]:
     tombstones = [
         f"{t['action']} {t['id']} by {t['by']}, {t['since'][:19]}: {t['reason']}" for t in facts["tombstones"]
     ]
-    words = {**facts, "tombstones": tombstones}
-    if not words.pop("policy_is_here", True) and words["policy"]:
-        words["policy"] += " (not of this workspace)"
-    return words
+    worded = {**facts, "tombstones": tombstones}
+    if not worded.pop("policy_is_here", True) and worded["policy"]:
+        worded["policy"] += " (not of this workspace)"
+    return worded
 
 
 def print_batches(batches: Sequence[Mapping[str, Any]]) -> None:
-    """Batches as a table, and their number."""
+    """The facts of batches as a table, and their number."""
     rows = [
         {
-            "batch": f["id"],
-            "source": f["source"],
-            "round": f["round"],
-            "episodes": f["episodes"],
-            "steps": f["steps"],
-            "success": f"{f['score_sum'] / f['episodes']:.0%}",
-            "policy": f["origin"].get("policy"),
-            "committed": f["committed"][:19],
-            "excluded": ("all" if f["excluded"] == f["episodes"] else f["excluded"]) or "",
+            "batch": b["id"],
+            **{name: b[name] for name in ("source", "round", "episodes", "steps")},
+            "success": f"{b['score_sum'] / b['episodes']:.0%}",
+            "policy": b["origin"].get("policy"),
+            "committed": b["committed"][:19],
+            "excluded": ("all" if b["excluded"] == b["episodes"] else b["excluded"]) or "",
         }
-        for f in batches
+        for b in batches
     ]
     print_table(rows, optional=("excluded",))
-    print(f"{len(batches)} batches, {_count(sum(f['episodes'] for f in batches), batches)}")
+    episodes = sum(b["episodes"] for b in batches)
+    print(f"{len(batches)} batches, {episodes} episodes{_excluded(batches)}")
 
 
 def print_episodes(episodes: Sequence[Mapping[str, Any]]) -> None:
-    """Episodes as a table, and their number."""
+    """The facts of episodes as a table, and their number."""
     rows = [
         {
-            "episode": f["id"],
-            "source": f["source"],
-            "round": f["round"],
-            "score": f"{f['score']:g}",
-            "steps": f["length"],
-            "seed": f["seed"],
-            "policy": f["policy"],
-            "excluded": "yes" if f["excluded"] else "",
+            "episode": e["id"],
+            "source": e["source"],
+            "round": e["round"],
+            "score": f"{e['score']:g}",
+            "steps": e["length"],
+            "seed": e["seed"],
+            "policy": e["policy"],
+            "excluded": "yes" if e["excluded"] else "",
         }
-        for f in episodes
+        for e in episodes
     ]
     print_table(rows, optional=("excluded",))
-    print(_count(len(episodes), episodes))
+    print(f"{len(episodes)} episodes{_excluded(episodes)}")
 
 
-def _count(episodes: int, facts: Sequence[Mapping[str, Any]]) -> str:
-    excluded = sum(f["excluded"] for f in facts)
-    return f"{episodes} episodes" + (f", {excluded} of them excluded" if excluded else "")
+def _excluded(facts: Sequence[Mapping[str, Any]]) -> str:
+    count = sum(each["excluded"] for each in facts)
+    return f", {count} of them excluded" if count else ""
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], optional: Collection[str] = ()) -> None:

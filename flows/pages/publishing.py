@@ -29,7 +29,7 @@ def publish(space: Workspace) -> None:
 
     Several workspaces may share a server, so each has a second one to itself.
     """
-    with _shown_only():
+    with _failures_logged():
         page = success_page(space)
         for key in dict.fromkeys((KEY, key_of(space))):
             create_markdown_artifact(page, key=key, description=space.address)
@@ -44,31 +44,35 @@ def key_of(space: Workspace) -> str:
 def publish_round(space: Workspace, number: int, verdict: Verdict | Reached) -> None:
     """Leave the artifact `round-report`; each round's is in the key's history, under its run's name."""
     with (
-        _shown_only(),
+        _failures_logged(),
         filming(space, episodes_to_show(space, number)) as films,
-        SyncClientContext(httpx_settings={}) as own,  # the flow's client is closed when the flow ends
+        SyncClientContext(httpx_settings={}) as context,  # the flow's client is closed when the flow ends
     ):
-        page = round_page(space, number, verdict, films(), _links(space))
-        run, what = flow_run.get_id(), f"Round {number}"
-        own.client.create_artifact(
-            ArtifactRequest(key="round-report", type="markdown", description=what, data=page, flow_run_id=run)  # pyright: ignore[reportArgumentType]
+        artifact = ArtifactRequest(
+            key="round-report",
+            type="markdown",
+            description=f"Round {number}",
+            data=round_page(space, number, verdict, films(), _links(space)),
+            flow_run_id=flow_run.get_id(),  # pyright: ignore[reportArgumentType]
         )
+        context.client.create_artifact(artifact)
 
 
 def _links(space: Workspace) -> Links:
     """Where Prefect's UI shows the latest run of each round, and all of them."""
-    mine, found, pages = space.address, {}, ""
-    rounds = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
+    runs: dict[int, str] = {}
+    pages = ""
+    flows = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
     with suppress(Exception), get_client(sync_client=True) as client:
         pages = urlsplit(ui_address(str(client.api_url).rstrip("/"))).path
-        for run in client.read_flow_runs(flow_filter=rounds, sort=FlowRunSort.START_TIME_DESC, limit=200):
-            if run.parameters.get("workspace") == mine:
-                found.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
-    return Links(found, f"{pages}/artifacts/key/{key_of(space)}")
+        for run in client.read_flow_runs(flow_filter=flows, sort=FlowRunSort.START_TIME_DESC, limit=200):
+            if run.parameters.get("workspace") == space.address:
+                runs.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
+    return Links(runs, f"{pages}/artifacts/key/{key_of(space)}")
 
 
 @contextmanager
-def _shown_only() -> Iterator[None]:
+def _failures_logged() -> Iterator[None]:
     """Prefect shows; the workspace's own record is the truth. What cannot be shown is logged."""
     try:
         yield

@@ -20,15 +20,10 @@ from pydantic import Field, ValidationError
 from ...datasets.errors import PacloopError
 from ...loop.errors import Withdrawn
 from ...loop.stages.approval import Look, Question, make_answer
-from ...loop.views.curve import success_png
-from ...loop.views.film import film
-from ...loop.views.rounds import rows
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
 from ..environment import user
-from ..pages.markdown import fitted, picture
-from ..pages.round import episodes_to_show, strips
-from ..pages.success import arms_table
+from ..pages.approval import approval_page
 
 
 class Word(RunInput):
@@ -104,20 +99,3 @@ class _Form:
         Word.with_initial_data(description=self._page).save(keyset, self._run)
         if client.set_flow_run_state(self._run, state).status == SetStateStatus.ACCEPT:
             self._keyset = keyset
-
-
-def approval_page(space: Workspace, asked: Question) -> str:
-    """The figures, the curve, a filmstrip, and both ways to answer, as markdown."""
-    judged = asked.judged
-    lines = [
-        f"## Promote `{asked.candidate}`?",
-        f"Round {asked.round}: {judged.reason}.",
-        arms_table(judged),
-        f"If it were no better, the test would have said so with at least {1 - judged.level:.1%} chance.",
-        f"ALARM: {judged.alarm}" if judged.alarm else "",
-        picture(success_png(space, rows(space)), "success per round"),
-        *strips(film(space, episodes_to_show(space, asked.round))),
-        f"Unanswered for {space.config.gate.approve_hours:g} hours, the champion stays. In a terminal: "
-        f"`pacloop approve` or `pacloop reject`, with `--workspace {space.address} --reason ...`",
-    ]
-    return fitted(lines)

@@ -26,8 +26,9 @@ from ...loop.workspace.config import Gate, Improve
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
 from ..environment import user
+from ..pages.evaluation import comparison_page, evaluation_page
+from ..pages.injection import injection_page
 from ..pages.publishing import publish
-from ..pages.success import comparison_page, evaluation_page, injection_page
 from ..terminal import progress_bars
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection

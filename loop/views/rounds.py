@@ -202,18 +202,3 @@ def _measured(name: str, number: int, record: Measured, total: int, seconds: flo
 def _seconds(space: Workspace, number: int, stages: Sequence[str]) -> float:
     records = [space.record(STAGES[stage], number, stage) for stage in stages]
     return round(sum(record.seconds for record in records if record), 1)
-
-
-def table(found: Sequence[Row]) -> str:
-    """The rows as a markdown table."""
-    lines = [
-        "| | success | 95 % interval | n | verdict | episodes | seconds |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in found:
-        low, high = row.interval
-        lines.append(
-            f"| {row.name} | {row.rate:.1%} | {low:.0%} to {high:.0%} | {row.n} | {row.verdict} "
-            f"| {row.episodes} | {row.seconds:.0f} |"
-        )
-    return "\n".join(lines)

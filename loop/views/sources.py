@@ -31,16 +31,6 @@ def by_source(batches: Iterable[Batch]) -> list[Share]:
     return [_share(source, own) for source in SOURCES if (own := [b for b in found if b.source == source])]
 
 
-def sources_table(batches: Iterable[Batch]) -> str:
-    """The same as a markdown table."""
-    lines = ["| source | batches | episodes | steps | success |", "|---|---|---|---|---|"]
-    for share in by_source(batches):
-        lines.append(
-            f"| {share.source} | {share.batches} | {share.episodes} | {share.steps} | {share.rate:.1%} |"
-        )
-    return "\n".join(lines)
-
-
 def _share(source: str, own: list[Batch]) -> Share:
     episodes = sum(b.episodes for b in own)
     score = sum(b.score_sum for b in own)

@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 import pytest
 
 from pacloop.flows.cli.report import report
-from pacloop.flows.pages.html import Html, element, table
 from pacloop.flows.pages.report import report_page
 from pacloop.loop.errors import LoopError
 from pacloop.loop.views.film import Film, Films
@@ -70,6 +69,17 @@ def test_the_page_tells_everything_and_needs_nothing(two_rounds):
     assert text.count("<svg") == 3
 
 
+def test_text_is_escaped_also_in_attributes(tmp_path):
+    space = Workspace.create(tmp_path / "space", parse_config({}, "test"))
+    film = Film("<i>/0", 0.0, 60, 3.0, 'not "as" <recorded>', b"strip")
+    text = report_page(space, [("<b>Ours</b>", Films([film])), ("Nobody's", Films([]))])
+    assert 'alt="failure, 60 steps (3.0 s); not &#34;as&#34; &lt;recorded&gt;"' in text
+    page = Page(text)
+    assert "<b>Ours</b>" in page.text and "<i>/0: failure" in page.text
+    assert "Nobody's" not in page.text, "a heading without films says nothing"
+    assert "<video" not in text
+
+
 def test_an_empty_workspace_has_a_page_too(tmp_path):
     space = Workspace.create(tmp_path / "space", parse_config({}, "test"))
     page = Page(report_page(space, []))
@@ -86,8 +96,3 @@ def test_the_command_writes_the_page_with_films_or_says_what_is_missing(
     assert "one file that needs nothing else" in capsys.readouterr().out
     with pytest.raises(LoopError, match="is no workspace"):
         report(out=None, show=False, workspace=tmp_path)
-
-
-def test_text_is_escaped_and_markup_is_not():
-    assert element("p", "a < b", Html("<br>"), title='"x"') == '<p title="&quot;x&quot;">a &lt; b<br></p>'
-    assert '<td class="n">7</td>' in table(["n"], [["7"]], numbers=["n"])

@@ -1,16 +1,12 @@
-"""The pages of a round and of all rounds: complete, linked, and small enough for the UI."""
+"""The page of a round: complete, linked, and small enough for the UI."""
 
 import re
+from types import SimpleNamespace
 
 from recorded import put, record
 
-from pacloop.flows.pages.markdown import LARGEST, fitted, picture
 from pacloop.flows.pages.round import Links, episodes_to_show, round_page
-from pacloop.flows.pages.success import success_page
-from pacloop.loop.statistics.wilson import wilson
-from pacloop.loop.views.curve import curve_png
-from pacloop.loop.views.film import STRIP_WIDTH, Film, Films
-from pacloop.loop.views.rounds import Row
+from pacloop.loop.views.film import Film, Films
 from pacloop.loop.workspace.verdict import AtStep, Bin, CriticFigures, Verdict
 
 FILMS = Films([Film(f"r001-gate-00000/{k}", k % 2, 60, 3.0, "", bytes(20_000)) for k in range(4)])
@@ -48,6 +44,20 @@ def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):
     (two_rounds.round_folder(1) / "critic.json").unlink()
 
 
+def test_what_was_played_is_listed_by_stage_and_policy(two_rounds, monkeypatch):
+    def batch(k, stage, policy, score_sum):
+        origin = {"stage": stage, "policy": policy}
+        facts = {"origin": origin, "episodes": 10, "score_sum": score_sum}
+        return SimpleNamespace(id=f"{stage}-{k}", round=1, source="collection", **facts)
+
+    batches = [batch(k, "collect", "r000-pac", 4.0) for k in range(3)] + [batch(0, "gate", "r001-pac", 9.0)]
+    monkeypatch.setattr("pacloop.flows.pages.round.committed", lambda space: batches)
+    links = Links({0: "/zero"}, "")
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), Films([]), links)
+    assert "| collect | [r000-pac](/zero) | 30 | 40.0% | `collect-0` and 2 more |\n" in page
+    assert "| gate | `r001-pac` | 10 | 90.0% | `gate-0` |\n" in page
+
+
 def test_without_pictures_a_page_says_why(two_rounds):
     verdict = record("reached", reason="r001-pac is good enough")
     page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), Links({}, ""))
@@ -66,28 +76,3 @@ def test_large_films_never_make_a_large_page(two_rounds):
     assert len(page) < 300_000
     assert "a picture is left out" in page
     assert "x/3" in page and "Evidence 3.50" in page
-
-
-def test_what_is_fitted_loses_the_last_pictures_first():
-    first, last = picture(bytes(150), "first"), picture(bytes(150), "last")
-    assert fitted([first, "", "text", last], 10_000) == f"{first}\n\ntext\n\n{last}"
-    kept = fitted([first, "text", last], 400)
-    assert first in kept and "last" not in kept and "left out" in kept
-
-
-def test_the_page_of_all_rounds_tells_baselines_verdicts_and_sources(two_rounds):
-    page = success_page(two_rounds)
-    for name in ("demonstrations", "BC", "round 1"):
-        assert f"| {name} |" in page
-    assert "| demonstration | 1 | 4 |" in page
-    assert "* **round 1**: r001-pac &lt;b>did&lt;/b> \\| so" in page
-
-
-def test_the_page_of_three_hundred_rounds_stays_small():
-    rows = [
-        Row(f"round {k}", k, f"r{k:03d}-pac", 0.5, wilson(500, 1000), 1000, "undecided", "x" * 120)
-        for k in range(300)
-    ]
-    png = curve_png(rows, target=0.93, title="success per round")
-    assert len(picture(png, "")) < LARGEST / 2
-    assert STRIP_WIDTH < 200

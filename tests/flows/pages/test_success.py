@@ -1,10 +1,15 @@
-"""The artifact of all rounds: a champion whose success dropped is named there, with the way back."""
+"""The page of all rounds: complete and small; a champion whose success dropped is named there."""
 
 from types import SimpleNamespace
 
 import pytest
 
 from pacloop.flows.pages import success as pages
+from pacloop.flows.pages.render import LARGEST_PAGE, picture
+from pacloop.loop.statistics.wilson import wilson
+from pacloop.loop.views.curve import curve_png
+from pacloop.loop.views.film import STRIP_WIDTH
+from pacloop.loop.views.rounds import Row
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
 
@@ -12,7 +17,6 @@ from pacloop.loop.workspace.workspace import Workspace
 @pytest.fixture
 def published(tmp_path, monkeypatch):
     """The page of a champion that collected these successes of 200, one number a round."""
-    monkeypatch.setattr(pages, "sources_table", lambda _: "")
     space = Workspace.create(tmp_path / "space", parse_config({}, "test"))
     for policy in ("old", "new"):
         space.policy_folder(policy).mkdir(parents=True)
@@ -27,6 +31,7 @@ def published(tmp_path, monkeypatch):
                 round=number,
                 origin={"policy": "new", "stage": "collect"},
                 episodes=200,
+                steps=2000,
                 successes=won,
                 score_sum=float(won),
                 binary=True,
@@ -48,3 +53,22 @@ def test_an_alarm_stands_above_the_curve_with_the_way_back(published):
 
 def test_where_nothing_dropped_there_is_no_alarm(published):
     assert "Alarm" not in published(170, 168)
+
+
+def test_the_page_of_all_rounds_tells_baselines_verdicts_and_sources(two_rounds):
+    page = pages.success_page(two_rounds)
+    for name in ("demonstrations", "BC", "round 1"):
+        assert f"| {name} |" in page
+    assert "| round 1 | 80.0% | 58% to 92% | 20 | promoted | 76 | 10 |\n" in page
+    assert "| demonstration | 1 | 4 |" in page
+    assert "* **round 1**: r001-pac &lt;b>did&lt;/b> \\| so" in page
+
+
+def test_the_page_of_three_hundred_rounds_stays_small():
+    rows = [
+        Row(f"round {k}", k, f"r{k:03d}-pac", 0.5, wilson(500, 1000), 1000, "undecided", "x" * 120)
+        for k in range(300)
+    ]
+    png = curve_png(rows, target=0.93, title="success per round")
+    assert len(picture(png, "")) < LARGEST_PAGE / 2
+    assert STRIP_WIDTH < 200

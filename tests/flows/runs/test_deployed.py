@@ -9,7 +9,6 @@ import pytest
 from pacloop.datasets import Episode
 from pacloop.datasets.imports.detect import FORMATS
 from pacloop.flows.environment import prepare
-from pacloop.loop.injection.inject import Request
 from pacloop.loop.workspace.config import Improve, parse_config
 from pacloop.loop.workspace.lease import lease
 from pacloop.loop.workspace.workspace import Workspace
@@ -88,19 +87,6 @@ def test_an_injection_leaves_its_table_and_quarantine(space, tmp_path, no_server
     strict = deployed.inject_flow.fn(str(space.folder), str(folder), "npz", "", "", True)
     assert strict.is_failed()
     assert "nothing was added" in strict.message
-
-
-def test_a_page_lists_no_more_than_it_can_show(space, tmp_path):
-    from pacloop.datasets.store.quarantine import Quarantined
-    from pacloop.flows.pages.success import SHOWN, injection_page
-    from pacloop.loop.injection.outcome import Injected
-
-    bad = [Quarantined(f"episode {i}", ("action 0 lies in [90, 90]",)) for i in range(5000)]
-    page = injection_page(
-        Injected("x.hdf5", "robomimic", 5000, quarantined=bad), Request(tmp_path / "x.hdf5")
-    )
-    assert "episode 99 " in page and "episode 100 " not in page
-    assert f"and {5000 - SHOWN} more" in page
 
 
 def test_a_users_mistake_is_a_failed_run_with_a_sentence(space, tmp_path):

@@ -6,7 +6,7 @@ from recorded import play_collection, put, tally, verdict
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.views.curve import curve_png
-from pacloop.loop.views.rounds import rows, table
+from pacloop.loop.views.rounds import rows
 
 
 @pytest.fixture
@@ -81,13 +81,6 @@ def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
 
 def test_an_empty_workspace_has_no_rows(space):
     assert rows(space) == []
-    assert table([]).count("\n") == 1
-
-
-def test_the_table_is_markdown(played):
-    lines = table(rows(played)).splitlines()
-    assert {line.count("|") for line in lines} == {8}
-    assert "| round 1 | 70.0% |" in lines[5]
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])

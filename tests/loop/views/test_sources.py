@@ -6,7 +6,7 @@ import pytest
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
-from pacloop.loop.views.sources import by_source, sources_table
+from pacloop.loop.views.sources import by_source
 
 
 @pytest.fixture
@@ -24,9 +24,7 @@ def test_each_source_adds_up_its_batches(batch):
         ("collection", 2, 4, 0.5),
     ]
     assert found[1].steps == 2 * batch.steps
-    assert "| collection | 2 | 4 |" in sources_table([batch, collected, replace(collected, id="d")])
 
 
-def test_nothing_is_a_table_without_rows():
+def test_nothing_has_no_sources():
     assert by_source([]) == []
-    assert sources_table([]).count("\n") == 1
