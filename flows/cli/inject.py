@@ -10,7 +10,7 @@ from ..runs.events import tell_injection
 from .dataset import HERE, By, JsonOption, WorkspaceOption, user
 
 if TYPE_CHECKING:
-    from ...loop.injection.inject import Injected
+    from ...loop.injection.outcome import InjectionOutcome
 
 
 def inject(
@@ -37,7 +37,7 @@ def inject(
     Exits 0 where something was added, or everything is there already; 1 where every episode is bad, or
     --strict found a bad one; 2 where the path cannot be read at all. Nothing is added in the last two.
     """
-    from ...loop.injection.fetch import fetched, recorded_url
+    from ...loop.injection.fetch import fetch_recording, recorded_url
     from ...loop.injection.inject import Request
     from ...loop.injection.inject import inject as run
     from ...loop.progress import silent
@@ -45,7 +45,7 @@ def inject(
     from ..terminal import progress_bars
 
     space, url = Workspace.open(workspace), recorded_url(path)
-    with fetched(path) as here:
+    with fetch_recording(path) as here:
         request = Request(here, format, map, score, source, note, by or user(), strict, dry_run, url)
         if as_json:
             outcome = run(space, request, silent)
@@ -58,7 +58,7 @@ def inject(
     raise SystemExit(1 if outcome.refused(strict=strict) else 0)
 
 
-def _show(outcome: "Injected", strict: bool, dry_run: bool) -> None:
+def _show(outcome: "InjectionOutcome", strict: bool, dry_run: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -81,7 +81,7 @@ def _show(outcome: "Injected", strict: bool, dry_run: bool) -> None:
     print(_ending(outcome, strict, dry_run))
 
 
-def _ending(outcome: "Injected", strict: bool, dry_run: bool) -> str:
+def _ending(outcome: "InjectionOutcome", strict: bool, dry_run: bool) -> str:
     if strict and outcome.quarantined:
         return "nothing added: --strict, and not every episode is good"
     if dry_run:

@@ -11,7 +11,7 @@ from .markdown import fitted, picture
 
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
-    from ...loop.injection.outcome import Injected
+    from ...loop.injection.outcome import InjectionOutcome
     from ...loop.workspace.workspace import Outcome, Workspace
 
 REASONS = 50
@@ -20,7 +20,7 @@ SHOWN = 100
 """Episodes of the quarantine that a page lists; the others are in the dataset's record."""
 
 
-def injection_page(outcome: "Injected", request: "Request") -> str:
+def injection_page(outcome: "InjectionOutcome", request: "Request") -> str:
     """The validator's table and the quarantine."""
     good = f"{outcome.successes} with score 1" if outcome.accepted else ""
     lines = [
@@ -115,7 +115,7 @@ def alarm_note(space: "Workspace") -> list[str]:
     return [f"> **Alarm.** {_cell(record.alarm)}"]
 
 
-def _headline(outcome: "Injected", strict: bool) -> str:
+def _headline(outcome: "InjectionOutcome", strict: bool) -> str:
     if strict and outcome.quarantined:
         return "nothing added, since not every episode is good"
     if outcome.batches:

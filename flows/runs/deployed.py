@@ -18,7 +18,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
 from ...loop.errors import InUse
-from ...loop.injection.fetch import fetched, recorded_url
+from ...loop.injection.fetch import fetch_recording, recorded_url
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
 from ...loop.stages.round import next_round
@@ -82,7 +82,7 @@ def inject_flow(
     def work() -> tuple[str, str]:
         space = Workspace.open(workspace)
         url = recorded_url(path)
-        with fetched(path) as here, progress_bars() as progress:
+        with fetch_recording(path) as here, progress_bars() as progress:
             request = Request(here, format, note=note, by=who or user(), strict=strict, url=url)
             outcome = inject(space, request, progress)
         _leave("injection", injection_page(outcome, request))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
-    from ...loop.injection.outcome import Injected
+    from ...loop.injection.outcome import InjectionOutcome
     from ...loop.stages.approval import Question
     from ...loop.workspace.workspace import Outcome, Workspace
 
@@ -50,7 +50,7 @@ def tell_question(space: "Workspace", asked: "Question") -> None:
     tell(space, "waits", figures, policies={role: asked.judged[role] for role in ("champion", "candidate")})
 
 
-def tell_injection(space: "Workspace", outcome: "Injected", request: "Request") -> None:
+def tell_injection(space: "Workspace", outcome: "InjectionOutcome", request: "Request") -> None:
     """Tell what an injection added, and what it put into quarantine; nothing of what wrote nothing."""
     if not outcome.written:
         return

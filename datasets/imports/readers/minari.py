@@ -10,7 +10,8 @@ one array is called `observation`. The spaces are read as JSON: no environment i
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,57 +19,91 @@ import numpy as np
 
 from ...errors import DatasetError
 from ...files import read_json
+from .decode import arrow_numbers, attempt, check_flags, decode_images, last_number, whole_file
 from .hdf5 import array, child, leaves, opened
-from .raw import RawEpisode, Unreadable, Wants, attempt, check_flags, decode_images, flat_name, whole_file
+from .raw import RawEpisode, ReadOptions, Unreadable, flat_name
+
+STEPS = ("rewards", "terminations", "truncations")
 
 
-def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
+@dataclass(frozen=True)
+class _Dataset:
+    """What `metadata.json` says: how the episodes are kept, how many, and their spaces by flat name."""
+
+    folder: Path
+    format: str
+    total: int
+    jpeg: bool
+    observations: Mapping[str, Mapping[str, Any]]
+    actions: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An episode as its storage keeps it.
+
+    Attributes:
+      observations: `[T+1, ...]`, names joined by `/` and what `numbers` reads.
+      actions: `[T, ...]`, likewise.
+      infos: likewise.
+      steps: `STEPS` by name, `[T]` each.
+      facts: `seed` and `total_steps`, where it has them.
+      numbers: an array in memory, given its space and name.
+      images: the encoded images of an array.
+    """
+
+    observations: Iterable[tuple[str, Any]]
+    actions: Iterable[tuple[str, Any]]
+    infos: Iterable[tuple[str, Any]]
+    steps: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any]
+    numbers: Callable[[Any, Mapping[str, Any], str], np.ndarray]
+    images: Callable[[Any], list[bytes]]
+
+
+def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
     """The episodes in the order of their numbers. Raises DatasetError where one that counts is missing."""
-    folder = data_folder(path)
+    dataset = _open(path)
+    folder, cut_short = dataset.folder, f"{dataset.folder} counts {dataset.total} episodes, but has no "
+    if dataset.format == "hdf5":
+        with opened(folder / "main_data.hdf5") as file:
+            for number in range(dataset.total):
+                name = f"episode_{number}"
+                if name not in file:
+                    raise DatasetError(f"{cut_short}{name}: it was cut short")
+                yield attempt(f"main_data.hdf5, {name}", _episode, dataset, number, file, options)
+        return
+    if dataset.format not in ("arrow", "parquet"):
+        raise DatasetError(f"{folder} is kept as {dataset.format!r}, but must be hdf5, arrow or parquet")
+    for number in range(dataset.total):
+        if not (folder / str(number)).is_dir():
+            raise DatasetError(f"{cut_short}folder {number}: it was cut short")
+        yield attempt(f"{folder.parent.name}, episode {number}", _episode, dataset, number, None, options)
+
+
+def count(path: Path) -> int:
+    """How many episodes the metadata counts."""
+    return _open(path).total
+
+
+def _open(path: Path) -> _Dataset:
+    """The dataset at `path`: its folder, the one above, or the HDF5 file itself."""
+    folder = next((f for f in (path, path / "data", path.parent) if (f / "metadata.json").exists()), None)
+    if folder is None:
+        raise DatasetError(f"{path} is no dataset of Minari: metadata.json is missing")
     facts = read_json(folder / "metadata.json")
     if not isinstance(facts, dict) or not isinstance(facts.get("total_episodes"), int):
         raise DatasetError(f"{folder / 'metadata.json'} has no total_episodes")
-    spaces = {flat_name(name): space for name, space in _spaces(facts.get("observation_space"), folder)}
-    jpeg, total = bool(facts.get("jpeg_encoding", True)), facts["total_episodes"]
-    if facts.get("data_format", "hdf5") == "hdf5":
-        with opened(folder / "main_data.hdf5") as file:
-            for number in range(total):
-                if f"episode_{number}" not in file:
-                    raise DatasetError(
-                        f"{folder} counts {total} episodes, but has no episode_{number}: it was cut short"
-                    )
-                where = f"main_data.hdf5, episode_{number}"
-                yield attempt(where, lambda n=number, w=where: _from_hdf5(file, n, w, spaces, jpeg, wants))
-        return
-    if facts["data_format"] not in ("arrow", "parquet"):
-        raise DatasetError(
-            f"{folder} is kept as {facts['data_format']!r}, but must be hdf5, arrow or parquet"
-        )
-    for number in range(total):
-        if not (folder / str(number)).is_dir():
-            raise DatasetError(
-                f"{folder} counts {total} episodes, but has no folder {number}: it was cut short"
-            )
-        where = f"{folder.parent.name}, episode {number}"
-        yield attempt(
-            where, lambda n=number, w=where: _from_arrow(folder / str(n), w, facts, spaces, jpeg, wants)
-        )
-
-
-def data_folder(path: Path) -> Path:
-    """The folder with `metadata.json`: `path` or its `data`; for the HDF5 file itself, the one around it."""
-    for folder in (path, path / "data", path.parent):
-        if (folder / "metadata.json").exists():
-            return folder
-    raise DatasetError(f"{path} is no dataset of Minari: metadata.json is missing")
-
-
-def _spaces(text: Any, folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The leaves of a space, by name."""
-    if text is None:
-        return
     with whole_file(folder / "metadata.json", "Minari's metadata"):
-        yield from _space_leaves(json.loads(text) if isinstance(text, str) else text, "")
+        observations, actions = (_spaces(facts.get(f"{name}_space")) for name in ("observation", "action"))
+    kind, jpeg = str(facts.get("data_format", "hdf5")), bool(facts.get("jpeg_encoding", True))
+    return _Dataset(folder, kind, facts["total_episodes"], jpeg, observations, actions)
+
+
+def _spaces(value: Any) -> dict[str, Mapping[str, Any]]:
+    """The leaves of a space, by flat name."""
+    space = json.loads(value) if isinstance(value, str) else value
+    return {flat_name(name): leaf for name, leaf in _space_leaves(space, "")} if space else {}
 
 
 def _space_leaves(space: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -80,103 +115,107 @@ def _space_leaves(space: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, 
         yield from _space_leaves(member, f"{prefix}{key}/")
 
 
-def _is_picture(space: Mapping[str, Any] | None) -> bool:
+def _is_picture(space: Mapping[str, Any]) -> bool:
     """Whether Minari keeps this space as JPEG: its own rule, as of 0.5."""
-    shape = (space or {}).get("shape") or ()
-    if space is None or space.get("dtype") != "uint8" or len(shape) not in (2, 3) or min(shape[:2]) < 32:
+    shape = space.get("shape") or ()
+    if space.get("dtype") != "uint8" or len(shape) not in (2, 3) or min(shape[:2]) < 32:
         return False
     return bool(np.all(np.asarray(space["low"]) == 0) and np.all(np.asarray(space["high"]) == 255))
 
 
-def _from_hdf5(
-    file: Any, number: int, where: str, spaces: Mapping[str, Any], jpeg: bool, wants: Wants
-) -> RawEpisode:
+def _episode(where: str, dataset: _Dataset, number: int, file: Any, options: ReadOptions) -> RawEpisode:
+    stored = _in_arrow(dataset, number, options) if file is None else _in_hdf5(file, number, options)
+    reward, ended, cut = (stored.steps[name] for name in STEPS)
+    counted, seed = stored.facts.get("total_steps"), stored.facts.get("seed")
+    if counted is not None and int(counted) != len(reward):
+        raise DatasetError(f"{where} counts {int(counted)} steps, but holds {len(reward)}")
+    check_flags("terminations", ended)
+    check_flags("truncations", cut)
+
+    def observed(name: str, values: Any) -> np.ndarray:
+        space = dataset.observations.get(flat_name(name), {})
+        if dataset.jpeg and _is_picture(space):
+            return decode_images(stored.images(values), options, name)
+        return stored.numbers(values, space, name)
+
+    observation, unread = options.observations(stored.observations, observed)
+    actions = {
+        name: stored.numbers(values, dataset.actions.get(flat_name(name.removeprefix("action/")), {}), name)
+        for name, values in stored.actions
+    }
+    infos = options.columns(stored.infos, lambda values: stored.numbers(values, {}, "infos"))
+    return RawEpisode(
+        where=where,
+        observation=observation,
+        action=actions.pop("action", None),
+        reward=reward,
+        terminal=last_number("terminations", ended, bool),
+        seed=None if seed is None else int(seed),
+        columns={**actions, **infos},
+        unread=unread,
+        info={"episode": number},
+    )
+
+
+def _in_hdf5(file: Any, number: int, options: ReadOptions) -> _Stored:
     import h5py
 
     group = child(file, f"episode_{number}")
-    top = child(group, "observations")
-    found = leaves(top) if isinstance(top, h5py.Group) else [("observation", top)]
-    observation, unread = {}, []
-    for key, dataset in found:
-        if not wants.reads(name := flat_name(key)):
-            unread.append(name)
-        elif jpeg and _is_picture(spaces.get(name)):
-            frames = [np.asarray(frame, np.uint8).tobytes() for frame in array(dataset, wants)]
-            observation[name] = decode_images(frames, wants, name)
-        else:
-            observation[name] = array(dataset, wants)
-    action = child(group, "actions")
-    infos = dict(leaves(child(group, "infos"), "infos/")) if "infos" in group else {}
-    return _episode(
-        where,
-        number,
-        observation,
-        tuple(unread),
-        action=array(action, wants) if isinstance(action, h5py.Dataset) else None,
-        parts={}
-        if isinstance(action, h5py.Dataset)
-        else {k: array(v, wants) for k, v in leaves(action, "action/")},
-        steps={key: array(child(group, key), wants) for key in ("rewards", "terminations", "truncations")},
-        infos={
-            name: array(value, wants) for name, value in infos.items() if wants.reads_column(flat_name(name))
-        },
-        seed=group.attrs.get("seed"),
-        counted=group.attrs.get("total_steps"),
+    observations, actions = child(group, "observations"), child(group, "actions")
+    return _Stored(
+        observations=leaves(observations)
+        if isinstance(observations, h5py.Group)
+        else [("observation", observations)],
+        actions=leaves(actions, "action/") if isinstance(actions, h5py.Group) else [("action", actions)],
+        infos=leaves(child(group, "infos"), "infos/") if "infos" in group else (),
+        steps={name: array(child(group, name), options) for name in STEPS},
+        facts=group.attrs,
+        numbers=lambda values, _space, _name: array(values, options),
+        images=lambda values: [np.asarray(image, np.uint8).tobytes() for image in array(values, options)],
     )
 
 
-def _from_arrow(
-    folder: Path, where: str, facts: Mapping[str, Any], spaces: Mapping[str, Any], jpeg: bool, wants: Wants
-) -> RawEpisode:
+def _in_arrow(dataset: _Dataset, number: int, options: ReadOptions) -> _Stored:
+    folder = dataset.folder / str(number)
+    batch = _arrow_batch(folder, dataset.format)
+    acted = batch.slice(0, max(batch.num_rows - 1, 0))
+    facts = read_json(folder / "metadata.json")
+
+    def numbers(column: Any, space: Mapping[str, Any], name: str) -> np.ndarray:
+        width = getattr(column.type, "list_size", None)
+        shape = () if width is None else tuple(space.get("shape") or (width,))
+        return arrow_numbers(column, shape, options, name)
+
+    return _Stored(
+        observations=_arrow_leaves(batch.column("observations"), "", "observation"),
+        actions=_arrow_leaves(acted.column("actions"), "action/", "action"),
+        infos=(),
+        steps={name: acted.column(name).to_numpy(zero_copy_only=False) for name in STEPS},
+        facts=facts if isinstance(facts, dict) else {},
+        numbers=numbers,
+        images=lambda column: column.to_pylist(),
+    )
+
+
+def _arrow_batch(folder: Path, format: str) -> Any:
+    """The one data file of an episode, a row a step."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    files = sorted(
-        file for file in folder.iterdir() if file.name != "metadata.json" and file.name[0] not in "._"
-    )
+    files = [f for f in folder.iterdir() if f.name != "metadata.json" and f.name[0] not in "._"]
     if len(files) != 1:
         raise DatasetError(f"{folder} holds {len(files)} data files, but must hold one")
-    if facts["data_format"] == "parquet":
+    if format == "parquet":
         table = pq.ParquetFile(files[0], memory_map=True).read()
     else:
         with pa.memory_map(str(files[0])) as file, pa.ipc.open_file(file) as reader:
             table = reader.read_all()
     table.validate(full=True)  # damaged offsets would be followed out of the file
-    batch = (
-        table.combine_chunks().to_batches()[0]
-        if table.num_rows
-        else pa.RecordBatch.from_pylist([], table.schema)
-    )
-    missing = {"observations", "actions", "rewards", "terminations", "truncations"} - set(table.column_names)
+    missing = {"observations", "actions", *STEPS} - set(table.column_names)
     if missing:
         raise DatasetError(f"{files[0].name} has no column {', '.join(sorted(missing))}")
-    observation, unread = {}, []
-    for name, column in _arrow_leaves(batch.column("observations"), "", "observation"):
-        if not wants.reads(name := flat_name(name)):
-            unread.append(name)
-        elif jpeg and _is_picture(spaces.get(name)):
-            observation[name] = decode_images(column.to_pylist(), wants, name)
-        else:
-            observation[name] = _numbers(column, spaces.get(name), wants, name)
-    action_space = dict(_spaces(facts.get("action_space"), folder))
-    actions = {
-        name: _numbers(column, action_space.get(name.removeprefix("action/")), wants, name)[:-1]
-        for name, column in _arrow_leaves(batch.column("actions"), "action/", "action")
-    }
-    own = read_json(folder / "metadata.json")
-    steps = ("rewards", "terminations", "truncations")
-    return _episode(
-        where,
-        int(folder.name),
-        observation,
-        tuple(unread),
-        action=actions.pop("action", None),
-        parts=actions,
-        steps={key: batch.column(key).to_numpy(zero_copy_only=False)[:-1] for key in steps},
-        infos={},
-        seed=own.get("seed") if isinstance(own, dict) else None,
-        counted=own.get("total_steps") if isinstance(own, dict) else None,
-    )
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
 
 
 def _arrow_leaves(column: Any, prefix: str, alone: str) -> Iterator[tuple[str, Any]]:
@@ -188,52 +227,3 @@ def _arrow_leaves(column: Any, prefix: str, alone: str) -> Iterator[tuple[str, A
         return
     for index in range(column.type.num_fields):
         yield from _arrow_leaves(column.field(index), f"{prefix}{column.type.field(index).name}/", alone)
-
-
-def _numbers(column: Any, space: Mapping[str, Any] | None, wants: Wants, name: str) -> np.ndarray:
-    import pyarrow as pa
-
-    if pa.types.is_fixed_size_list(column.type):
-        flat, rows = column.flatten().to_numpy(zero_copy_only=False), len(column)
-        shape = (space or {}).get("shape") or (column.type.list_size,)
-        wants.check_size(name, (rows, *shape), flat.dtype)
-        return flat.reshape(rows, *shape)
-    return column.to_numpy(zero_copy_only=False)
-
-
-def _episode(
-    where: str,
-    number: int,
-    observation: Mapping[str, np.ndarray],
-    unread: tuple[str, ...],
-    *,
-    action: np.ndarray | None,
-    parts: Mapping[str, np.ndarray],
-    steps: Mapping[str, np.ndarray],
-    infos: Mapping[str, np.ndarray],
-    seed: Any,
-    counted: Any,
-) -> RawEpisode:
-    reward, ended, cut = steps["rewards"], steps["terminations"], steps["truncations"]
-    if counted is not None and int(counted) != len(reward):
-        raise DatasetError(f"{where} counts {int(counted)} steps, but holds {len(reward)}")
-    check_flags("terminations", ended)
-    check_flags("truncations", cut)
-    return RawEpisode(
-        where=where,
-        observation=observation,
-        action=action,
-        reward=reward,
-        terminal=bool(ended[-1]) if len(ended) else None,
-        seed=None if seed is None else int(seed),
-        columns={**parts, **{flat_name(name): value for name, value in infos.items()}},
-        unread=unread,
-        info={"episode": number},
-    )
-
-
-def count(path: Path) -> int:
-    """How many episodes the metadata counts."""
-    facts = read_json(data_folder(path) / "metadata.json")
-    total = facts.get("total_episodes") if isinstance(facts, dict) else 0
-    return total if isinstance(total, int) else 0
