@@ -33,7 +33,7 @@ def export(
             store,
             folder.resolve(),
             excluded=store.excluded(),
-            told=lambda done, total: progress("export", done, total, "episodes"),
+            callback=lambda done, total: progress("export", done, total, "episodes"),
         )
     if as_json:
         print(json.dumps(vars(done) | {"path": str(done.path)}, indent=2))
