@@ -17,25 +17,21 @@ from ..records.schema import Field
 from ..store.store import EpisodeStore
 from .columns import column, fact_type, marked, write_table
 from .steps import facts, rlds_steps
-from .update import Callback, Exported, Job, Update, no_callback, updating
+from .update import Callback, Exported, Job, Update, updating
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 def export_parquet(
-    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), callback: Callback = no_callback
+    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), callback: Callback | None = None
 ) -> Exported:
     """Bring the Parquet files in `folder` up to date with `store`.
 
     Writes the file of each batch that is new or whose exclusions changed, and touches no other. Raises
     DatasetError where the folder holds something else, or the disk refuses.
 
-    Args:
-      store: what to export.
-      folder: made where there is none.
-      excluded: ids of episodes to leave out.
-      callback: called after each episode.
+    `updating` describes the arguments.
     """
     with updating(store, folder, "parquet", excluded, callback) as update:
         update.begin()

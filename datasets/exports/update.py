@@ -19,10 +19,6 @@ Callback = Callable[[int, int], None]
 """Called after each episode with how many are exported, and of how many."""
 
 
-def no_callback(_done: int, _total: int) -> None:
-    """Do nothing."""
-
-
 @dataclass(frozen=True)
 class Exported:
     """What an export did and what there is now.
@@ -55,6 +51,7 @@ class Job:
         return self.batch.episodes - len(self.excluded)
 
 
+@dataclass
 class Update:
     """What one export does to its folder. `updating` makes one and keeps other exports out.
 
@@ -63,14 +60,16 @@ class Update:
       folder: where to.
       ledger: what the folder holds.
       jobs: the batches that are not there yet, or not whole, or with other exclusions, in their order.
+      callback: called after each episode.
+      exported: how many episodes were.
     """
 
-    def __init__(
-        self, store: EpisodeStore, folder: Path, ledger: Ledger, jobs: list[Job], callback: Callback
-    ) -> None:
-        """Write nothing yet."""
-        self.store, self.folder, self.ledger, self.jobs = store, folder, ledger, jobs
-        self._callback, self._done = callback, 0
+    store: EpisodeStore
+    folder: Path
+    ledger: Ledger
+    jobs: list[Job]
+    callback: Callback | None
+    exported: int = 0
 
     def begin(self) -> None:
         """Make the folder an export's, if it is none yet; remove what killed exports left half-written."""
@@ -86,8 +85,9 @@ class Update:
         for row, episode in zip(rows, self.store.episodes(job.batch), strict=True):
             if row.id not in excluded:
                 yield row, episode
-                self._done += 1
-                self._callback(self._done, total)
+                self.exported += 1
+                if self.callback:
+                    self.callback(self.exported, total)
 
     def count(self, job: Job, path: Path, episodes: int) -> None:
         """Enter the file at `path`, with so many episodes, into the ledger; no file where there are none."""
@@ -98,21 +98,31 @@ class Update:
         self.ledger = self.ledger.added(Shard(**facts))
         write_ledger(self.folder, self.ledger)
 
-    def result(self, *read: str) -> Exported:
-        """What was done; `read` are the two lines that read it."""
-        first, second = read
+    def result(self, first: str, second: str) -> Exported:
+        """What was done; `first` and `second` are the lines that read it."""
         counts = len(self.jobs), self.ledger.episodes, self.ledger.bytes
         return Exported(self.folder, *counts, (first, second))
 
 
 @contextmanager
 def updating(
-    store: EpisodeStore, folder: Path, format: str, excluded: Collection[str], callback: Callback
+    store: EpisodeStore,
+    folder: Path,
+    format: str,
+    excluded: Collection[str],
+    callback: Callback | None,
 ) -> Iterator[Update]:
-    """What there is to do in `folder`, made where there is none, and unmade where nothing came into it.
+    """Keep other exports out of a folder and say what there is to do in it.
 
     Raises DatasetError where the store has no batches, another export is at work, or the folder holds
     something else: no export to `format`, or one of another dataset.
+
+    Args:
+      store: what to export.
+      folder: made where there is none, and unmade where nothing came into it.
+      format: `rlds`, `lerobot` or `parquet`.
+      excluded: ids of episodes to leave out.
+      callback: called after each episode.
     """
     with _locked(folder):
         ledger = read_ledger(folder, format, store)
@@ -159,11 +169,10 @@ def _jobs(folder: Path, ledger: Ledger, store: EpisodeStore, excluded: Collectio
     return [job for job in jobs if not _is_current(folder, shards.get(job.batch.id), job)]
 
 
-def _in_batch(batch: Batch, excluded: Collection[str]) -> tuple[str, ...]:
+def _in_batch(batch: Batch, ids: Collection[str]) -> tuple[str, ...]:
     """Those ids that are episodes of the batch, sorted."""
-    return (
-        tuple(sorted(set(excluded) & {f"{batch.id}/{i}" for i in range(batch.episodes)})) if excluded else ()
-    )
+    numbers = range(batch.episodes) if ids else ()
+    return tuple(sorted(set(ids) & {f"{batch.id}/{number}" for number in numbers}))
 
 
 def _is_current(folder: Path, shard: Shard | None, job: Job) -> bool:

@@ -18,13 +18,13 @@ from ...files import named_errors, read_json, replacing, write_json_atomically
 from ...records.schema import Field
 from ...store.store import EpisodeStore
 from ..columns import write_table
-from ..update import Callback, Exported, Job, Update, no_callback, updating
+from ..update import Callback, Exported, Job, Update, updating
 from .frames import batch_tables, frame_fields
 from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, info_json, tasks_table
 
 
 def export_lerobot(
-    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), callback: Callback = no_callback
+    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), callback: Callback | None = None
 ) -> Exported:
     """Bring the LeRobot v3.0 dataset in `folder` up to date with `store`.
 
@@ -32,11 +32,7 @@ def export_lerobot(
     frame and are left out. Raises DatasetError where the folder holds something else, where episodes
     it holds are excluded now, or the disk refuses.
 
-    Args:
-      store: what to export.
-      folder: made where there is none.
-      excluded: ids of episodes to leave out.
-      callback: called after each episode.
+    `updating` describes the arguments.
     """
     fields = frame_fields(store.schema)
     with updating(store, folder, "lerobot", excluded, callback) as update:

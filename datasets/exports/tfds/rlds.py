@@ -22,7 +22,7 @@ from ...records.schema import Schema
 from ...store.store import EpisodeStore
 from ..ledger import Ledger
 from ..steps import facts
-from ..update import Callback, Exported, Job, Update, no_callback, updating
+from ..update import Callback, Exported, Job, Update, updating
 from .tfrecord import write_records
 
 VERSION = "1.0.0"
@@ -30,7 +30,7 @@ TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}"
 
 
 def export_rlds(
-    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), callback: Callback = no_callback
+    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), callback: Callback | None = None
 ) -> Exported:
     """Bring the TFDS directory in `folder`, a `data_dir` of TFDS, up to date with `store`.
 
@@ -38,11 +38,7 @@ def export_rlds(
     Raises DatasetError where the folder holds something else, an observation's name cannot be nested,
     or the disk refuses; what was exported before stays readable.
 
-    Args:
-      store: what to export.
-      folder: made where there is none; it may hold other TFDS datasets.
-      excluded: ids of episodes to leave out.
-      callback: called after each episode.
+    `updating` describes the arguments. `folder` may hold other TFDS datasets.
     """
     if (folder / "dataset_info.json").exists():
         raise DatasetError(f"{folder} is one version of a TFDS dataset; name the data_dir two folders above")

@@ -10,7 +10,7 @@ one array is called `observation`. The spaces are read as JSON: no environment i
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from .decode import arrow_numbers, attempt, check_flags, decode_images, last_num
 from .hdf5 import array, child, leaves, opened
 from .raw import RawEpisode, ReadOptions, Unreadable, flat_name
 
-STEPS = ("rewards", "terminations", "truncations")
+FLAGS = ("terminations", "truncations")
+MEMBERS = ("observations", "actions", "rewards", *FLAGS)
 
 
 @dataclass(frozen=True)
@@ -34,31 +35,7 @@ class _Dataset:
     format: str
     total: int
     jpeg: bool
-    observations: Mapping[str, Mapping[str, Any]]
-    actions: Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """An episode as its storage keeps it.
-
-    Attributes:
-      observations: `[T+1, ...]`, names joined by `/` and what `numbers` reads.
-      actions: `[T, ...]`, likewise.
-      infos: likewise.
-      steps: `STEPS` by name, `[T]` each.
-      facts: `seed` and `total_steps`, where it has them.
-      numbers: an array in memory, given its space and name.
-      images: the encoded images of an array.
-    """
-
-    observations: Iterable[tuple[str, Any]]
-    actions: Iterable[tuple[str, Any]]
-    infos: Iterable[tuple[str, Any]]
-    steps: Mapping[str, np.ndarray]
-    facts: Mapping[str, Any]
-    numbers: Callable[[Any, Mapping[str, Any], str], np.ndarray]
-    images: Callable[[Any], list[bytes]]
+    spaces: Mapping[str, Mapping[str, Any]]
 
 
 def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
@@ -95,24 +72,21 @@ def _open(path: Path) -> _Dataset:
     if not isinstance(facts, dict) or not isinstance(facts.get("total_episodes"), int):
         raise DatasetError(f"{folder / 'metadata.json'} has no total_episodes")
     with whole_file(folder / "metadata.json", "Minari's metadata"):
-        observations, actions = (_spaces(facts.get(f"{name}_space")) for name in ("observation", "action"))
+        spaces = dict(_spaces(facts.get("observation_space"), "observation", ""))
+        spaces |= _spaces(facts.get("action_space"), "action", "action/")
     kind, jpeg = str(facts.get("data_format", "hdf5")), bool(facts.get("jpeg_encoding", True))
-    return _Dataset(folder, kind, facts["total_episodes"], jpeg, observations, actions)
+    return _Dataset(folder, kind, facts["total_episodes"], jpeg, spaces)
 
 
-def _spaces(value: Any) -> dict[str, Mapping[str, Any]]:
-    """The leaves of a space, by flat name."""
-    space = json.loads(value) if isinstance(value, str) else value
-    return {flat_name(name): leaf for name, leaf in _space_leaves(space, "")} if space else {}
-
-
-def _space_leaves(space: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _spaces(space: Any, name: str, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The leaves of a space by flat name; `name` is that of a space that is one array."""
+    space = json.loads(space) if isinstance(space, str) else space or {}
     inner = space.get("subspaces")
     if inner is None:
-        yield prefix.rstrip("/") or "observation", space
+        yield flat_name(name), space
         return
     for key, member in inner.items() if isinstance(inner, Mapping) else enumerate(inner):
-        yield from _space_leaves(member, f"{prefix}{key}/")
+        yield from _spaces(member, f"{prefix}{key}", f"{prefix}{key}/")
 
 
 def _is_picture(space: Mapping[str, Any]) -> bool:
@@ -124,26 +98,21 @@ def _is_picture(space: Mapping[str, Any]) -> bool:
 
 
 def _episode(where: str, dataset: _Dataset, number: int, file: Any, options: ReadOptions) -> RawEpisode:
-    stored = _in_arrow(dataset, number, options) if file is None else _in_hdf5(file, number, options)
-    reward, ended, cut = (stored.steps[name] for name in STEPS)
-    counted, seed = stored.facts.get("total_steps"), stored.facts.get("seed")
+    """An episode of `file`, or of a folder of its own where that is None."""
+    members, facts = _in_arrow(dataset, number) if file is None else _in_hdf5(file, number)
+
+    def read(name: str, values: Any) -> np.ndarray:
+        return _array(values, dataset.spaces.get(flat_name(name), {}), name, dataset.jpeg, options)
+
+    reward, ended, cut = (read(name, members[name]) for name in ("rewards", *FLAGS))
+    counted, seed = facts.get("total_steps"), facts.get("seed")
     if counted is not None and int(counted) != len(reward):
         raise DatasetError(f"{where} counts {int(counted)} steps, but holds {len(reward)}")
     check_flags("terminations", ended)
     check_flags("truncations", cut)
-
-    def observed(name: str, values: Any) -> np.ndarray:
-        space = dataset.observations.get(flat_name(name), {})
-        if dataset.jpeg and _is_picture(space):
-            return decode_images(stored.images(values), options, name)
-        return stored.numbers(values, space, name)
-
-    observation, unread = options.observations(stored.observations, observed)
-    actions = {
-        name: stored.numbers(values, dataset.actions.get(flat_name(name.removeprefix("action/")), {}), name)
-        for name, values in stored.actions
-    }
-    infos = options.columns(stored.infos, lambda values: stored.numbers(values, {}, "infos"))
+    observation, unread = options.observations(_leaves(members["observations"], "observation", ""), read)
+    actions = {name: read(name, values) for name, values in _leaves(members["actions"], "action", "action/")}
+    infos = _leaves(members["infos"], "infos", "infos/") if "infos" in members else ()
     return RawEpisode(
         where=where,
         observation=observation,
@@ -151,79 +120,67 @@ def _episode(where: str, dataset: _Dataset, number: int, file: Any, options: Rea
         reward=reward,
         terminal=last_number("terminations", ended, bool),
         seed=None if seed is None else int(seed),
-        columns={**actions, **infos},
+        columns={**actions, **options.columns(infos, lambda values: read("infos", values))},
         unread=unread,
         info={"episode": number},
     )
 
 
-def _in_hdf5(file: Any, number: int, options: ReadOptions) -> _Stored:
-    import h5py
-
+def _in_hdf5(file: Any, number: int) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The members of an episode, not read yet, and what it says about itself."""
     group = child(file, f"episode_{number}")
-    observations, actions = child(group, "observations"), child(group, "actions")
-    return _Stored(
-        observations=leaves(observations)
-        if isinstance(observations, h5py.Group)
-        else [("observation", observations)],
-        actions=leaves(actions, "action/") if isinstance(actions, h5py.Group) else [("action", actions)],
-        infos=leaves(child(group, "infos"), "infos/") if "infos" in group else (),
-        steps={name: array(child(group, name), options) for name in STEPS},
-        facts=group.attrs,
-        numbers=lambda values, _space, _name: array(values, options),
-        images=lambda values: [np.asarray(image, np.uint8).tobytes() for image in array(values, options)],
-    )
+    names = (*MEMBERS, "infos") if "infos" in group else MEMBERS
+    return {name: child(group, name) for name in names}, group.attrs
 
 
-def _in_arrow(dataset: _Dataset, number: int, options: ReadOptions) -> _Stored:
-    folder = dataset.folder / str(number)
-    batch = _arrow_batch(folder, dataset.format)
-    acted = batch.slice(0, max(batch.num_rows - 1, 0))
-    facts = read_json(folder / "metadata.json")
-
-    def numbers(column: Any, space: Mapping[str, Any], name: str) -> np.ndarray:
-        width = getattr(column.type, "list_size", None)
-        shape = () if width is None else tuple(space.get("shape") or (width,))
-        return arrow_numbers(column, shape, options, name)
-
-    return _Stored(
-        observations=_arrow_leaves(batch.column("observations"), "", "observation"),
-        actions=_arrow_leaves(acted.column("actions"), "action/", "action"),
-        infos=(),
-        steps={name: acted.column(name).to_numpy(zero_copy_only=False) for name in STEPS},
-        facts=facts if isinstance(facts, dict) else {},
-        numbers=numbers,
-        images=lambda column: column.to_pylist(),
-    )
-
-
-def _arrow_batch(folder: Path, format: str) -> Any:
-    """The one data file of an episode, a row a step."""
+def _in_arrow(dataset: _Dataset, number: int) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Likewise, from the one data file in the episode's folder. Only observations have a last row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    folder = dataset.folder / str(number)
     files = [f for f in folder.iterdir() if f.name != "metadata.json" and f.name[0] not in "._"]
     if len(files) != 1:
         raise DatasetError(f"{folder} holds {len(files)} data files, but must hold one")
-    if format == "parquet":
+    if dataset.format == "parquet":
         table = pq.ParquetFile(files[0], memory_map=True).read()
     else:
         with pa.memory_map(str(files[0])) as file, pa.ipc.open_file(file) as reader:
             table = reader.read_all()
     table.validate(full=True)  # damaged offsets would be followed out of the file
-    missing = {"observations", "actions", *STEPS} - set(table.column_names)
-    if missing:
+    if missing := set(MEMBERS) - set(table.column_names):
         raise DatasetError(f"{files[0].name} has no column {', '.join(sorted(missing))}")
     batches = table.combine_chunks().to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+    acted = batch.slice(0, max(batch.num_rows - 1, 0))
+    facts = read_json(folder / "metadata.json")
+    members = {name: acted.column(name) for name in MEMBERS} | {"observations": batch.column("observations")}
+    return members, facts if isinstance(facts, dict) else {}
 
 
-def _arrow_leaves(column: Any, prefix: str, alone: str) -> Iterator[tuple[str, Any]]:
-    """The arrays of a struct, by name joined with `/`; `alone` names a column that is no struct."""
+def _leaves(member: Any, name: str, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The arrays of an HDF5 group or an Arrow struct by name; `name` is that of one array alone."""
+    import h5py
     import pyarrow as pa
 
-    if not pa.types.is_struct(column.type):
-        yield prefix.rstrip("/") or alone, column
-        return
-    for index in range(column.type.num_fields):
-        yield from _arrow_leaves(column.field(index), f"{prefix}{column.type.field(index).name}/", alone)
+    if isinstance(member, h5py.Group):
+        yield from leaves(member, prefix)
+    elif isinstance(member, pa.StructArray):
+        for index, key in enumerate(member.type.names):
+            yield from _leaves(member.field(index), f"{prefix}{key}", f"{prefix}{key}/")
+    else:
+        yield name, member
+
+
+def _array(values: Any, space: Mapping[str, Any], name: str, jpeg: bool, options: ReadOptions) -> np.ndarray:
+    import h5py
+
+    is_hdf5 = isinstance(values, h5py.Dataset)
+    if jpeg and _is_picture(space):
+        images: Any = array(values, options) if is_hdf5 else values.to_pylist()
+        return decode_images(images, options, name)
+    if is_hdf5:
+        return array(values, options)
+    width = getattr(values.type, "list_size", None)
+    shape = () if width is None else tuple(space.get("shape") or (width,))
+    return arrow_numbers(values, shape, options, name)

@@ -31,10 +31,12 @@ CLASS = re.compile(r"tensorflow_datasets\.[a-z0-9_.]+\.[A-Za-z0-9_]+")
 
 def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
     """The episodes of every split. Raises DatasetError where the directory is no RLDS, or is cut short."""
-    folder = version_folder(path)
+    folder = _version_folder(path)
     with whole_file(folder / "features.json", "TFDS's features"):
         _check_features(read_json(folder / "features.json"), folder / "features.json", options)
-    _check_shards(folder, read_json(folder / "dataset_info.json"))
+    files = [file for file in folder.iterdir() if ".tfrecord" in file.name]
+    if count(path) and not files:
+        raise DatasetError(f"{folder} has no .tfrecord file: it is empty, cut short, or not kept as TFRecord")
     with whole_file(folder, "a TFDS directory"):
         import tensorflow_datasets as tfds
 
@@ -50,14 +52,17 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
 
 
 def count(path: Path) -> int:
-    """How many episodes the description counts."""
-    info = read_json(version_folder(path) / "dataset_info.json")
+    """How many episodes the description counts. Raises DatasetError where it has no splits."""
+    file = _version_folder(path) / "dataset_info.json"
+    info = read_json(file)
     splits = info.get("splits") if isinstance(info, Mapping) else None
+    if not isinstance(splits, list) or not splits:
+        raise DatasetError(f"{file} has no splits")
     with whole_file(path, "a TFDS directory"):
-        return sum(int(n) for split in splits or () for n in split.get("shardLengths", ()))
+        return sum(int(n) for split in splits for n in split.get("shardLengths", ()))
 
 
-def version_folder(path: Path) -> Path:
+def _version_folder(path: Path) -> Path:
     """The folder with `features.json`: `path` or one below. Raises DatasetError for none or several."""
     if (path / "features.json").exists():
         return path
@@ -86,15 +91,6 @@ def _check_features(value: Any, path: Path, options: ReadOptions) -> None:
             sizes = [int(size) for size in given]
             step_bytes = 1024 if key == "length" else 1
             options.check_size(f"{path}, {key}", (step_bytes, *(max(size, 1) for size in sizes)), np.uint8)
-
-
-def _check_shards(folder: Path, info: Any) -> None:
-    splits = info.get("splits") if isinstance(info, Mapping) else None
-    if not isinstance(splits, list) or not splits:
-        raise DatasetError(f"{folder / 'dataset_info.json'} has no splits")
-    files = [file for file in folder.iterdir() if ".tfrecord" in file.name]
-    if any(isinstance(split, Mapping) and split.get("shardLengths") for split in splits) and not files:
-        raise DatasetError(f"{folder} has no .tfrecord file: it is empty, cut short, or not kept as TFRecord")
 
 
 def _examples(builder: Any, split: str, folder: Path) -> Iterator[dict[str, Any]]:
