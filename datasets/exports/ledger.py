@@ -4,28 +4,25 @@ The ledger is replaced atomically after a file is there. So an export that was k
 and one that has nothing new does nothing.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DatasetError
 from ..files import is_temporary, named_errors, read_json, write_bytes_atomically
 from ..records.schema import Schema
 from ..store.store import EpisodeStore
-from .folder import clean
 
 LEDGER = ".pacloop-export.json"
 VERSION = 1
 
 
-@dataclass(frozen=True)
-class Shard:
-    """One exported batch.
+class Shard(BaseModel):
+    """One exported batch; the defaults are those of a shard that a later one replaced.
 
     Attributes:
-      batch: its id; "" where the shard was replaced by a later one.
+      batch: its id.
       digest: its content digest.
       excluded: ids of its episodes that were left out, sorted.
       file: the file's path within the folder; "" where no episode was left to export.
@@ -33,21 +30,25 @@ class Shard:
       bytes: the file's size.
     """
 
-    batch: str
-    digest: str
-    excluded: tuple[str, ...]
-    file: str
-    episodes: int
-    bytes: int
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: str = ""
+    digest: str = ""
+    excluded: tuple[str, ...] = ()
+    file: str = ""
+    episodes: int = 0
+    bytes: int = 0
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(BaseModel):
     """The shards of an export folder, in the order in which they were written."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+    version: int = VERSION
     format: str
-    schema: Schema
-    shards: tuple[Shard, ...] = ()
+    schema_: Schema = Field(alias="schema")  # pydantic has a method of that name
+    shards: tuple[Shard, ...]
 
     def of_batch(self, batch_id: str) -> Shard | None:
         """The shard that holds a batch now; None where it was not exported yet."""
@@ -55,9 +56,8 @@ class Ledger:
 
     def added(self, shard: Shard) -> "Ledger":
         """The ledger with one shard more, which replaces an earlier one of the same batch, if any."""
-        gone = Shard("", "", (), "", 0, 0)
-        kept = [gone if old.batch == shard.batch else old for old in self.shards]
-        return replace(self, shards=(*kept, shard))
+        others = [Shard() if old.batch == shard.batch else old for old in self.shards]
+        return self.model_copy(update={"shards": (*others, shard)})
 
     @property
     def episodes(self) -> int:
@@ -85,45 +85,30 @@ def read_ledger(folder: Path, format: str, store: EpisodeStore) -> Ledger:
                 f"{folder} has files that are no export of pacloop's (e.g. {strangers[0].name}); "
                 "name another folder"
             )
-        return Ledger(format, store.schema)
-    found = _parse(path, read_json(path))
-    if found.format != format:
-        raise DatasetError(f"{folder} is an export to {found.format}, not to {format}; name another folder")
-    difference = found.schema.difference(store.schema)
+        return Ledger(format=format, schema=store.schema, shards=())
+    ledger = _parse(path)
+    if ledger.format != format:
+        raise DatasetError(f"{folder} is an export to {ledger.format}, not to {format}; name another folder")
+    difference = ledger.schema_.difference(store.schema)
     if difference is not None:
         raise DatasetError(f"{folder} is an export of another schema: {difference}; name another folder")
-    return found
-
-
-def begin(folder: Path, ledger: Ledger) -> None:
-    """Make the folder an export's, if it is none yet, and remove what killed exports left half-written."""
-    if not (folder / LEDGER).exists():
-        write_ledger(folder, ledger)
-    clean(folder)
+    return ledger
 
 
 def write_ledger(folder: Path, ledger: Ledger) -> None:
     """Replace the ledger of `folder`."""
-    data = {
-        "version": VERSION,
-        "format": ledger.format,
-        "schema": ledger.schema.to_json(),
-        "shards": [vars(shard) for shard in ledger.shards],
-    }
     # in one line: an indented file would take ten times as long, which thousands of shards would feel
-    write_bytes_atomically(folder / LEDGER, json.dumps(data).encode() + b"\n")
+    write_bytes_atomically(folder / LEDGER, ledger.model_dump_json().encode() + b"\n")
 
 
-def _parse(path: Path, data: Any) -> Ledger:
+def _parse(path: Path) -> Ledger:
+    data = read_json(path)
     version = data.get("version") if isinstance(data, Mapping) else None
     if version != VERSION:
         raise DatasetError(f"{path} has version {version}, but this pacloop reads version {VERSION}")
     try:
-        shards = tuple(_shard(entry) for entry in data["shards"])
-        return Ledger(data["format"], Schema.from_json(data["schema"]), shards)
-    except (KeyError, TypeError) as error:
-        raise DatasetError(f"{path} is no ledger of an export ({error!r})") from None
-
-
-def _shard(entry: Mapping[str, Any]) -> Shard:
-    return Shard(**{**entry, "excluded": tuple(entry["excluded"])})
+        return Ledger.model_validate(data)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(map(str, fault["loc"]))
+        raise DatasetError(f"{path} is no ledger of an export ({field}: {fault['msg']})") from None

@@ -6,8 +6,7 @@ pandas, pyarrow and Hugging Face's `datasets` read the folder `data` as one tabl
 in it, marked as images for `datasets`; other arrays are lists, nested as their shapes are.
 """
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,92 +15,46 @@ import numpy as np
 from ..files import replacing
 from ..records.schema import Field
 from ..store.store import EpisodeStore
-from .folder import held
-from .jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
-from .ledger import begin, read_ledger, write_ledger
-from .steps import facts, included, pngs, rlds_steps
+from .columns import column, fact_type, marked, write_table
+from .steps import facts, rlds_steps
+from .update import Callback, Exported, Job, Update, updating
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 def export_parquet(
-    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), told: Told = nobody
+    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), callback: Callback | None = None
 ) -> Exported:
     """Bring the Parquet files in `folder` up to date with `store`.
 
     Writes the file of each batch that is new or whose exclusions changed, and touches no other. Raises
     DatasetError where the folder holds something else, or the disk refuses.
 
-    Args:
-      store: what to export.
-      folder: made where there is none.
-      excluded: ids of episodes to leave out.
-      told: told of each episode.
+    `updating` describes the arguments.
     """
-    with held(folder):
-        ledger = read_ledger(folder, "parquet", store)
-        wanted = jobs(folder, ledger, store, excluded)
-        begin(folder, ledger)
-        tick = ticker(told, wanted)
-        for job in wanted:
+    with updating(store, folder, "parquet", excluded, callback) as update:
+        update.begin()
+        for job in update.jobs:
             path = folder / "data" / f"{job.batch.id}.parquet"
-            shard = job.done("", 0, 0)
             if job.episodes:
                 with replacing(path, parents=True) as aside:
-                    write_table(aside, _table(store, job, tick))
-                shard = job.done(f"data/{path.name}", job.episodes, path.stat().st_size)
+                    write_table(aside, _table(update, job))
             else:
                 path.unlink(missing_ok=True)
-            ledger = ledger.added(shard)
-            write_ledger(folder, ledger)
-    read = ("import pandas", f"steps = pandas.read_parquet({str(folder / 'data')!r})")
-    return Exported(folder, len(wanted), ledger.episodes, ledger.bytes, read)
+            update.count(job, path, job.episodes)
+    return update.result("import pandas", f"steps = pandas.read_parquet({str(folder / 'data')!r})")
 
 
-def write_table(path: Path, table: "pa.Table") -> None:
-    """Write a Parquet file, through a Python file so that a full disk is an OSError with its number."""
-    import pyarrow.parquet as pq
-
-    with path.open("xb") as file:
-        pq.write_table(table, file)
-
-
-def column(array: np.ndarray, field: Field) -> "pa.Array":
-    """The values of a field, `[N, ...]`, as a column: PNG files, or lists nested as the shape is."""
+def _table(update: Update, job: Job) -> "pa.Table":
     import pyarrow as pa
 
-    if field.is_image:
-        files = pa.array(pngs(array), pa.binary())
-        return pa.StructArray.from_arrays([files, pa.nulls(len(files), pa.string())], ["bytes", "path"])
-    values = pa.array(np.ascontiguousarray(array).reshape(-1))
-    for size in reversed(field.shape):
-        values = pa.FixedSizeListArray.from_arrays(values, size)
-    return values
-
-
-def marked(table: "pa.Table", fields: Mapping[str, Field]) -> "pa.Table":
-    """The table with a note for Hugging Face's `datasets` which columns are pictures."""
-    pictures = {name: {"_type": "Image"} for name, field in fields.items() if field.is_image}
-    note = json.dumps({"info": {"features": pictures}})
-    return table.replace_schema_metadata({"huggingface": note}) if pictures else table
-
-
-def fact_type(name: str) -> "pa.DataType":
-    """The type of a fact's column, which a column of nothing but nulls would not tell."""
-    import pyarrow as pa
-
-    return {"round": pa.int64(), "seed": pa.int64(), "score": pa.float64()}.get(name, pa.string())
-
-
-def _table(store: EpisodeStore, job: Job, tick: Tick) -> "pa.Table":
-    import pyarrow as pa
-
-    fields = {f"observation/{name}": field for name, field in store.schema.observation.items()}
-    fields["action"] = store.schema.action
+    schema = update.store.schema
+    fields = {f"observation/{name}": field for name, field in schema.observation.items()}
+    fields["action"] = schema.action
     known: dict[str, list[Any]] = {}
     parts: dict[str, list[np.ndarray]] = {}
-    for row, episode in included(store, job, tick):
+    for row, episode in update.episodes(job):
         steps = rlds_steps(episode)
         steps["step"] = np.arange(episode.length + 1)
         for name, values in steps.items():

@@ -1,15 +1,26 @@
-"""Which format a path is in, told by its names and first bytes."""
+"""Which format a path is in, by its names and first bytes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Protocol
 
 from ..errors import DatasetError
 from ..files import named_errors
 from .readers import FORMATS
-from .readers.raw import RawEpisode, Unreadable, Wants
+from .readers.raw import RawEpisode, ReadOptions, Unreadable
 
-Reader = Callable[[Path, Wants], Iterator[RawEpisode | Unreadable]]
+
+class Reader(Protocol):
+    """What the module of a format offers; both raise DatasetError where the path is not of that format."""
+
+    def episodes(self, path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
+        """The episodes, one at a time, in the file's order."""
+        ...
+
+    def count(self, path: Path) -> int:
+        """How many episodes there seem to be; 0 where that takes reading them."""
+        ...
 
 
 def reader(path: Path, format: str = "auto") -> tuple[str, Reader]:
@@ -22,36 +33,29 @@ def reader(path: Path, format: str = "auto") -> tuple[str, Reader]:
         if not (path.is_file() or path.is_dir()):
             raise DatasetError(f"{path} is neither a file nor a folder")
         name = detect(path) if format == "auto" else format
-    return name, import_module(f".readers.{name}", __package__).episodes
-
-
-def count(path: Path, name: str) -> int:
-    """How many episodes there seem to be, for a progress bar; 0 where that takes reading them."""
-    return import_module(f".readers.{name}", __package__).count(path)
+    module: Any = import_module(f".readers.{name}", __package__)
+    return name, module
 
 
 def detect(path: Path) -> str:
     """The format of what is at `path`. Raises DatasetError where it looks like none of them."""
-    found = _of_folder(path) if path.is_dir() else _of_file(path)
-    if found is None and path.is_dir() and (files := _files(path)):
+    if format := _of_folder(path) if path.is_dir() else _of_file(path):
+        return format
+    files = (
+        sorted(file.name for file in path.iterdir() if file.is_file() and _of_file(file))
+        if path.is_dir()
+        else []
+    )
+    if files:
         raise DatasetError(f"{path} is a folder of recordings ({_some(files)}): inject them one by one")
-    if found is None:
-        raise DatasetError(
-            f"{path} looks like none of {', '.join(FORMATS)}; if it is one, name it with --format"
-        )
-    return found
+    raise DatasetError(f"{path} looks like none of {', '.join(FORMATS)}; if it is one, name it with --format")
 
 
-def passed_over(path: Path, name: str) -> str:
+def other_files(path: Path, format: str) -> str:
     """What else lies in a folder of `.npz` files and is not read, in a few words, or ""."""
-    if name != "npz" or not path.is_dir():
+    if format != "npz" or not path.is_dir():
         return ""
     return _some(sorted(p.name for p in path.iterdir() if p.suffix != ".npz" and p.name[0] != "."))
-
-
-def _files(path: Path) -> list[str]:
-    """The files in a folder that are of a format by themselves."""
-    return sorted(file.name for file in path.iterdir() if file.is_file() and _of_file(file))
 
 
 def _some(names: list[str]) -> str:

@@ -57,7 +57,7 @@ def parse_map(text: str, schema: Schema) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def wanted_names(schema: Schema, pieces: Sequence[Piece]) -> set[str]:
+def names_to_read(schema: Schema, pieces: Sequence[Piece]) -> set[str]:
     """The flat names of all that a reader must read to fill our fields."""
     mapped = {piece.ours for piece in pieces}
     own = {flat_name(name) for name in schema.observation if name not in mapped}
@@ -87,13 +87,9 @@ def _part(values: np.ndarray, piece: Piece) -> np.ndarray:
 
 
 def _array(raw: RawEpisode, theirs: str, ours: str) -> np.ndarray:
-    own = {"action": raw.action, "reward": raw.reward}
-    found = own.get(theirs)
-    if found is None:
-        found = raw.observation.get(theirs, raw.columns.get(theirs))
-    if found is None:
-        there = sorted(
-            {*raw.observation, *raw.columns, *raw.unread, *(k for k, v in own.items() if v is not None)}
-        )
-        raise DatasetError(f"{ours} is missing: the file has no {theirs}, only {', '.join(there)}; see --map")
-    return np.asarray(found)
+    known = {"action": raw.action, "reward": raw.reward}
+    arrays = {**raw.columns, **raw.observation, **{n: a for n, a in known.items() if a is not None}}
+    if theirs not in arrays:
+        names = ", ".join(sorted({*arrays, *raw.unread}))
+        raise DatasetError(f"{ours} is missing: the file has no {theirs}, only {names}; see --map")
+    return np.asarray(arrays[theirs])

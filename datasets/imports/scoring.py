@@ -10,7 +10,7 @@ from .readers.raw import RawEpisode, flat_name
 
 
 @dataclass(frozen=True)
-class Scored:
+class EpisodeScore:
     """What is known of how an episode went.
 
     Attributes:
@@ -26,45 +26,45 @@ class Scored:
     info: Mapping[str, float] | None = None
 
 
-Scores = Callable[[RawEpisode, Mapping[str, np.ndarray], np.ndarray], Scored]
-"""Scores an episode, given as its file tells it, with its observations `[T+1, ...]` and actions `[T, A]`
+Scorer = Callable[[RawEpisode, Mapping[str, np.ndarray], np.ndarray], EpisodeScore]
+"""The score of an episode, from what its file says and its observations `[T+1, ...]` and actions `[T, A]`
 as our schema has them. Raises DatasetError, saying why, where it cannot."""
 
 
-def as_the_file_says(task_score: Callable[[np.ndarray], float] | None) -> Scores:
+def file_score(task_score: Callable[[np.ndarray], float] | None) -> Scorer:
     """The file's own score; where it has none, the task's score of the file's rewards."""
 
-    def scores(raw: RawEpisode, _observation: Mapping[str, np.ndarray], _action: np.ndarray) -> Scored:
+    def scorer(raw: RawEpisode, _observation: Mapping[str, np.ndarray], _action: np.ndarray) -> EpisodeScore:
         if raw.score is not None:
-            return Scored(_checked(raw.score))
+            return EpisodeScore(_checked(raw.score))
         if raw.reward is None:
             raise DatasetError("has neither a score nor rewards: give one with --score, see --help")
         if task_score is None:
             raise DatasetError(
                 "has rewards but no score, and this machine does not know the task: use --score"
             )
-        return Scored(_checked(task_score(np.asarray(raw.reward, np.float32).reshape(-1))))
+        return EpisodeScore(_checked(task_score(np.asarray(raw.reward, np.float32).reshape(-1))))
 
-    return scores
+    return scorer
 
 
-def always(value: float) -> Scores:
+def constant_score(value: float) -> Scorer:
     """The same score for every episode. Raises DatasetError where it is outside [0, 1]."""
-    checked = Scored(_checked(value))
+    checked = EpisodeScore(_checked(value))
     return lambda _raw, _observation, _action: checked
 
 
-def of_column(name: str) -> Scores:
+def column_score(name: str) -> Scorer:
     """The largest value of a column of the file within the episode: for a flag, whether it was ever set."""
     flat = flat_name(name)
 
-    def scores(raw: RawEpisode, _observation: Mapping[str, np.ndarray], _action: np.ndarray) -> Scored:
+    def scorer(raw: RawEpisode, _observation: Mapping[str, np.ndarray], _action: np.ndarray) -> EpisodeScore:
         values = raw.columns.get(flat, raw.observation.get(flat))
         if values is None or not np.size(values) or np.asarray(values).dtype.kind not in "fiub":
             raise DatasetError(f"has no numbers in a column {name} to take the score from")
-        return Scored(_checked(float(np.max(values))))
+        return EpisodeScore(_checked(float(np.max(values))))
 
-    return scores
+    return scorer
 
 
 def _checked(score: float) -> float:

@@ -1,6 +1,6 @@
 """Rows gathered from the columns of many batches: from memory where they fit, from the mapped files else.
 
-Memory that was asked for comes in large pages, which mapped files do not: rows at random places cost a
+Allocated memory comes in large pages, which mapped files do not: rows at random places cost a
 third less, also where there is one batch only.
 """
 
@@ -36,12 +36,12 @@ class Gather:
     def observations(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Observations by their names in the schema, each `[*rows.shape, ...]`."""
         groups = None
-        found = {}
+        observations = {}
         for name in self._names:
             if len(self._parts[name]) > 1 and groups is None:
                 groups = self._groups(rows.reshape(-1))
-            found[name.removeprefix("observation/")] = self._take(name, rows, groups)
-        return found
+            observations[name.removeprefix("observation/")] = self._take(name, rows, groups)
+        return observations
 
     def actions(self, rows: np.ndarray) -> np.ndarray:
         """Actions, `[*rows.shape, A]`."""
@@ -73,8 +73,8 @@ _Groups = list[tuple[int, np.ndarray, np.ndarray]]
 def _joined(parts: Sequence[Column]) -> np.ndarray:
     """All rows in one array; images are decoded batch by batch, so that memory holds them once."""
     whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
-    at = 0
+    start = 0
     for part in parts:
-        whole[at : at + len(part)] = np.asarray(part)
-        at += len(part)
+        whole[start : start + len(part)] = np.asarray(part)
+        start += len(part)
     return whole

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records.batch import SOURCES, Batch, by_batch
+from ..store import tables
 from ..store.store import EpisodeStore
-from ..store.tables import EPISODES, read_extents
 
 TABLE = np.dtype(
     [
@@ -38,7 +38,7 @@ bootstraps, and where its batch came from, as an index into `SOURCES`."""
 
 
 @dataclass(frozen=True)
-class Places:
+class Extents:
     """Where the episodes are that count, `[episodes]` each: row of the first step, length T, source."""
 
     first: np.ndarray
@@ -51,18 +51,18 @@ def batch_starts(batches: Sequence[Batch]) -> np.ndarray:
     return np.cumsum([0] + [batch.steps + batch.episodes for batch in batches])
 
 
-def read_places(store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str]) -> Places:
+def read_extents(store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str]) -> Extents:
     """Where the episodes of `batches` are, without those of the ids `excluded`, in order."""
-    gone = by_batch(excluded)
+    excluded_ids = by_batch(excluded)
     first, length, source = [], [], []
     for batch, start in zip(batches, batch_starts(batches)):
-        extents = np.stack(read_extents(store.file(batch, EPISODES)))
-        places = [int(episode.rpartition("/")[2]) for episode in gone.get(batch.id, ())]
-        offsets, lengths = np.delete(extents, places, axis=1)
+        extents = np.stack(tables.read_extents(store.file(batch, tables.EPISODES)))
+        numbers = [int(episode.rpartition("/")[2]) for episode in excluded_ids.get(batch.id, ())]
+        offsets, lengths = np.delete(extents, numbers, axis=1)
         first.append(offsets + start)
         length.append(lengths)
         source.append(np.full(len(lengths), SOURCES.index(batch.source), np.int8))
-    return Places(np.concatenate(first), np.concatenate(length), np.concatenate(source))
+    return Extents(np.concatenate(first), np.concatenate(length), np.concatenate(source))
 
 
 def step_numbers(length: np.ndarray) -> np.ndarray:
@@ -70,32 +70,32 @@ def step_numbers(length: np.ndarray) -> np.ndarray:
     return np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
 
 
-def make_table(
+def transition_table(
     reward: np.ndarray,
     discount: np.ndarray,
-    places: Places,
+    extents: Extents,
     *,
     n_step: int,
     gamma: float,
     cut_is_terminal: bool,
 ) -> np.ndarray:
-    """The transitions of the episodes at `places`, in order: `[transitions]` of `TABLE`.
+    """The transitions of the episodes at `extents`, in order: `[transitions]` of `TABLE`.
 
     Args:
       reward: of each row, `[rows]`.
       discount: of each row, `[rows]`.
-      places: which episodes.
+      extents: which episodes.
       n_step: n.
       gamma: the learner's own discount.
       cut_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
     """
-    length = places.length
+    length = extents.length
     step = step_numbers(length)
     left = np.repeat(length, length) - step
     table = np.zeros(len(step), TABLE)
-    table["first"] = np.repeat(places.first, length)
+    table["first"] = np.repeat(extents.first, length)
     table["row"] = table["first"] + step
-    table["source"] = np.repeat(places.source, length)
+    table["source"] = np.repeat(extents.source, length)
     table["jump"] = np.minimum(left, n_step)
     returns, weight = _targets(reward, discount, table["row"], left, n_step, gamma)
     if cut_is_terminal:

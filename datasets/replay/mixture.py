@@ -68,23 +68,21 @@ class Mixture:
         return self._rows[self._starts[pool] + rng.integers(self._counts[pool])]
 
 
-def shares_of(wanted: Mapping[str, float], steps: Mapping[str, int]) -> dict[str, float]:
-    """The share of every group that has steps, where some of all that could be are wanted in some share.
+def shares_of(shares: Mapping[str, float], steps: Mapping[str, int]) -> dict[str, float]:
+    """The share of every group that has steps, given the shares of some of all possible groups.
 
-    Groups that `wanted` does not name divide what it leaves of 1, each by its steps. Those that have no
+    Groups that `shares` does not name divide what it leaves of 1, each by its steps. Those that have no
     steps are left out, and the others keep their proportions. Raises DatasetError where nothing is left.
 
     Args:
-      wanted: shares by name, at most 1 together.
+      shares: by name, at most 1 together.
       steps: of each group by name.
     """
-    there = {name: count for name, count in steps.items() if count}
-    unnamed = sum(count for name, count in there.items() if name not in wanted)
-    left = max(0.0, 1.0 - sum(wanted.values()))
-    shares = {
-        name: wanted[name] if name in wanted else left * count / unnamed for name, count in there.items()
-    }
-    total = sum(shares.values())
+    counts = {name: count for name, count in steps.items() if count}
+    unnamed = sum(count for name, count in counts.items() if name not in shares)
+    rest = max(0.0, 1.0 - sum(shares.values()))
+    present = {name: shares.get(name, rest * count / max(unnamed, 1)) for name, count in counts.items()}
+    total = sum(present.values())
     if total == 0:
-        raise DatasetError(f"only {', '.join(there) or 'nothing'} is there, and its share is 0")
-    return {name: share / total for name, share in shares.items()}
+        raise DatasetError(f"only {', '.join(counts) or 'nothing'} is there, and its share is 0")
+    return {name: share / total for name, share in present.items()}

@@ -1,10 +1,10 @@
 """Transitions for a learner, drawn from the batches of one snapshot.
 
 Steps are drawn uniformly, or by source and by task in a mixture; their n-step targets are those of
-`targets.py`.
+`index.py`.
 
-An episode without actions has no transition. Text among the observations is left out: what a robot was
-told is in its episode's instruction, and no network reads strings.
+An episode without actions has no transition. Text among the observations is left out: what the robot
+was told is in its episode's instruction, and no network reads strings.
 
 B is the batch of transitions, H the history, A the action's dimensions.
 """
@@ -20,7 +20,7 @@ from ..records.snapshot import Snapshot
 from ..store.store import EpisodeStore
 from ..store.tables import STEPS, Column, read_steps
 from .gather import Gather
-from .index import batch_starts, make_table, read_places
+from .index import batch_starts, read_extents, transition_table
 from .mixture import Grouping, Mixture
 
 
@@ -53,6 +53,19 @@ class Replay:
     Costs 32 bytes of memory a transition, and what of the columns fits `ram_limit`: one array is gathered
     from many times faster than the mapped files of many batches. The same snapshot and the same state of
     the generator give the same sample.
+
+    Args:
+      store: where the batches are.
+      snapshot: which batches, in which order.
+      n_step: n, the most rewards in a return.
+      discount: gamma.
+      time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
+      history: H, observations in a window; before the first the episode's first is repeated.
+      mixture: share of each source in what is drawn, in any unit; a source it does not name is not
+        drawn. Without it every step is as likely as any other.
+      task_mixture: the same for tasks: an episode's is its instruction, or the schema's task where it
+        has none. With both, a source's and a task's shares are multiplied.
+      ram_limit: bytes of columns that may be copied into memory.
     """
 
     def __init__(
@@ -68,38 +81,18 @@ class Replay:
         task_mixture: Mapping[str, float] | None = None,
         ram_limit: int = 2**30,
     ) -> None:
-        """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged.
-
-        Args:
-          store: where the batches are.
-          snapshot: which batches, in which order.
-          n_step: n, the most rewards in a return.
-          discount: gamma.
-          time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
-          history: H, observations in a window; before the first the episode's first is repeated.
-          mixture: share of each source in what is drawn, in any unit; a source it does not name is not
-            drawn. Without it every step is as likely as any other.
-          task_mixture: the same for tasks: an episode's is its instruction, or the schema's task where it
-            has none. With both, a source's and a task's shares are multiplied.
-          ram_limit: bytes of columns that may be copied into memory.
-        """
-        if n_step < 1 or history < 1 or not 0.0 <= discount <= 1.0:
-            raise DatasetError(
-                f"replay has n_step {n_step}, history {history} and discount {discount}, "
-                "but must have at least 1, at least 1, and one in [0, 1]"
-            )
-        if not snapshot.batches:
-            raise DatasetError(f"snapshot {snapshot.id} has no batches to learn from")
+        """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged."""
+        _check(snapshot, n_step, history, discount)
         batches = store.pinned(snapshot)
         steps = [_steps(store, batch) for batch in batches]
-        places = read_places(store, batches, snapshot.excluded)
-        self.episodes = len(places.first)
-        if not places.length.sum():
+        extents = read_extents(store, batches, snapshot.excluded)
+        if not extents.length.sum():
             raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
-        self._table = make_table(
+        self.episodes = len(extents.first)
+        self._table = transition_table(
             np.concatenate([columns["reward"] for columns in steps]),
             np.concatenate([columns["discount"] for columns in steps]),
-            places,
+            extents,
             n_step=n_step,
             gamma=discount,
             cut_is_terminal=time_limit_is_terminal,
@@ -130,37 +123,46 @@ class Replay:
     def at(self, rows: np.ndarray) -> Transitions:
         """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
         rows = np.asarray(rows, np.int64)
-        told = self._table.take(rows)  # all of a transition in one place: one wait for memory, not six
+        found = self._table.take(rows)  # all of a transition in one place: one wait for memory, not six
         ends = np.empty((2, len(rows)), np.int64)
-        ends[0] = told["row"]
-        np.add(ends[0], told["jump"], out=ends[1])
+        ends[0] = found["row"]
+        np.add(ends[0], found["jump"], out=ends[1])
         windows = ends[:, :, None]
         if len(self._history) > 1:
-            windows = np.maximum(windows - self._history, told["first"][:, None])
+            windows = np.maximum(windows - self._history, found["first"][:, None])
         both = self._gather.observations(windows)  # each [2, B, H, ...]
         return Transitions(
             observation={name: column[0] for name, column in both.items()},
             action=self._gather.actions(ends[0]),
-            n_step_return=told["n_step_return"].copy(),
-            bootstrap_discount=told["bootstrap_discount"].copy(),
+            n_step_return=found["n_step_return"].copy(),
+            bootstrap_discount=found["bootstrap_discount"].copy(),
             next_observation={name: column[1] for name, column in both.items()},
-            source=told["source"].copy(),
+            source=found["source"].copy(),
             rows=rows,
         )
+
+
+def _check(snapshot: Snapshot, n_step: int, history: int, discount: float) -> None:
+    if n_step < 1 or history < 1 or not 0.0 <= discount <= 1.0:
+        raise DatasetError(
+            f"replay has n_step {n_step}, history {history} and discount {discount}, "
+            "but must have at least 1, at least 1, and one in [0, 1]"
+        )
+    if not snapshot.batches:
+        raise DatasetError(f"snapshot {snapshot.id} has no batches to learn from")
 
 
 def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
     path = store.file(batch, STEPS)
     columns = read_steps(path, store.schema, text=False)
-    found, wanted = len(columns["reward"]), batch.steps + batch.episodes
-    if found != wanted:
-        raise DatasetError(f"{path} has {found} rows, but its manifest counts {wanted}")
+    rows, counted = len(columns["reward"]), batch.steps + batch.episodes
+    if rows != counted:
+        raise DatasetError(f"{path} has {rows} rows, but its manifest counts {counted}")
     return columns
 
 
 def _by_task(store: EpisodeStore, snapshot: Snapshot, shares: Mapping[str, float]) -> Grouping:
-    told = [(store.task_of(row), row.length) for row in store.counted_rows(snapshot)]
-    names = sorted({task for task, _ in told})
+    tasks, lengths = zip(*((store.task_of(row), row.length) for row in store.counted_rows(snapshot)))
+    names = sorted(set(tasks))
     place = {name: index for index, name in enumerate(names)}
-    group = np.repeat([place[task] for task, _ in told], [length for _, length in told])
-    return Grouping("task", names, group, shares)
+    return Grouping("task", names, np.repeat([place[task] for task in tasks], lengths), shares)

@@ -33,7 +33,7 @@ def export(
             store,
             folder.resolve(),
             excluded=store.excluded(),
-            told=lambda done, total: progress("export", done, total, "episodes"),
+            callback=lambda done, total: progress("export", done, total, "episodes"),
         )
     if as_json:
         print(json.dumps(vars(written) | {"path": str(written.path)}, indent=2))

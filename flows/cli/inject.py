@@ -12,7 +12,7 @@ from ..runs.events import emit_injection
 from .options import HERE, By, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
-    from ...loop.injection.inject import Injected
+    from ...loop.injection.outcome import InjectionOutcome
 
 Format = Annotated[str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz or pacloop.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Write nothing if any episode is bad; exits 1 then.")]
@@ -40,7 +40,7 @@ def inject(
     everything is there already; 1 where every episode is bad, or --strict found
     a bad one; 2 where the path cannot be read. Nothing is added in the last two.
     """
-    from ...loop.injection.fetch import fetched, recorded_url
+    from ...loop.injection.fetch import fetch_recording, recorded_url
     from ...loop.injection.inject import Request
     from ...loop.injection.inject import inject as run
     from ...loop.progress import silent
@@ -48,7 +48,7 @@ def inject(
     from ..terminal import progress_bars
 
     space, url = Workspace.open(workspace), recorded_url(path)
-    with fetched(path) as local, nullcontext(silent) if as_json else progress_bars() as progress:
+    with fetch_recording(path) as local, nullcontext(silent) if as_json else progress_bars() as progress:
         request = Request(local, format, map, score, source, note, by or user(), strict, dry_run, url)
         outcome = run(space, request, progress)
     if as_json:
@@ -60,7 +60,7 @@ def inject(
     raise SystemExit(1 if outcome.refused(strict=strict) else 0)
 
 
-def _print_table(outcome: "Injected") -> None:
+def _print_table(outcome: "InjectionOutcome") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -82,7 +82,7 @@ def _print_table(outcome: "Injected") -> None:
         console.print(f"note: {remark}", highlight=False, markup=False)
 
 
-def _ending(outcome: "Injected", strict: bool, dry_run: bool, workspace: str) -> str:
+def _ending(outcome: "InjectionOutcome", strict: bool, dry_run: bool, workspace: str) -> str:
     if strict and outcome.quarantined:
         return "nothing added: --strict, and not every episode is good"
     if dry_run:

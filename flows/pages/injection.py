@@ -6,13 +6,13 @@ from .render import markdown
 
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
-    from ...loop.injection.outcome import Injected
+    from ...loop.injection.outcome import InjectionOutcome
 
 LISTED_EPISODES = 100
 """Episodes of the quarantine that a page lists; the others are in the dataset's record."""
 
 
-def injection_page(outcome: "Injected", request: "Request") -> str:
+def injection_page(outcome: "InjectionOutcome", request: "Request") -> str:
     """The validator's table and the quarantine."""
     headline = "nothing added"
     if request.strict and outcome.quarantined:

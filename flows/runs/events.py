@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
-    from ...loop.injection.outcome import Injected
+    from ...loop.injection.outcome import InjectionOutcome
     from ...loop.stages.approval import Question
     from ...loop.workspace.records import Reached
     from ...loop.workspace.verdict import Verdict
@@ -54,7 +54,7 @@ def emit_question(space: "Workspace", question: "Question") -> None:
     emit(space, "waits", figures, policies=policies)
 
 
-def emit_injection(space: "Workspace", outcome: "Injected", request: "Request") -> None:
+def emit_injection(space: "Workspace", outcome: "InjectionOutcome", request: "Request") -> None:
     """Emit what an injection added, and what it put into quarantine; nothing of what wrote nothing."""
     if not outcome.written:
         return

@@ -11,7 +11,7 @@ from ..workspace.config import Config
 from ..workspace.workspace import Place, Workspace
 
 if TYPE_CHECKING:
-    from ...datasets import Episode
+    from ...datasets import Episode, Schema
 
 
 def add_demonstrations(
@@ -26,49 +26,48 @@ def add_demonstrations(
       seed: of the demonstrations, and of a workspace that is made.
       clean: without mistakes.
       bare: whether `place` is a dataset and no workspace.
-      progress: told of each episode.
+      progress: called after each episode.
     """
     from ...actors.registry import find_task
     from ...actors.rollout.rollout import rollout
     from ...actors.tasks.stack.demonstrator import Demonstrator
     from ...actors.tasks.stack.mistakes import Mistakes
 
-    found = find_task(task)
+    spec = find_task(task)
     if task != "pacloop/stack":
         raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
-    if bare:
-        store = (
-            space.make_store(found.schema)
-            if (space := Workspace.find(place))
-            else EpisodeStore.create(place, found.schema)
-        )
-    else:
-        store = Workspace.create(place, Config(task=task, seed=seed)).store
+    store = (
+        _bare_store(place, spec.schema)
+        if bare
+        else Workspace.create(place, Config(task=task, seed=seed)).store
+    )
     name = f"{'clean' if clean else 'clumsy'}-s{seed}-n{episodes}"
-    if done := [batch for batch in store.batches() if batch.id == name]:
-        return done[0]
-    environment = found.make()
-    made = rollout(
-        found,
+    if store.holds(name):
+        return store.batch(name)
+    environment = spec.make()
+    demonstrations = rollout(
+        spec,
         Demonstrator(Mistakes.none() if clean else Mistakes()),
         episode_seeds("demonstration", run=seed, round=0, count=episodes),
         environments=[environment],
         policy_id="demonstrator",
     )
-    batch = store.append(
-        _told(made, episodes, progress),
-        batch_id=name,
-        source="demonstration",
-        round=0,
-        origin={"policy": "demonstrator", "seed": seed, "mistakes": "none" if clean else "default"},
-    )
+    origin = {"policy": "demonstrator", "seed": seed, "mistakes": "none" if clean else "default"}
+    counted = _with_progress(demonstrations, episodes, progress)
+    batch = store.append(counted, batch_id=name, source="demonstration", round=0, origin=origin)
     environment.close()
     return batch
 
 
-def _told(made: "Iterable[Episode]", total: int, progress: Progress) -> "Iterator[Episode]":
+def _bare_store(place: Place, schema: "Schema") -> EpisodeStore:
+    """A dataset's own folder; for a workspace that is there, its dataset."""
+    space = Workspace.find(place)
+    return space.make_store(schema) if space else EpisodeStore.create(place, schema)
+
+
+def _with_progress(episodes: "Iterable[Episode]", total: int, progress: Progress) -> "Iterator[Episode]":
     successes = 0
-    for number, episode in enumerate(made, start=1):
+    for number, episode in enumerate(episodes, start=1):
         successes += episode.score >= 1.0
         progress("demonstrate", number, total, f"success {successes / number:.0%}")
         yield episode

@@ -1,13 +1,10 @@
 """A recording that lies elsewhere: in a bucket, or behind a web address."""
 
-import shutil
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from ...datasets.errors import DatasetError
 from ...datasets.objects import SCHEMES, Bucket
@@ -17,42 +14,49 @@ SILENCE_SEC = 30.0
 
 
 @contextmanager
-def fetched(where: str) -> Iterator[Path]:
-    """The path that `where` is, or a copy of what it names as a URL, which is gone afterwards.
+def fetch_recording(location: str) -> Iterator[Path]:
+    """The path that `location` is, or a copy of what it names as a URL, which is removed afterwards.
 
     Raises DatasetError where a URL cannot be read.
     """
-    scheme, is_url, _ = where.partition("://")
+    scheme, is_url, _ = location.partition("://")
     if not is_url:
-        yield Path(where).expanduser()
+        yield Path(location).expanduser()
         return
     if scheme not in (*SCHEMES, "http", "https"):
-        raise DatasetError(
-            f"{without_secrets(where)} cannot be read: a URL begins with {', '.join(SCHEMES)}, http or https"
-        )
-    with tempfile.TemporaryDirectory(prefix="pacloop-") as aside:
-        target = Path(aside) / (PurePosixPath(unquote(urlsplit(where).path)).name or "recording")
-        (_from_bucket if scheme in SCHEMES else _from_web)(where, target)
+        schemes = f"{', '.join(SCHEMES)}, http or https"
+        raise DatasetError(f"{without_secrets(location)} cannot be read: a URL begins with {schemes}")
+    with tempfile.TemporaryDirectory(prefix="pacloop-") as folder:
+        target = Path(folder) / (PurePosixPath(unquote(_split(location).path)).name or "recording")
+        (_from_bucket if scheme in SCHEMES else _from_web)(location, target)
         yield target
 
 
-def recorded_url(where: str) -> str:
-    """What the record says of `where`: the URL without its secrets, or nothing where it is a path."""
-    return without_secrets(where) if "://" in where else ""
+def recorded_url(location: str) -> str:
+    """What the record says of `location`: the URL without its secrets, or nothing where it is a path."""
+    return without_secrets(location) if "://" in location else ""
 
 
 def without_secrets(url: str) -> str:
     """A URL without what may be a password or a signature: who injected keeps it, the record does not."""
-    parts = urlsplit(url)
+    parts = _split(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
+def _split(url: str) -> SplitResult:
+    """The parts of a URL. Raises DatasetError, which does not quote it, where it has none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise DatasetError("the URL to inject is malformed") from None
+
+
 def _from_bucket(url: str, target: Path) -> None:
-    parts = urlsplit(url)
+    parts = _split(url)
     bucket, key = Bucket(f"{parts.scheme}://{parts.netloc}"), parts.path.strip("/")
-    found = bucket.list(key)
-    for name in found or [key]:
-        path = target / PurePosixPath(name).relative_to(key) if found else target
+    names = bucket.list(key)
+    for name in names or [key]:
+        path = target / PurePosixPath(name).relative_to(key) if names else target
         if not path.resolve().is_relative_to(target.resolve()):
             raise DatasetError(f"{bucket.place(name)} cannot be read: its name leads out of its folder")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,12 +64,19 @@ def _from_bucket(url: str, target: Path) -> None:
 
 
 def _from_web(url: str, target: Path) -> None:
-    plain = without_secrets(url)
+    import httpx
+
+    failure = f"{without_secrets(url)} cannot be read:"
+    request = httpx.stream(
+        "GET", url, headers={"Accept-Encoding": "identity"}, follow_redirects=True, timeout=SILENCE_SEC
+    )
     try:
-        with urllib.request.urlopen(url, timeout=SILENCE_SEC) as answer, target.open("wb") as file:
-            shutil.copyfileobj(answer, file)
-    except urllib.error.HTTPError as error:
-        raise DatasetError(f"{plain} cannot be read: the server says {error.code} {error.reason}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise DatasetError(f"{plain} cannot be read: {reason}") from None
+        with request as answer, target.open("wb") as file:
+            if answer.is_error:
+                raise DatasetError(f"{failure} the server says {answer.status_code} {answer.reason_phrase}")
+            for piece in answer.iter_raw():
+                file.write(piece)
+    except httpx.InvalidURL:  # whose message quotes the URL
+        raise DatasetError(f"{failure} the URL is malformed") from None
+    except (httpx.HTTPError, OSError) as error:
+        raise DatasetError(f"{failure} {str(error) or type(error).__name__}") from None

@@ -10,39 +10,30 @@ there.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...datasets import DatasetError
-from ...datasets.imports import detect
-from ...datasets.imports.mapping import Piece, parse_map, wanted_names
-from ...datasets.imports.readers.raw import Unreadable, Wants, flat_name, printable, whole_file
-from ...datasets.imports.scoring import Scores, always, as_the_file_says, of_column
-from ...datasets.imports.validate import validate
+from ...datasets.imports.detect import other_files
+from ...datasets.imports.readers.raw import Unreadable, printable
 from ...datasets.store.quarantine import Quarantined, write_quarantine
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.workspace import Workspace
-from .known import Mark, Present, mark_of, present
-from .outcome import Injected, Remarks
-from .replayed import replayed
+from .duplicates import EpisodeKey, KnownEpisodes, episode_key, known_episodes
+from .outcome import InjectionOutcome, Remarks
+from .reading import Reading, open_reading
 
 if TYPE_CHECKING:
-    from ...datasets import Episode, Schema
-    from ...datasets.imports.readers.raw import RawEpisode
+    from ...datasets import Episode
 
 PART_BYTES = 2**26
 """Episodes of a part, in memory at once: a batch is committed where they exceed it."""
 
 SOURCES = ("demonstration", "intervention")
 """What may come from outside; collections and evaluations are the loop's own."""
-
-LEAST_FIELD_BYTES = 2**24
-"""What a field of an episode may claim, however small the schema: longer vectors are cut into pieces."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +42,8 @@ class Request:
 
     Attributes:
       path: the file or folder, here.
-      format: one of `detect.FORMATS`, or `auto`.
-      map: `--map`'s text, see `datasets.mapping`.
+      format: one of `readers.FORMATS`, or `auto`.
+      map: `--map`'s text, see `datasets/imports/mapping.py`.
       score: a number, `column:<name>`, `replay`, or "" for what the file says.
       source: `demonstration` or `intervention`.
       note: why; kept with the batch.
@@ -79,176 +70,116 @@ class Request:
         return self.url or str(self.path)
 
 
-@dataclass(frozen=True)
-class _Door:
-    """All that is needed to read and judge the episodes of one request, any number of times."""
+@dataclass
+class _Accepted:
+    """The episodes that are added: their keys in order, and themselves unless they are too many to keep."""
 
-    request: Request
-    format: str
-    reader: detect.Reader
-    schema: "Schema"
-    pieces: tuple[Piece, ...]
-    scores: Scores
-    wants: Wants
+    keys: list[EpisodeKey] = field(default_factory=list)
+    episodes: "list[Episode] | None" = field(default_factory=list)
+    size_bytes: int = 0
 
-    def episodes(self) -> "Iterator[tuple[RawEpisode | Unreadable, Episode | list[str]]]":
-        """What the file has, one by one, and the verdict on it."""
-        raws = self.reader(self.request.path, self.wants)
-        while True:
-            with whole_file(self.request.path, self.format):
-                raw = next(raws, None)
-            if raw is None:
-                return
-            if isinstance(raw, Unreadable):
-                yield raw, [raw.reason]
-            else:
-                yield raw, validate(raw, self.schema, self.pieces, self.scores)
+    def add(self, key: EpisodeKey, episode: "Episode") -> None:
+        """Add an episode; beyond `PART_BYTES` only keys are kept."""
+        self.keys.append(key)
+        self.size_bytes += _size_bytes(episode)
+        if self.size_bytes > PART_BYTES:
+            self.episodes = None
+        if self.episodes is not None:
+            self.episodes.append(episode)
 
 
-def inject(space: Workspace, request: Request, progress: Progress) -> Injected:
+def inject(space: Workspace, request: Request, progress: Progress) -> InjectionOutcome:
     """Read, judge and commit. Raises DatasetError or LoopError where the path or the request is no good.
 
     Nothing is written then, nor where one episode is bad and `request.strict` is set.
     """
     if request.source not in SOURCES:
         raise LoopError(f"source is {request.source!r}, but must be {' or '.join(SOURCES)}")
-    door = _door(space, request)
-    outcome, kept, marks = _judge(door, present(space, request.source), progress)
+    reading = open_reading(space, request.path, format=request.format, map=request.map, score=request.score)
+    outcome = InjectionOutcome(request.where, reading.format)
+    accepted = _judge(reading, known_episodes(space, request.source), outcome, progress)
     refused = request.strict and bool(outcome.quarantined)
     if request.dry_run or refused or not (outcome.accepted or outcome.quarantined):
         return outcome
-    store = space.make_store(door.schema)
+    store = space.make_store(reading.schema)
     store.clean()
-    facts, stem = _facts(door, outcome), _name(door, marks)
-    for part in _parts(door, kept, marks):
+    origin, stem = _origin(request, outcome), _stem(reading, request.source, accepted.keys)
+    for part in _parts(reading, accepted):
         name = f"inject-{stem}-{len(outcome.batches):05d}"
-        store.append(part, batch_id=name, source=request.source, origin=facts)
+        store.append(part, batch_id=name, source=request.source, origin=origin)
         outcome.batches.append(name)
         progress("commit", sum(store.batch(b).episodes for b in outcome.batches), outcome.accepted, name)
     if outcome.quarantined:
-        write_quarantine(store, outcome.quarantined, facts)
+        write_quarantine(store, outcome.quarantined, origin)
     outcome.written = True
     return outcome
 
 
-def _door(space: Workspace, request: Request) -> _Door:
-    format, reader = detect.reader(request.path, request.format)
-    schema = _schema(space)
-    pieces = parse_map(request.map, schema)
-    scores, columns = _scores(space, request.score)
-    step_bytes = max(
-        [f.size * np.dtype(f.dtype).itemsize for f in (*schema.observation.values(), schema.action)]
-    )
-    limit = max(LEAST_FIELD_BYTES, 2 * (schema.horizon + 1) * step_bytes)
-    wants = Wants(wanted_names(schema, pieces) | columns, limit)
-    return _Door(request, format, reader, schema, pieces, scores, wants)
-
-
-def _schema(space: Workspace) -> "Schema":
-    """The dataset's schema; where there is no dataset yet, the task's."""
-    return space.open_store().schema if space.has_store() else space.task.schema
-
-
-def _scores(space: Workspace, how: str) -> tuple[Scores, set[str]]:
-    """What scores the episodes, and the columns it needs."""
-    if how == "replay":
-        return replayed(space.task), set()
-    if how.startswith("column:") and len(how) > len("column:"):
-        name = how.removeprefix("column:")
-        return of_column(name), {flat_name(name)}
-    if how:
-        try:
-            return always(float(how)), set()
-        except DatasetError:
-            raise
-        except ValueError:
-            raise LoopError(f"--score is {how!r}, but must be a number, column:NAME or replay") from None
-    from ...actors.registry import TaskError
-
-    try:
-        return as_the_file_says(space.task.score), set()
-    except TaskError:
-        return as_the_file_says(None), set()
-
-
 def _judge(
-    door: _Door, there: Present, progress: Progress
-) -> "tuple[Injected, list[Episode] | None, list[Mark]]":
-    """The outcome, the accepted episodes unless they are too many to keep, and their marks in order."""
-    outcome = Injected(door.request.where, door.format)
-    with whole_file(door.request.path, door.format):
-        total = detect.count(door.request.path, door.format)
-    kept: list[Episode] | None = []
-    marks: list[Mark] = []
-    size, facts, excluded = 0, Remarks(), 0
-    for raw, verdict in door.episodes():
+    reading: Reading, known: KnownEpisodes, outcome: InjectionOutcome, progress: Progress
+) -> _Accepted:
+    """The episodes to add. Counts all others in `outcome`, with what a person should know."""
+    total = reading.count()
+    accepted, remarks, excluded = _Accepted(), Remarks(), 0
+    for raw, verdict in reading.episodes():
         outcome.found += 1
         if isinstance(raw, Unreadable) or isinstance(verdict, list):
             reasons = verdict if isinstance(verdict, list) else ()
             outcome.quarantined.append(Quarantined(printable(raw.where), tuple(map(printable, reasons))))
-        elif (mark := mark_of(verdict)) in there.excluded or mark[0] in there.known:
+        elif (key := episode_key(verdict)) in known.excluded or key[0] in known.digests:
             outcome.duplicates += 1
-            excluded += mark[0] not in there.known
+            excluded += key[0] not in known.digests
         else:
-            there.known.add(mark[0])
-            marks.append(mark)
+            known.digests.add(key[0])
+            accepted.add(key, verdict)
+            remarks.add(raw, verdict)
             outcome.accepted += 1
             outcome.successes += verdict.score == 1.0
-            facts.see(raw, verdict)
-            size += _bytes(verdict)
-            kept = _with(kept, verdict) if size <= PART_BYTES else None
         progress("inject", outcome.found, max(total, outcome.found), outcome.note())
     if not outcome.found:
-        raise DatasetError(f"{door.request.path} has no episode")
-    outcome.remarks = facts.sentences(door.schema)
+        raise DatasetError(f"{reading.path} has no episode")
+    outcome.remarks = remarks.sentences(reading.schema)
     if excluded:
         outcome.remarks.append(
             f"{excluded} that are present already are excluded: pacloop dataset include brings them back"
         )
-    if others := detect.passed_over(door.request.path, door.format):
+    if others := other_files(reading.path, reading.format):
         outcome.remarks.append(f"not read, as they are no .npz files: {printable(others)}")
-    return outcome, kept, marks
+    return accepted
 
 
-def _with(kept: "list[Episode] | None", episode: "Episode") -> "list[Episode] | None":
-    if kept is not None:
-        kept.append(episode)
-    return kept
-
-
-def _parts(door: _Door, kept: "list[Episode] | None", marks: list[Mark]) -> "Iterator[list[Episode]]":
+def _parts(reading: Reading, accepted: _Accepted) -> "Iterator[list[Episode]]":
     """The accepted episodes in parts that fit into memory; read again where they were not kept."""
-    if kept is not None:
-        if kept:
-            yield kept
+    if accepted.episodes is not None:
+        if accepted.episodes:
+            yield accepted.episodes
         return
-    waiting, part, size, taken = set(marks), [], 0, 0
-    for _, verdict in door.episodes():
-        if isinstance(verdict, list) or (mark := mark_of(verdict)) not in waiting:
+    missing, part, size_bytes = set(accepted.keys), [], 0
+    for _, verdict in reading.episodes():
+        if isinstance(verdict, list) or (key := episode_key(verdict)) not in missing:
             continue
-        waiting.remove(mark)
+        missing.remove(key)
         part.append(verdict)
-        size, taken = size + _bytes(verdict), taken + 1
-        if size > PART_BYTES or taken == len(marks):
+        size_bytes += _size_bytes(verdict)
+        if size_bytes > PART_BYTES or not missing:
             yield part
-            part, size = [], 0
-    if waiting:
-        raise DatasetError(f"{door.request.path} changed while it was read: inject it again")
+            part, size_bytes = [], 0
+    if missing:
+        raise DatasetError(f"{reading.path} changed while it was read: inject it again")
 
 
-def _name(door: _Door, marks: list[Mark]) -> str:
+def _stem(reading: Reading, source: str, keys: list[EpisodeKey]) -> str:
     """Sixteen hex digits of what makes the batches: which episodes, as which source."""
-    content = json.dumps([door.schema.fingerprint(), door.request.source, marks])
+    content = json.dumps([reading.schema.fingerprint(), source, keys])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _facts(door: _Door, outcome: Injected) -> dict[str, Any]:
-    """What the batches' origin, and the quarantine, keep of the injection."""
-    request = door.request
+def _origin(request: Request, outcome: InjectionOutcome) -> dict[str, Any]:
+    """What the batches, and the quarantine, keep of the injection."""
     return {
         "command": "inject",
         "path": request.url or str(request.path.resolve()),
-        "format": door.format,
+        "format": outcome.format,
         "note": request.note,
         "by": request.by,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -261,5 +192,5 @@ def _facts(door: _Door, outcome: Injected) -> dict[str, Any]:
     }
 
 
-def _bytes(episode: "Episode") -> int:
+def _size_bytes(episode: "Episode") -> int:
     return sum(array.nbytes for array in (*episode.observation.values(), episode.action))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Injected:
+class InjectionOutcome:
     """What became of the episodes of a path.
 
     Attributes:
@@ -49,7 +49,7 @@ class Injected:
         return asdict(self) | {"reasons": self.reasons()}
 
     def reasons(self) -> dict[str, int]:
-        """How many episodes each reason speaks against; told as it first was, numbers in it aside."""
+        """How many episodes each reason speaks against. Reasons that differ in numbers only are one."""
         first: dict[str, str] = {}
         counts: Counter[str] = Counter()
         for reason in (reason for entry in self.quarantined for reason in entry.reasons):
@@ -70,32 +70,29 @@ class Remarks:
     """What a person should know of episodes that were accepted, gathered one by one."""
 
     def __init__(self) -> None:
-        """Nothing seen yet."""
-        self._low = self._high = None
+        """No episode yet."""
+        self._low, self._high = np.inf, -np.inf
         self._unread: set[str] = set()
-        self._rate_unknown = self._last_repeated = False
+        self._is_rate_unknown = self._is_last_repeated = False
 
-    def see(self, raw: "RawEpisode", episode: "Episode") -> None:
+    def add(self, raw: "RawEpisode", episode: "Episode") -> None:
         """Take note of an accepted episode."""
-        low, high = episode.action.min(axis=0), episode.action.max(axis=0)
-        self._low = low if self._low is None else np.minimum(self._low, low)
-        self._high = high if self._high is None else np.maximum(self._high, high)
+        self._low = min(self._low, float(episode.action.min()))
+        self._high = max(self._high, float(episode.action.max()))
         self._unread.update(map(printable, raw.unread))
-        self._rate_unknown |= raw.control_hz is None
-        self._last_repeated |= raw.info.get("last_observation") == "repeated"
+        self._is_rate_unknown |= raw.control_hz is None
+        self._is_last_repeated |= raw.info.get("last_observation") == "repeated"
 
     def sentences(self, schema: "Schema") -> list[str]:
         """What there is to say."""
-        found = []
-        if self._low is not None and self._high is not None:
-            low, high = float(self._low.min()), float(self._high.max())
-            hint = scale_hint(low, high, schema.action_minimum[0], schema.action_maximum[0])
-            if hint:
-                found.append(f"actions lie in [{low:g}, {high:g}]; {hint}")
+        remarks, low, high = [], self._low, self._high
+        bounds = schema.action_minimum[0], schema.action_maximum[0]
+        if low <= high and (hint := scale_hint(low, high, *bounds)):
+            remarks.append(f"actions lie in [{low:g}, {high:g}]; {hint}")
         if self._unread:
-            found.append(f"not taken, as the dataset has no such field: {', '.join(sorted(self._unread))}")
-        if self._rate_unknown:
-            found.append(f"the control rate is not in the file: {schema.control_hz:g} Hz is assumed")
-        if self._last_repeated:
-            found.append("the file has no observation after the last action: the last one was repeated")
-        return found
+            remarks.append(f"not taken, as the dataset has no such field: {', '.join(sorted(self._unread))}")
+        if self._is_rate_unknown:
+            remarks.append(f"the control rate is not in the file: {schema.control_hz:g} Hz is assumed")
+        if self._is_last_repeated:
+            remarks.append("the file has no observation after the last action: the last one was repeated")
+        return remarks

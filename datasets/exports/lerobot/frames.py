@@ -8,10 +8,9 @@ import numpy as np
 from ...errors import DatasetError
 from ...records.episode import Episode
 from ...records.schema import Field, Schema
-from ...store.store import EpisodeStore
-from ..jobs import Job, Tick
-from ..parquet import column, fact_type, marked
-from ..steps import facts, included
+from ..columns import column, fact_type, marked
+from ..steps import facts
+from ..update import Job, Update
 from .meta import Total, episode_statistics
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def _observation_name(name: str, field: Field) -> str:
 
 
 def batch_tables(
-    store: EpisodeStore, job: Job, total: Total, place: tuple[int, int], tick: Tick
+    update: Update, job: Job, total: Total, place: tuple[int, int]
 ) -> tuple["pa.Table", "pa.Table", Total]:
     """The frames of a batch, a row for each of its episodes, and the total with them.
 
@@ -52,10 +51,10 @@ def batch_tables(
     """
     import pyarrow as pa
 
-    schema, fields = store.schema, frame_fields(store.schema)
+    schema, fields = update.store.schema, frame_fields(update.store.schema)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in fields}
     rows: dict[str, list[Any]] = {}
-    for row, episode in included(store, job, tick):
+    for row, episode in update.episodes(job):
         if not episode.length:
             continue
         task = episode.instruction or schema.task
@@ -78,8 +77,8 @@ def batch_tables(
 
 def _frames(episode: Episode, schema: Schema, total: Total, task: int) -> dict[str, np.ndarray]:
     steps = episode.length
-    here = np.arange(steps)
-    done = here == steps - 1
+    number = np.arange(steps)
+    done = number == steps - 1
     return {
         **{
             _observation_name(name, field): episode.observation[name][:steps]
@@ -91,10 +90,10 @@ def _frames(episode: Episode, schema: Schema, total: Total, task: int) -> dict[s
         "next.done": done,
         "next.truncated": done & (not episode.is_terminal),
         "next.success": done & (episode.score >= 1.0),
-        "timestamp": (here / schema.control_hz).astype(np.float32),
-        "frame_index": here,
+        "timestamp": (number / schema.control_hz).astype(np.float32),
+        "frame_index": number,
         "episode_index": np.full(steps, total.episodes),
-        "index": total.frames + here,
+        "index": total.frames + number,
         "task_index": np.full(steps, task),
     }
 

@@ -47,31 +47,20 @@ class Total:
     def with_episode(self, frames: int, task: str, statistics: Statistics) -> "Total":
         """The total with one episode more."""
         tasks = self.tasks if task in self.tasks else (*self.tasks, task)
-        both = [statistics] if self.statistics is None else [self.statistics, statistics]
-        return Total(self.episodes + 1, self.frames + frames, tasks, _together(both))
+        merged = statistics if self.statistics is None else _merged(self.statistics, statistics)
+        return Total(self.episodes + 1, self.frames + frames, tasks, merged)
 
     def with_table(self, table: "pa.Table") -> "Total":
         """The total with the episodes of a file of metadata more."""
-        tasks = [task for tasks in table.column("tasks").to_pylist() for task in tasks]
-        stacked: dict[str, dict[str, np.ndarray]] = {}
-        for name in table.column_names:
-            if name.startswith("stats/"):
-                feature, _, figure = name.removeprefix("stats/").rpartition("/")
-                stacked.setdefault(feature, {})[figure] = np.array(table.column(name).to_pylist())
-        rows = [
-            {
-                feature: {figure: array[row] for figure, array in figures.items()}
-                for feature, figures in stacked.items()
-            }
-            for row in range(len(tasks))
-        ]
-        known = [] if self.statistics is None else [self.statistics]
-        return Total(
-            self.episodes + len(tasks),
-            self.frames + sum(table.column("length").to_pylist()),
-            tuple(dict.fromkeys([*self.tasks, *tasks])),
-            _together([*known, *rows]),
-        )
+        total = self
+        for row in table.to_pylist():
+            statistics: dict[str, dict[str, np.ndarray]] = {}
+            for name, value in row.items():
+                if name.startswith("stats/"):
+                    feature, _, figure = name.removeprefix("stats/").rpartition("/")
+                    statistics.setdefault(feature, {})[figure] = np.array(value)
+            total = total.with_episode(row["length"], row["tasks"][0], statistics)
+        return total
 
 
 def episode_statistics(frames: Mapping[str, np.ndarray], fields: Mapping[str, Field]) -> Statistics:
@@ -133,23 +122,23 @@ def _picture_statistics(pictures: np.ndarray) -> dict[str, np.ndarray]:
     return channels | {"count": np.array([len(some)])}
 
 
-def _together(parts: Sequence[Statistics]) -> Statistics:
-    """Statistics of all parts together: mean and deviation by the counts, each feature by itself."""
-    found = {}
-    for name in parts[0]:
-        figures = {figure: np.stack([part[name][figure] for part in parts]) for figure in parts[0][name]}
+def _merged(first: Statistics, second: Statistics) -> Statistics:
+    """Statistics of both together: mean and deviation by the counts, each feature by itself."""
+    merged = {}
+    for name in first:
+        figures = {figure: np.stack([first[name][figure], second[name][figure]]) for figure in first[name]}
         shape = (-1, *[1] * (figures["mean"].ndim - 1))
         share = (figures["count"] / figures["count"].sum()).reshape(shape)
         mean = (share * figures["mean"]).sum(axis=0)
         spread = figures["std"] ** 2 + (figures["mean"] - mean) ** 2
-        found[name] = {
+        merged[name] = {
             "min": figures["min"].min(axis=0),
             "max": figures["max"].max(axis=0),
             "mean": mean,
             "std": np.sqrt((share * spread).sum(axis=0)),
             "count": figures["count"].sum(axis=0),
         }
-    return found
+    return merged
 
 
 def _feature(field: Field) -> dict[str, Any]:

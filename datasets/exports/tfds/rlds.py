@@ -20,10 +20,9 @@ from ...errors import DatasetError
 from ...files import named_errors, replacing, write_bytes_atomically, write_json_atomically
 from ...records.schema import Schema
 from ...store.store import EpisodeStore
-from ..folder import held
-from ..jobs import Exported, Job, Tick, Told, jobs, nobody, ticker
-from ..ledger import Ledger, begin, read_ledger, write_ledger
-from ..steps import facts, included
+from ..ledger import Ledger
+from ..steps import facts
+from ..update import Callback, Exported, Job, Update, updating
 from .tfrecord import write_records
 
 VERSION = "1.0.0"
@@ -31,7 +30,7 @@ TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}"
 
 
 def export_rlds(
-    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), told: Told = nobody
+    store: EpisodeStore, folder: Path, *, excluded: Collection[str] = (), callback: Callback | None = None
 ) -> Exported:
     """Bring the TFDS directory in `folder`, a `data_dir` of TFDS, up to date with `store`.
 
@@ -39,28 +38,19 @@ def export_rlds(
     Raises DatasetError where the folder holds something else, an observation's name cannot be nested,
     or the disk refuses; what was exported before stays readable.
 
-    Args:
-      store: what to export.
-      folder: made where there is none; it may hold other TFDS datasets.
-      excluded: ids of episodes to leave out.
-      told: told of each episode.
+    `updating` describes the arguments. `folder` may hold other TFDS datasets.
     """
     if (folder / "dataset_info.json").exists():
         raise DatasetError(f"{folder} is one version of a TFDS dataset; name the data_dir two folders above")
     name = tfds_name(store.schema.task)
-    target = folder / name / VERSION
-    with held(target):
-        ledger = read_ledger(target, "rlds", store)
-        wanted = jobs(target, ledger, store, excluded)
-        _prepare(target, name, ledger)
-        tick = ticker(told, wanted)
-        for job in wanted:
-            ledger = _export(store, target, name, ledger, job, tick)
-    read = (
+    with updating(store, folder / name / VERSION, "rlds", excluded, callback) as update:
+        _prepare(update, name)
+        for job in update.jobs:
+            _export(update, name, job)
+    return update.result(
         "import tensorflow_datasets as tfds",
         f"episodes = tfds.load({name!r}, data_dir={str(folder)!r}, split='train')",
     )
-    return Exported(target, len(wanted), ledger.episodes, ledger.bytes, read)
 
 
 def tfds_name(task: str) -> str:
@@ -69,45 +59,42 @@ def tfds_name(task: str) -> str:
     return name if name[:1].isalpha() else f"task_{name}".rstrip("_")
 
 
-def _prepare(target: Path, name: str, ledger: Ledger) -> None:
-    """What must be there before the first file; and what a killed export had still to do."""
-    path = target / "features.json"
-    features = None if path.exists() else _features_json(ledger.schema)  # first, since it may refuse
-    begin(target, ledger)
+def _prepare(update: Update, name: str) -> None:
+    """Write what comes before the first file, and do what a killed export had still to do."""
+    path, ledger = update.folder / "features.json", update.ledger
+    features = None if path.exists() else _features_json(ledger.schema_)  # first, since it may refuse
+    update.begin()
     if features:
-        write_json_atomically(target / "metadata.json", ledger.schema.to_json())
+        schema = ledger.model_dump(mode="json")["schema"]
+        write_json_atomically(update.folder / "metadata.json", schema)
         write_bytes_atomically(path, features)
-    _tell_readers(target, name, ledger)
-    _forget_files(target, name, ledger)
+    _write_info(update.folder, name, ledger)
+    _remove_uncounted(update.folder, name, ledger)
 
 
-def _export(store: EpisodeStore, target: Path, name: str, ledger: Ledger, job: Job, tick: Tick) -> Ledger:
-    shard = job.done("", 0, 0)
+def _export(update: Update, name: str, job: Job) -> None:
+    path = update.folder / f"{name}-train.tfrecord-{len(update.ledger.shards):05d}"
     if job.episodes:
-        path = target / f"{name}-train.tfrecord-{len(ledger.shards):05d}"
-        shard = job.done(path.name, job.episodes, _write_shard(store, path, job, tick))
-    replaced = ledger.of_batch(job.batch.id)
-    ledger = ledger.added(shard)
-    write_ledger(target, ledger)
-    _tell_readers(target, name, ledger)
+        _write_shard(update, job, path)
+    replaced = update.ledger.of_batch(job.batch.id)
+    update.count(job, path, job.episodes)
+    _write_info(update.folder, name, update.ledger)
     if replaced:
-        _forget_files(target, name, ledger)
-    return ledger
+        _remove_uncounted(update.folder, name, update.ledger)
 
 
-def _write_shard(store: EpisodeStore, path: Path, job: Job, tick: Tick) -> int:
+def _write_shard(update: Update, job: Job, path: Path) -> None:
     from .features import encoder
 
-    encode = encoder(store.schema)
+    encode = encoder(update.store.schema)
     with replacing(path, parents=True) as aside, aside.open("xb") as file:
-        records = (encode(episode, facts(row, job)) for row, episode in included(store, job, tick))
-        return write_records(file, records)
+        write_records(file, (encode(episode, facts(row, job)) for row, episode in update.episodes(job)))
 
 
-def _tell_readers(target: Path, name: str, ledger: Ledger) -> None:
+def _write_info(folder: Path, name: str, ledger: Ledger) -> None:
     """Replace `dataset_info.json` where it does not say what the ledger says."""
     data = _info_json(name, ledger)
-    path = target / "dataset_info.json"
+    path = folder / "dataset_info.json"
     with suppress(OSError):
         if path.read_bytes() == data:
             return
@@ -124,7 +111,7 @@ def _info_json(name: str, ledger: Ledger) -> bytes:
     info = {
         "name": name,
         "version": VERSION,
-        "description": f"Episodes of {ledger.schema.task}, exported by pacloop.",
+        "description": f"Episodes of {ledger.schema_.task}, exported by pacloop.",
         "fileFormat": "tfrecord",
         "disableShuffling": True,
         "splits": [split],
@@ -141,10 +128,10 @@ def _features_json(schema: Schema) -> bytes:
     return json.dumps(data, indent=2, sort_keys=True).encode() + b"\n"
 
 
-def _forget_files(target: Path, name: str, ledger: Ledger) -> None:
+def _remove_uncounted(folder: Path, name: str, ledger: Ledger) -> None:
     """Remove the files of shards that do not count: those replaced, and those a kill left uncounted."""
     counted = {shard.file for shard in ledger.shards}
-    with named_errors(target, "cleaned"):
-        for path in target.glob(f"{name}-train.tfrecord-*"):
+    with named_errors(folder, "cleaned"):
+        for path in folder.glob(f"{name}-train.tfrecord-*"):
             if path.name not in counted:
                 path.unlink(missing_ok=True)

@@ -5,15 +5,13 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 
-def write_records(file: BinaryIO, records: Iterable[bytes]) -> int:
-    """Append `records` to `file`; the number of bytes written."""
-    written = 0
+def write_records(file: BinaryIO, records: Iterable[bytes]) -> None:
+    """Append `records` to `file`."""
     for record in records:
         length = struct.pack("<Q", len(record))
-        written += file.write(length + _checksum(length))
-        written += file.write(record)
-        written += file.write(_checksum(record))
-    return written
+        file.write(length + _checksum(length))
+        file.write(record)
+        file.write(_checksum(record))
 
 
 def _checksum(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Other people's episodes, read one by one: a file a format, each with one generator `episodes(path, wants)`.
+"""Other people's episodes, read one by one: a module a format, with `episodes` and `count`.
 
 A reader yields what the file says, without judging it: a `RawEpisode` for each episode it could read, an
 `Unreadable` for each it could not. It raises DatasetError where the file as a whole is not what it claims
@@ -7,4 +7,4 @@ holds one episode at a time.
 """
 
 FORMATS = ("rlds", "robomimic", "minari", "lerobot", "npz", "pacloop")
-"""The formats by their names; each is a file beside this one."""
+"""The formats by their names; each is a module beside this one."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import DatasetError
-from .raw import Wants, whole_file
+from .decode import whole_file
+from .raw import ReadOptions
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def leaves(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield name, member
 
 
-def array(dataset: Any, wants: Wants, rows: slice = slice(None)) -> np.ndarray:
+def array(dataset: Any, options: ReadOptions, rows: slice = slice(None)) -> np.ndarray:
     """Rows of a dataset. Raises DatasetError where it claims too much, or is kept in another file."""
     import h5py
 
@@ -63,5 +64,10 @@ def array(dataset: Any, wants: Wants, rows: slice = slice(None)) -> np.ndarray:
         raise DatasetError(f"{dataset.name} is kept in another file, which is not followed")
     if dataset.shape is None:
         raise DatasetError(f"{dataset.name} is empty")
-    wants.check_size(str(dataset.name), dataset.shape, dataset.dtype)
+    options.check_size(str(dataset.name), dataset.shape, dataset.dtype)
     return dataset[rows] if dataset.shape else np.asarray(dataset[()])
+
+
+def optional_array(group: Any, name: str, options: ReadOptions) -> np.ndarray | None:
+    """A member of a group as an array; None where there is none."""
+    return array(child(group, name), options) if name in group else None

@@ -11,6 +11,7 @@ one array is called `observation`. The spaces are read as JSON: no environment i
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,222 +19,168 @@ import numpy as np
 
 from ...errors import DatasetError
 from ...files import read_json
+from .decode import arrow_numbers, attempt, check_flags, decode_images, last_number, whole_file
 from .hdf5 import array, child, leaves, opened
-from .raw import RawEpisode, Unreadable, Wants, attempt, check_flags, decode_images, flat_name, whole_file
+from .raw import RawEpisode, ReadOptions, Unreadable, flat_name
+
+FLAGS = ("terminations", "truncations")
+MEMBERS = ("observations", "actions", "rewards", *FLAGS)
 
 
-def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
+@dataclass(frozen=True)
+class _Dataset:
+    """What `metadata.json` says: how the episodes are kept, how many, and their spaces by flat name."""
+
+    folder: Path
+    format: str
+    total: int
+    jpeg: bool
+    spaces: Mapping[str, Mapping[str, Any]]
+
+
+def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
     """The episodes in the order of their numbers. Raises DatasetError where one that counts is missing."""
-    folder = data_folder(path)
+    dataset = _open(path)
+    folder, cut_short = dataset.folder, f"{dataset.folder} counts {dataset.total} episodes, but has no "
+    if dataset.format == "hdf5":
+        with opened(folder / "main_data.hdf5") as file:
+            for number in range(dataset.total):
+                name = f"episode_{number}"
+                if name not in file:
+                    raise DatasetError(f"{cut_short}{name}: it was cut short")
+                yield attempt(f"main_data.hdf5, {name}", _episode, dataset, number, file, options)
+        return
+    if dataset.format not in ("arrow", "parquet"):
+        raise DatasetError(f"{folder} is kept as {dataset.format!r}, but must be hdf5, arrow or parquet")
+    for number in range(dataset.total):
+        if not (folder / str(number)).is_dir():
+            raise DatasetError(f"{cut_short}folder {number}: it was cut short")
+        yield attempt(f"{folder.parent.name}, episode {number}", _episode, dataset, number, None, options)
+
+
+def count(path: Path) -> int:
+    """How many episodes the metadata counts."""
+    return _open(path).total
+
+
+def _open(path: Path) -> _Dataset:
+    """The dataset at `path`: its folder, the one above, or the HDF5 file itself."""
+    folder = next((f for f in (path, path / "data", path.parent) if (f / "metadata.json").exists()), None)
+    if folder is None:
+        raise DatasetError(f"{path} is no dataset of Minari: metadata.json is missing")
     facts = read_json(folder / "metadata.json")
     if not isinstance(facts, dict) or not isinstance(facts.get("total_episodes"), int):
         raise DatasetError(f"{folder / 'metadata.json'} has no total_episodes")
-    spaces = {flat_name(name): space for name, space in _spaces(facts.get("observation_space"), folder)}
-    jpeg, total = bool(facts.get("jpeg_encoding", True)), facts["total_episodes"]
-    if facts.get("data_format", "hdf5") == "hdf5":
-        with opened(folder / "main_data.hdf5") as file:
-            for number in range(total):
-                if f"episode_{number}" not in file:
-                    raise DatasetError(
-                        f"{folder} counts {total} episodes, but has no episode_{number}: it was cut short"
-                    )
-                where = f"main_data.hdf5, episode_{number}"
-                yield attempt(where, lambda n=number, w=where: _from_hdf5(file, n, w, spaces, jpeg, wants))
-        return
-    if facts["data_format"] not in ("arrow", "parquet"):
-        raise DatasetError(
-            f"{folder} is kept as {facts['data_format']!r}, but must be hdf5, arrow or parquet"
-        )
-    for number in range(total):
-        if not (folder / str(number)).is_dir():
-            raise DatasetError(
-                f"{folder} counts {total} episodes, but has no folder {number}: it was cut short"
-            )
-        where = f"{folder.parent.name}, episode {number}"
-        yield attempt(
-            where, lambda n=number, w=where: _from_arrow(folder / str(n), w, facts, spaces, jpeg, wants)
-        )
-
-
-def data_folder(path: Path) -> Path:
-    """The folder with `metadata.json`: `path` or its `data`; for the HDF5 file itself, the one around it."""
-    for folder in (path, path / "data", path.parent):
-        if (folder / "metadata.json").exists():
-            return folder
-    raise DatasetError(f"{path} is no dataset of Minari: metadata.json is missing")
-
-
-def _spaces(text: Any, folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The leaves of a space, by name."""
-    if text is None:
-        return
     with whole_file(folder / "metadata.json", "Minari's metadata"):
-        yield from _space_leaves(json.loads(text) if isinstance(text, str) else text, "")
+        spaces = dict(_spaces(facts.get("observation_space"), "observation", ""))
+        spaces |= _spaces(facts.get("action_space"), "action", "action/")
+    kind, jpeg = str(facts.get("data_format", "hdf5")), bool(facts.get("jpeg_encoding", True))
+    return _Dataset(folder, kind, facts["total_episodes"], jpeg, spaces)
 
 
-def _space_leaves(space: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _spaces(space: Any, name: str, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The leaves of a space by flat name; `name` is that of a space that is one array."""
+    space = json.loads(space) if isinstance(space, str) else space or {}
     inner = space.get("subspaces")
     if inner is None:
-        yield prefix.rstrip("/") or "observation", space
+        yield flat_name(name), space
         return
     for key, member in inner.items() if isinstance(inner, Mapping) else enumerate(inner):
-        yield from _space_leaves(member, f"{prefix}{key}/")
+        yield from _spaces(member, f"{prefix}{key}", f"{prefix}{key}/")
 
 
-def _is_picture(space: Mapping[str, Any] | None) -> bool:
+def _is_picture(space: Mapping[str, Any]) -> bool:
     """Whether Minari keeps this space as JPEG: its own rule, as of 0.5."""
-    shape = (space or {}).get("shape") or ()
-    if space is None or space.get("dtype") != "uint8" or len(shape) not in (2, 3) or min(shape[:2]) < 32:
+    shape = space.get("shape") or ()
+    if space.get("dtype") != "uint8" or len(shape) not in (2, 3) or min(shape[:2]) < 32:
         return False
     return bool(np.all(np.asarray(space["low"]) == 0) and np.all(np.asarray(space["high"]) == 255))
 
 
-def _from_hdf5(
-    file: Any, number: int, where: str, spaces: Mapping[str, Any], jpeg: bool, wants: Wants
-) -> RawEpisode:
-    import h5py
+def _episode(where: str, dataset: _Dataset, number: int, file: Any, options: ReadOptions) -> RawEpisode:
+    """An episode of `file`, or of a folder of its own where that is None."""
+    members, facts = _in_arrow(dataset, number) if file is None else _in_hdf5(file, number)
 
-    group = child(file, f"episode_{number}")
-    top = child(group, "observations")
-    found = leaves(top) if isinstance(top, h5py.Group) else [("observation", top)]
-    observation, unread = {}, []
-    for key, dataset in found:
-        if not wants.reads(name := flat_name(key)):
-            unread.append(name)
-        elif jpeg and _is_picture(spaces.get(name)):
-            frames = [np.asarray(frame, np.uint8).tobytes() for frame in array(dataset, wants)]
-            observation[name] = decode_images(frames, wants, name)
-        else:
-            observation[name] = array(dataset, wants)
-    action = child(group, "actions")
-    infos = dict(leaves(child(group, "infos"), "infos/")) if "infos" in group else {}
-    return _episode(
-        where,
-        number,
-        observation,
-        tuple(unread),
-        action=array(action, wants) if isinstance(action, h5py.Dataset) else None,
-        parts={}
-        if isinstance(action, h5py.Dataset)
-        else {k: array(v, wants) for k, v in leaves(action, "action/")},
-        steps={key: array(child(group, key), wants) for key in ("rewards", "terminations", "truncations")},
-        infos={
-            name: array(value, wants) for name, value in infos.items() if wants.reads_column(flat_name(name))
-        },
-        seed=group.attrs.get("seed"),
-        counted=group.attrs.get("total_steps"),
-    )
+    def read(name: str, values: Any) -> np.ndarray:
+        return _array(values, dataset.spaces.get(flat_name(name), {}), name, dataset.jpeg, options)
 
-
-def _from_arrow(
-    folder: Path, where: str, facts: Mapping[str, Any], spaces: Mapping[str, Any], jpeg: bool, wants: Wants
-) -> RawEpisode:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    files = sorted(
-        file for file in folder.iterdir() if file.name != "metadata.json" and file.name[0] not in "._"
-    )
-    if len(files) != 1:
-        raise DatasetError(f"{folder} holds {len(files)} data files, but must hold one")
-    if facts["data_format"] == "parquet":
-        table = pq.ParquetFile(files[0], memory_map=True).read()
-    else:
-        with pa.memory_map(str(files[0])) as file, pa.ipc.open_file(file) as reader:
-            table = reader.read_all()
-    table.validate(full=True)  # damaged offsets would be followed out of the file
-    batch = (
-        table.combine_chunks().to_batches()[0]
-        if table.num_rows
-        else pa.RecordBatch.from_pylist([], table.schema)
-    )
-    missing = {"observations", "actions", "rewards", "terminations", "truncations"} - set(table.column_names)
-    if missing:
-        raise DatasetError(f"{files[0].name} has no column {', '.join(sorted(missing))}")
-    observation, unread = {}, []
-    for name, column in _arrow_leaves(batch.column("observations"), "", "observation"):
-        if not wants.reads(name := flat_name(name)):
-            unread.append(name)
-        elif jpeg and _is_picture(spaces.get(name)):
-            observation[name] = decode_images(column.to_pylist(), wants, name)
-        else:
-            observation[name] = _numbers(column, spaces.get(name), wants, name)
-    action_space = dict(_spaces(facts.get("action_space"), folder))
-    actions = {
-        name: _numbers(column, action_space.get(name.removeprefix("action/")), wants, name)[:-1]
-        for name, column in _arrow_leaves(batch.column("actions"), "action/", "action")
-    }
-    own = read_json(folder / "metadata.json")
-    steps = ("rewards", "terminations", "truncations")
-    return _episode(
-        where,
-        int(folder.name),
-        observation,
-        tuple(unread),
-        action=actions.pop("action", None),
-        parts=actions,
-        steps={key: batch.column(key).to_numpy(zero_copy_only=False)[:-1] for key in steps},
-        infos={},
-        seed=own.get("seed") if isinstance(own, dict) else None,
-        counted=own.get("total_steps") if isinstance(own, dict) else None,
-    )
-
-
-def _arrow_leaves(column: Any, prefix: str, alone: str) -> Iterator[tuple[str, Any]]:
-    """The arrays of a struct, by name joined with `/`; `alone` names a column that is no struct."""
-    import pyarrow as pa
-
-    if not pa.types.is_struct(column.type):
-        yield prefix.rstrip("/") or alone, column
-        return
-    for index in range(column.type.num_fields):
-        yield from _arrow_leaves(column.field(index), f"{prefix}{column.type.field(index).name}/", alone)
-
-
-def _numbers(column: Any, space: Mapping[str, Any] | None, wants: Wants, name: str) -> np.ndarray:
-    import pyarrow as pa
-
-    if pa.types.is_fixed_size_list(column.type):
-        flat, rows = column.flatten().to_numpy(zero_copy_only=False), len(column)
-        shape = (space or {}).get("shape") or (column.type.list_size,)
-        wants.check_size(name, (rows, *shape), flat.dtype)
-        return flat.reshape(rows, *shape)
-    return column.to_numpy(zero_copy_only=False)
-
-
-def _episode(
-    where: str,
-    number: int,
-    observation: Mapping[str, np.ndarray],
-    unread: tuple[str, ...],
-    *,
-    action: np.ndarray | None,
-    parts: Mapping[str, np.ndarray],
-    steps: Mapping[str, np.ndarray],
-    infos: Mapping[str, np.ndarray],
-    seed: Any,
-    counted: Any,
-) -> RawEpisode:
-    reward, ended, cut = steps["rewards"], steps["terminations"], steps["truncations"]
+    reward, ended, cut = (read(name, members[name]) for name in ("rewards", *FLAGS))
+    counted, seed = facts.get("total_steps"), facts.get("seed")
     if counted is not None and int(counted) != len(reward):
         raise DatasetError(f"{where} counts {int(counted)} steps, but holds {len(reward)}")
     check_flags("terminations", ended)
     check_flags("truncations", cut)
+    observation, unread = options.observations(_leaves(members["observations"], "observation", ""), read)
+    actions = {name: read(name, values) for name, values in _leaves(members["actions"], "action", "action/")}
+    infos = _leaves(members["infos"], "infos", "infos/") if "infos" in members else ()
     return RawEpisode(
         where=where,
         observation=observation,
-        action=action,
+        action=actions.pop("action", None),
         reward=reward,
-        terminal=bool(ended[-1]) if len(ended) else None,
+        terminal=last_number("terminations", ended, bool),
         seed=None if seed is None else int(seed),
-        columns={**parts, **{flat_name(name): value for name, value in infos.items()}},
+        columns={**actions, **options.columns(infos, lambda values: read("infos", values))},
         unread=unread,
         info={"episode": number},
     )
 
 
-def count(path: Path) -> int:
-    """How many episodes the metadata counts."""
-    facts = read_json(data_folder(path) / "metadata.json")
-    total = facts.get("total_episodes") if isinstance(facts, dict) else 0
-    return total if isinstance(total, int) else 0
+def _in_hdf5(file: Any, number: int) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The members of an episode, not read yet, and what it says about itself."""
+    group = child(file, f"episode_{number}")
+    names = (*MEMBERS, "infos") if "infos" in group else MEMBERS
+    return {name: child(group, name) for name in names}, group.attrs
+
+
+def _in_arrow(dataset: _Dataset, number: int) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Likewise, from the one data file in the episode's folder. Only observations have a last row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = dataset.folder / str(number)
+    files = [f for f in folder.iterdir() if f.name != "metadata.json" and f.name[0] not in "._"]
+    if len(files) != 1:
+        raise DatasetError(f"{folder} holds {len(files)} data files, but must hold one")
+    if dataset.format == "parquet":
+        table = pq.ParquetFile(files[0], memory_map=True).read()
+    else:
+        with pa.memory_map(str(files[0])) as file, pa.ipc.open_file(file) as reader:
+            table = reader.read_all()
+    table.validate(full=True)  # damaged offsets would be followed out of the file
+    if missing := set(MEMBERS) - set(table.column_names):
+        raise DatasetError(f"{files[0].name} has no column {', '.join(sorted(missing))}")
+    batches = table.combine_chunks().to_batches()
+    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+    acted = batch.slice(0, max(batch.num_rows - 1, 0))
+    facts = read_json(folder / "metadata.json")
+    members = {name: acted.column(name) for name in MEMBERS} | {"observations": batch.column("observations")}
+    return members, facts if isinstance(facts, dict) else {}
+
+
+def _leaves(member: Any, name: str, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The arrays of an HDF5 group or an Arrow struct by name; `name` is that of one array alone."""
+    import h5py
+    import pyarrow as pa
+
+    if isinstance(member, h5py.Group):
+        yield from leaves(member, prefix)
+    elif isinstance(member, pa.StructArray):
+        for index, key in enumerate(member.type.names):
+            yield from _leaves(member.field(index), f"{prefix}{key}", f"{prefix}{key}/")
+    else:
+        yield name, member
+
+
+def _array(values: Any, space: Mapping[str, Any], name: str, jpeg: bool, options: ReadOptions) -> np.ndarray:
+    import h5py
+
+    is_hdf5 = isinstance(values, h5py.Dataset)
+    if jpeg and _is_picture(space):
+        images: Any = array(values, options) if is_hdf5 else values.to_pylist()
+        return decode_images(images, options, name)
+    if is_hdf5:
+        return array(values, options)
+    width = getattr(values.type, "list_size", None)
+    shape = () if width is None else tuple(space.get("shape") or (width,))
+    return arrow_numbers(values, shape, options, name)

@@ -12,23 +12,12 @@ objects are refused: reading them would execute code from the file.
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...errors import DatasetError
-from .raw import (
-    PREFIXES,
-    RawEpisode,
-    Unreadable,
-    Wants,
-    attempt,
-    flat_name,
-    natural,
-    text,
-    whole_file,
-    with_last,
-)
+from .decode import attempt, complete, last_number, text, whole_file
+from .raw import PREFIXES, RawEpisode, ReadOptions, Unreadable, natural
 
 KNOWN = {
     "action": ("action", "actions"),
@@ -40,61 +29,62 @@ KNOWN = {
     "control_hz": ("control_hz",),
     "instruction": ("instruction", "language_instruction"),
 }
-"""What is read under which names, the first found."""
+"""Under which names an array may stand; the first that is there is read."""
+
+NUMBERS = {"terminal": bool, "score": float, "seed": int, "control_hz": float}
 
 
-def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
+def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
     """The episodes in the order of the files' names. Raises DatasetError where a lone file is no `.npz`."""
     files = sorted(path.glob("*.npz"), key=lambda file: natural(file.name)) if path.is_dir() else [path]
     if not files:
         raise DatasetError(f"{path} has no .npz file")
+    if not path.is_dir():
+        with whole_file(path, ".npz"), zipfile.ZipFile(path) as archive:
+            archive.infolist()
     for file in files:
-        if path.is_dir():
-            yield attempt(file.name, lambda file=file: _episode(file, wants))
-        else:
-            with whole_file(file, ".npz"), zipfile.ZipFile(file) as archive:
-                archive.infolist()
-            yield attempt(file.name, lambda file=file: _episode(file, wants))
+        yield attempt(file.name, _episode, file, options)
 
 
-def _episode(path: Path, wants: Wants) -> RawEpisode:
+def count(path: Path) -> int:
+    """How many files there are."""
+    return len(list(path.glob("*.npz"))) if path.is_dir() else 1
+
+
+def _episode(where: str, path: Path, options: ReadOptions) -> RawEpisode:
     with zipfile.ZipFile(path) as archive:
-        keys = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        found = {
-            what: _array(archive, keys[key], wants)
-            for what, names in KNOWN.items()
-            if (key := next((name for name in names if name in keys), None))
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+
+        def read(member: str) -> np.ndarray:
+            return _array(archive, member, options)
+
+        known = {
+            name: read(members[key])
+            for name, keys in KNOWN.items()
+            if (key := next((key for key in keys if key in members), None))
         }
-        if "action" not in found:
-            raise DatasetError(
-                f"{path.name} has no array action, only {', '.join(sorted(keys)) or 'nothing'}"
-            )
-        observed = [key for key in keys if key.replace(".", "/").split("/")[0] in PREFIXES]
-        read = {flat_name(key): key for key in observed if wants.reads(flat_name(key))}
-        values = {name: _array(archive, keys[key], wants) for name, key in read.items()}
-        others = [key for key in keys if key not in observed and wants.reads_column(flat_name(key))]
-        columns = {flat_name(key): _array(archive, keys[key], wants) for key in others}
-    steps = len(found["action"])
-    made = {name: with_last(value, steps, f"{path.name}, {name}") for name, value in values.items()}
-    repeated = any(made_up for _, made_up in made.values())
+        if "action" not in known:
+            names = ", ".join(sorted(members)) or "nothing"
+            raise DatasetError(f"{path.name} has no array action, only {names}")
+        observed = {k: m for k, m in members.items() if k.replace(".", "/").split("/")[0] in PREFIXES}
+        observation, unread = options.observations(observed.items(), lambda _, member: read(member))
+        columns = options.columns(((k, m) for k, m in members.items() if k not in observed), read)
+    observation, repeated = complete(observation, len(known["action"]), f"{path.name}, ")
     return RawEpisode(
-        where=path.name,
-        observation={name: value for name, (value, _) in made.items()},
-        action=found["action"],
-        reward=found.get("reward"),
-        discount=found.get("discount"),
-        terminal=_last(found, "terminal", bool),
-        score=_last(found, "score", float),
-        seed=_last(found, "seed", int),
-        control_hz=_last(found, "control_hz", float),
-        instruction=text(found["instruction"]) if "instruction" in found else "",
+        where=where,
+        observation=observation,
+        action=known["action"],
+        reward=known.get("reward"),
+        discount=known.get("discount"),
+        instruction=text(known["instruction"]) if "instruction" in known else "",
         columns=columns,
-        unread=tuple(sorted({flat_name(key) for key in observed} - set(read))),
-        info={"file": path.name} | ({"last_observation": "repeated"} if repeated else {}),
+        unread=unread,
+        info={"file": path.name} | repeated,
+        **{name: last_number(name, known.get(name), kind) for name, kind in NUMBERS.items()},
     )
 
 
-def _array(archive: zipfile.ZipFile, member: str, wants: Wants) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, member: str, options: ReadOptions) -> np.ndarray:
     """One array, its claimed size checked before a byte of it is unpacked."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
@@ -104,21 +94,6 @@ def _array(archive: zipfile.ZipFile, member: str, wants: Wants) -> np.ndarray:
         shape, _, dtype = read_header(file)
     if dtype.hasobject:
         raise DatasetError(f"{member} holds Python objects, which are not read")
-    wants.check_size(member, shape, dtype)
+    options.check_size(member, shape, dtype)
     with archive.open(member) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _last(found: dict[str, np.ndarray], what: str, kind: Any) -> Any:
-    """The last value of an array as a number, None where there is no such array."""
-    if what not in found or not found[what].size:
-        return None
-    value = found[what].reshape(-1)[-1]
-    if value.dtype.kind not in "fiub":
-        raise DatasetError(f"{what} is {value.dtype}, but must be a number")
-    return kind(value)
-
-
-def count(path: Path) -> int:
-    """How many files there are."""
-    return len(list(path.glob("*.npz"))) if path.is_dir() else 1

@@ -9,24 +9,24 @@ from pathlib import Path
 
 from ...errors import DatasetError
 from ...store.store import SCHEMA, EpisodeStore
-from .raw import RawEpisode, Unreadable, Wants, flat_name, whole_file
+from .decode import whole_file
+from .raw import RawEpisode, ReadOptions, Unreadable
 
 
-def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
+def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
     """Every episode. Raises DatasetError where there is no dataset, or it is not sound."""
     folder = _folder(path)
     store = EpisodeStore.open(folder)
-    if wrong := store.verify():
-        raise DatasetError(f"{folder} is not sound: {wrong[0]}")
+    if faults := store.verify():
+        raise DatasetError(f"{folder} is not sound: {faults[0]}")
     for batch in store.batches():
         with whole_file(store.path(batch), "a batch of pacloop"):
-            pairs = zip(store.iter_rows([batch]), store.episodes(batch), strict=True)
-            for row, episode in pairs:
-                read = {flat_name(name): value for name, value in episode.observation.items()}
+            for row, episode in zip(store.iter_rows([batch]), store.episodes(batch), strict=True):
+                observation, unread = options.observations(episode.observation.items(), lambda _, a: a)
                 origin = {"id": row.id, "source": batch.source, "policy": row.policy, "round": row.round}
                 yield RawEpisode(
                     where=f"{folder.parent.name}, {row.id}",
-                    observation={name: value for name, value in read.items() if wants.reads(name)},
+                    observation=observation,
                     action=episode.action,
                     reward=episode.reward,
                     discount=episode.discount,
@@ -35,7 +35,7 @@ def episodes(path: Path, wants: Wants) -> Iterator[RawEpisode | Unreadable]:
                     seed=episode.seed,
                     instruction=episode.instruction,
                     control_hz=store.schema.control_hz,
-                    unread=tuple(name for name in read if not wants.reads(name)),
+                    unread=unread,
                     info=dict(episode.info) | {"injected_from": origin},
                 )
 

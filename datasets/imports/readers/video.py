@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DatasetError
-from .raw import Wants, whole_file
+from .decode import whole_file
+from .raw import ReadOptions
 
 
-def frames(path: Path, *, start_sec: float, count: int, fps: float, wants: Wants) -> np.ndarray:
+def frames(path: Path, *, start_sec: float, count: int, fps: float, options: ReadOptions) -> np.ndarray:
     """`count` frames from `start_sec` on, `[count, height, width, 3]` uint8.
 
     Raises DatasetError where the file is missing, broken, of another rate, or ends too early.
@@ -25,7 +26,7 @@ def frames(path: Path, *, start_sec: float, count: int, fps: float, wants: Wants
         height, width = (getattr(stream, side, 0) for side in ("height", "width"))
         if not height or not width:
             raise DatasetError(f"{path} does not say how large its frames are")
-        wants.check_size(str(path), (count, height, width, 3), np.uint8)
+        options.check_size(str(path), (count, height, width, 3), np.uint8)
         rate = float(stream.average_rate or 0)
         if abs(rate - fps) > 0.01 * fps:
             raise DatasetError(f"{path} has {rate:g} frames a second, but the dataset says {fps:g}")
@@ -33,13 +34,13 @@ def frames(path: Path, *, start_sec: float, count: int, fps: float, wants: Wants
         if base is None:
             raise DatasetError(f"{path} does not say when its frames are shown")
         container.seek(int(start_sec / base), stream=stream)  # to the key frame at or before it
-        found = []
+        images = []
         for frame in container.decode(stream):
             if frame.pts is None or float(frame.pts * base) < start_sec - 0.5 / fps:
                 continue
             if (frame.height, frame.width) != (height, width):
                 raise DatasetError(f"{path} changes its size to {frame.width} x {frame.height}")
-            found.append(frame.to_ndarray(format="rgb24"))
-            if len(found) == count:
-                return np.stack(found)
-    raise DatasetError(f"{path} ends after {len(found)} of {count} frames from {start_sec:g} s on")
+            images.append(frame.to_ndarray(format="rgb24"))
+            if len(images) == count:
+                return np.stack(images)
+    raise DatasetError(f"{path} ends after {len(images)} of {count} frames from {start_sec:g} s on")

@@ -108,7 +108,13 @@ def test_other_folders_are_refused(tmp_path, store, exports):
     with pytest.raises(DatasetError, match="is an export to rlds, not to parquet"):
         export_parquet(store, tmp_path / "rlds" / "test_reach" / "1.0.0")
     ledger = tmp_path / "out" / ".pacloop-export.json"
+    whole = ledger.read_text()
     for text, sentence in [
+        (
+            whole.replace('"bytes":', '"bytes":"many","size":', 1),
+            r"shards\.0\.bytes: Input should be a valid int",
+        ),
+        (whole.replace('"batch":', '"unknown":', 1), r"no ledger of an export \(shards\.0\.unknown: Extra"),
         ("{}", "has version None"),
         ("[", "not valid JSON"),
         ('{"version": 1}', "no ledger"),

@@ -328,7 +328,7 @@ def test_two_exports_at_once(tmp_path, store, exports):
             export_rlds(store, tmp_path / "out")
         refusals.append(str(refused.value))
 
-    export_rlds(store, tmp_path / "out", told=meanwhile)
+    export_rlds(store, tmp_path / "out", callback=meanwhile)
     assert len(refusals) == 2 and all("\n" not in sentence for sentence in refusals)
 
 

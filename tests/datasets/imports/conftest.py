@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
 from foreign import make_episode
 
-from pacloop.datasets.imports.readers.raw import RawEpisode, Wants
+from pacloop.datasets.imports.readers.raw import RawEpisode, ReadOptions
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +19,8 @@ def episodes():
 
 
 @pytest.fixture(scope="session")
-def wants():
-    return Wants()
+def options():
+    return ReadOptions()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pytest
 from foreign import SCHEMA, WRITERS
 
 from pacloop.datasets import DatasetError
-from pacloop.datasets.imports.detect import count, detect, reader
+from pacloop.datasets.imports.detect import detect, reader
 from pacloop.datasets.imports.readers import FORMATS
 
 
@@ -15,7 +15,7 @@ def test_each_format_is_recognised_and_counted(tmp_path, episodes, writer):
     name, read = reader(path)
     assert name == writer.split("-")[0]
     assert reader(path, name) == (name, read)
-    assert count(path, name) == len(episodes)
+    assert read.count(path) == len(episodes)
 
 
 def test_a_tfds_directory_is_recognised_at_any_of_its_levels(tmp_path):
@@ -49,8 +49,8 @@ def test_a_folder_of_recordings_is_taken_one_by_one(tmp_path, episodes):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_naming_the_wrong_format_is_a_sentence(tmp_path, wants, name):
+def test_naming_the_wrong_format_is_a_sentence(tmp_path, options, name):
     (tmp_path / "notes.txt").write_text("hello")
     path = tmp_path / "notes.txt" if name in ("robomimic", "npz") else tmp_path
     with pytest.raises(DatasetError, match=r"notes.txt|no dataset|no TFDS|cannot be read|\.npz"):
-        list(reader(path, name)[1](path, wants))
+        list(reader(path, name)[1].episodes(path, options))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pacloop.datasets import DatasetError
-from pacloop.datasets.imports.mapping import Piece, field_of, parse_map, wanted_names
+from pacloop.datasets.imports.mapping import Piece, field_of, names_to_read, parse_map
 from pacloop.datasets.imports.readers.raw import RawEpisode
 
 
@@ -24,12 +24,12 @@ def test_whole_arrays_pieces_and_several_joined(schema, raw):
     assert field_of(raw, "arm/position", pieces).tolist() == [[0, 1, 2], [6, 7, 8]]
     assert field_of(raw, "touch", pieces).tolist() == [[5], [11]]
     assert field_of(raw, "action", pieces).tolist() == [[1, 0]]
-    assert wanted_names(schema, pieces) == {"state", "camera", "action/arm", "action/grip"}
+    assert names_to_read(schema, pieces) == {"state", "camera", "action/arm", "action/grip"}
 
 
 def test_without_a_map_equal_names_meet(schema, raw):
     assert field_of(raw, "gripper", ()).tolist() == [[7], [8]]
-    assert wanted_names(schema, ()) == {"arm/position", "camera", "touch"}
+    assert names_to_read(schema, ()) == {"arm/position", "camera", "touch"}
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import pytest
 
 from pacloop.datasets import Episode, Field
 from pacloop.datasets.imports.readers.raw import RawEpisode
-from pacloop.datasets.imports.scoring import always, as_the_file_says
+from pacloop.datasets.imports.scoring import constant_score, file_score
 from pacloop.datasets.imports.validate import scale_hint, validate
 
-SUCCESS = always(1.0)
+SUCCESS = constant_score(1.0)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_every_reason_is_given_at_once(raw, schema):
 def test_rewards_that_are_missing_are_made_from_the_score(raw, schema):
     bare = replace(raw, reward=None)
     assert validate(bare, schema, (), SUCCESS).reward.tolist() == [0, 0, 0, 1]
-    assert "neither a score nor rewards" in reasons(bare, schema, as_the_file_says(None))[0]
+    assert "neither a score nor rewards" in reasons(bare, schema, file_score(None))[0]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_rewards_that_are_missing_are_made_from_the_score(raw, schema):
     ],
 )
 def test_whether_it_ended(raw, schema, told, score, terminal):
-    assert validate(replace(raw, **told), schema, (), always(score)).is_terminal is terminal
+    assert validate(replace(raw, **told), schema, (), constant_score(score)).is_terminal is terminal
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,19 @@ from pacloop.datasets import DatasetError
 from pacloop.datasets.imports.readers.pacloop import episodes as read
 
 
-def test_another_dataset_comes_back(tmp_path, episodes, wants, agree):
-    found = list(read(write_pacloop(tmp_path / "p", episodes, SCHEMA), wants))
+def test_another_dataset_comes_back(tmp_path, episodes, options, agree):
+    found = list(read(write_pacloop(tmp_path / "p", episodes, SCHEMA), options))
     agree(found, episodes)
     assert [raw.score for raw in found] == [episode.score for episode in episodes]
     origin = {"id": "theirs/1", "source": "collection", "policy": None, "round": 3}
     assert found[1].info == {"injected_from": origin}
 
 
-def test_an_unsound_dataset_is_refused(tmp_path, episodes, wants):
+def test_an_unsound_dataset_is_refused(tmp_path, episodes, options):
     path = write_pacloop(tmp_path / "p", episodes, SCHEMA)
     steps = path / "batches" / "theirs" / "steps.arrow"
     steps.write_bytes(steps.read_bytes()[:-1])
     with pytest.raises(DatasetError, match=r"is not sound: .*steps\.arrow was changed"):
-        list(read(path, wants))
+        list(read(path, options))
     with pytest.raises(DatasetError, match="holds no dataset of pacloop"):
-        list(read(tmp_path, wants))
+        list(read(tmp_path, options))

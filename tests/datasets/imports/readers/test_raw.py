@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 
 from pacloop.datasets import DatasetError
-from pacloop.datasets.imports.readers.raw import (
-    Wants,
-    check_flags,
-    decode_image,
-    flat_name,
-    natural,
-    printable,
-    with_last,
-)
+from pacloop.datasets.imports.readers.decode import check_flags, decode_image, with_last
+from pacloop.datasets.imports.readers.raw import ReadOptions, flat_name, natural, printable
 
 
 @pytest.mark.parametrize(
@@ -55,9 +48,9 @@ def test_a_picture_is_measured_before_it_is_decoded(tmp_path):
 
     buffer = io.BytesIO()
     Image.new("L", (3000, 3000)).save(buffer, "PNG")
-    assert decode_image(buffer.getvalue(), Wants(), "x").shape == (3000, 3000, 1)
+    assert decode_image(buffer.getvalue(), ReadOptions(), "x").shape == (3000, 3000, 1)
     with pytest.raises(DatasetError, match=r"x of shape .* claims 34 MiB"):
-        decode_image(buffer.getvalue(), Wants(limit_bytes=2**20), "x")
+        decode_image(buffer.getvalue(), ReadOptions(limit_bytes=2**20), "x")
 
 
 def test_control_characters_of_a_file_do_not_reach_the_terminal():

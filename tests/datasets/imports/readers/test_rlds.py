@@ -5,7 +5,7 @@ import pytest
 from foreign import SCHEMA, make_episode, rlds_steps, write_rlds, write_rlds_writer
 
 from pacloop.datasets import DatasetError
-from pacloop.datasets.imports.readers.raw import RawEpisode, Unreadable, Wants
+from pacloop.datasets.imports.readers.raw import RawEpisode, ReadOptions, Unreadable
 from pacloop.datasets.imports.readers.rlds import episodes as read
 
 
@@ -21,8 +21,8 @@ def copy(folder, tmp_path):
     return shutil.copytree(folder, tmp_path / "1.0.0")
 
 
-def test_what_tfds_wrote_comes_back(folder, episodes, wants, agree):
-    found = sorted(read(folder, wants), key=lambda raw: raw.seed)  # TFDS shuffles what it writes
+def test_what_tfds_wrote_comes_back(folder, episodes, options, agree):
+    found = sorted(read(folder, options), key=lambda raw: raw.seed)  # TFDS shuffles what it writes
     agree(found, episodes)
     assert all(np.array_equal(raw.discount, e.discount) for raw, e in zip(found, episodes))
     assert {raw.instruction for raw in found} == {"stack the cubes"}
@@ -34,13 +34,13 @@ def packed(tmp_path_factory, episodes):
     return write_rlds_writer(tmp_path_factory.mktemp("rlds") / "recorded", episodes, SCHEMA)
 
 
-def test_what_rlds_itself_wrote_comes_back(packed, episodes, wants, agree):
-    found = list(read(packed, wants))
+def test_what_rlds_itself_wrote_comes_back(packed, episodes, options, agree):
+    found = list(read(packed, options))
     agree(found, episodes)
     assert [(raw.seed, raw.instruction) for raw in found] == [(e.seed, "stack the cubes") for e in episodes]
 
 
-def test_what_unpacks_to_too_much_is_not_unpacked(packed, tmp_path, wants):
+def test_what_unpacks_to_too_much_is_not_unpacked(packed, tmp_path, options):
     import shutil
     import zlib
 
@@ -55,28 +55,28 @@ def test_what_unpacks_to_too_much_is_not_unpacked(packed, tmp_path, wants):
     hand.value[0] = zlib.compress(bytes(2**22))
     with file.open("wb") as out:
         write_records(out, [example.SerializeToString() for example in examples])
-    found = list(read(folder, Wants(limit_bytes=2**21)))
+    found = list(read(folder, ReadOptions(limit_bytes=2**21)))
     assert [type(raw) for raw in found] == [RawEpisode, Unreadable, RawEpisode]
     assert found[1].reason == "observation/hand unpacks to more than the 2 MiB a field may take"
 
 
-def test_jpeg_is_decoded_as_stock_tfds_does(tmp_path, episodes, wants):
+def test_jpeg_is_decoded_as_stock_tfds_does(tmp_path, episodes, options):
     import tensorflow_datasets as tfds
 
     folder = write_rlds(tmp_path, episodes, SCHEMA, image_format="jpeg")
     stock = tfds.builder_from_directory(str(folder)).as_dataset(split="train")
-    for theirs, ours in zip(tfds.as_numpy(stock), read(folder, wants), strict=True):
+    for theirs, ours in zip(tfds.as_numpy(stock), read(folder, options), strict=True):
         steps = [step["observation"]["image"] for step in theirs["steps"]]
         assert np.array_equal(np.stack(steps), ours.observation["image"])
 
 
 def test_only_what_is_wanted_is_read(folder):
-    found = next(read(folder, Wants({"hand"})))
+    found = next(read(folder, ReadOptions({"hand"})))
     assert list(found.observation) == ["hand"]
     assert set(found.unread) == {"arm/joints", "image"}
 
 
-def test_a_reward_in_the_last_step_makes_it_a_step_like_the_others(tmp_path, monkeypatch, wants):
+def test_a_reward_in_the_last_step_makes_it_a_step_like_the_others(tmp_path, monkeypatch, options):
     episode = make_episode(4, seed=0)
 
     def steps(of):
@@ -85,7 +85,7 @@ def test_a_reward_in_the_last_step_makes_it_a_step_like_the_others(tmp_path, mon
         yield last | {"reward": 1.0}
 
     monkeypatch.setattr("foreign.rlds_steps", steps)
-    found = next(read(write_rlds(tmp_path, [episode], SCHEMA), wants))
+    found = next(read(write_rlds(tmp_path, [episode], SCHEMA), options))
     assert len(found.action) == len(found.reward) == 5
     assert found.reward[-1] == 1
     assert np.array_equal(found.observation["hand"][:5], episode.observation["hand"])
@@ -100,41 +100,41 @@ def test_a_reward_in_the_last_step_makes_it_a_step_like_the_others(tmp_path, mon
         ({"is_first": lambda t, n: t in (0, 3)}, "is_first is not set at the first step alone"),
     ],
 )
-def test_flags_that_contradict_each_other(tmp_path, monkeypatch, wants, change, reason):
+def test_flags_that_contradict_each_other(tmp_path, monkeypatch, options, change, reason):
     def steps(of):
         for t, step in enumerate(rlds_steps(of)):
             yield step | {name: flag(t, of.length) for name, flag in change.items()}
 
     monkeypatch.setattr("foreign.rlds_steps", steps)
-    (found,) = read(write_rlds(tmp_path, [make_episode(4, seed=0)], SCHEMA), wants)
+    (found,) = read(write_rlds(tmp_path, [make_episode(4, seed=0)], SCHEMA), options)
     assert isinstance(found, Unreadable)
     assert reason in found.reason
 
 
-def test_a_half_downloaded_shard(copy, wants):
+def test_a_half_downloaded_shard(copy, options):
     (shard,) = copy.glob("*.tfrecord*")
     shard.write_bytes(shard.read_bytes()[:-100])
     with pytest.raises(DatasetError, match="cannot be read as a TFDS directory"):
-        list(read(copy, wants))
+        list(read(copy, options))
     shard.unlink()
     with pytest.raises(DatasetError, match=r"has no \.tfrecord file"):
-        list(read(copy, wants))
+        list(read(copy, options))
 
 
-def test_no_class_outside_tfds_is_looked_up_and_no_size_believed(copy, wants):
+def test_no_class_outside_tfds_is_looked_up_and_no_size_believed(copy, options):
     features = (copy / "features.json").read_text()
     (copy / "features.json").write_text(features.replace("tensorflow_datasets.core", "os.core", 1))
     with pytest.raises(DatasetError, match=r"names the class 'os\.core"):
-        list(read(copy, wants))
+        list(read(copy, options))
     (copy / "features.json").write_text(features.replace('"-1"', str(2**40)))
     with pytest.raises(DatasetError, match="length of shape"):
-        list(read(copy, wants))
+        list(read(copy, options))
 
 
-def test_tfds_that_is_not_rlds(copy, wants):
+def test_tfds_that_is_not_rlds(copy, options):
     data = json.loads((copy / "features.json").read_text())
     features = data["featuresDict"]["features"]
     features["frames"] = features.pop("steps")
     (copy / "features.json").write_text(json.dumps(data))
     with pytest.raises(DatasetError, match="is TFDS but not RLDS"):
-        list(read(copy, wants))
+        list(read(copy, options))

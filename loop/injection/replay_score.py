@@ -1,4 +1,4 @@
-"""Scores by replay: the task's own simulator takes an episode's actions again, from the episode's seed."""
+"""A score by replay: the task's own simulator takes an episode's actions again, from the episode's seed."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import numpy as np
 
 from ...datasets import DatasetError
 from ...datasets.imports.readers.raw import RawEpisode
-from ...datasets.imports.scoring import Scored, Scores
+from ...datasets.imports.scoring import EpisodeScore, Scorer
 
 if TYPE_CHECKING:
     from ...actors.task import Task
@@ -16,7 +16,7 @@ SAME_START = 1e-3
 """How far a number of the first observation may lie from the recorded one, absolutely and relatively."""
 
 
-def replayed(task: "Task") -> Scores:
+def replay_score(task: "Task") -> Scorer:
     """Scores, rewards and ends as the simulator gives them; `info` says how far it ended from the record.
 
     Refuses an episode without a seed, one whose seed gives another start, and one that the simulator
@@ -24,7 +24,7 @@ def replayed(task: "Task") -> Scores:
     """
     environment = task.make()
 
-    def scores(raw: RawEpisode, observation: Mapping[str, np.ndarray], action: np.ndarray) -> Scored:
+    def scorer(raw: RawEpisode, observation: Mapping[str, np.ndarray], action: np.ndarray) -> EpisodeScore:
         if raw.seed is None or raw.seed < 0:
             raise DatasetError("has no seed, so the simulator cannot replay it: give its score otherwise")
         environment.seed(raw.seed)
@@ -38,10 +38,10 @@ def replayed(task: "Task") -> Scores:
                 raise DatasetError(f"has {len(action)} actions, but the simulator ended it after {number}")
         reward = np.asarray([step.reward for step in steps], np.float32)
         ended = bool(steps[-1].last() and steps[-1].discount == 0.0)
-        far = {"replay_error": _distance(steps[-1].observation, observation)}
-        return Scored(float(task.score(reward)), reward, ended, far)
+        info = {"replay_error": _distance(steps[-1].observation, observation)}
+        return EpisodeScore(float(task.score(reward)), reward, ended, info)
 
-    return scores
+    return scorer
 
 
 def _differs(start: Mapping[str, np.ndarray], observation: Mapping[str, np.ndarray]) -> str | None:

@@ -1,0 +1,182 @@
+"""An export folder that is brought up to date: who may write to it, what is missing in it, what it counts."""
+
+import fcntl
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DatasetError
+from ..files import named_errors, remove_dead
+from ..records.batch import Batch, by_batch
+from ..records.episode import Episode
+from ..records.rows import EpisodeRow
+from ..store.store import EpisodeStore
+from .ledger import LEDGER, Ledger, Shard, read_ledger, write_ledger
+
+Callback = Callable[[int, int], None]
+"""Called after each episode with how many are exported, and of how many."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export did and what there is now.
+
+    Attributes:
+      path: the folder, as its readers name it.
+      shards: batches that this call brought up to date, each a file.
+      episodes: episodes in the folder now.
+      bytes: size of the episodes' files now.
+      read: two lines of Python that read it.
+    """
+
+    path: Path
+    shards: int
+    episodes: int
+    bytes: int
+    read: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A batch that is written, without some of its episodes."""
+
+    batch: Batch
+    excluded: tuple[str, ...]
+
+    @property
+    def episodes(self) -> int:
+        """Episodes to write."""
+        return self.batch.episodes - len(self.excluded)
+
+
+@dataclass
+class Update:
+    """What one export does to its folder. `updating` makes one and keeps other exports out.
+
+    Attributes:
+      store: what is exported.
+      folder: where to.
+      ledger: what the folder holds.
+      jobs: the batches that are not there yet, or not whole, or with other exclusions, in their order.
+      callback: called after each episode.
+      exported: how many episodes were.
+    """
+
+    store: EpisodeStore
+    folder: Path
+    ledger: Ledger
+    jobs: list[Job]
+    callback: Callback | None
+    exported: int = 0
+
+    def begin(self) -> None:
+        """Make the folder an export's, if it is none yet; remove what killed exports left half-written."""
+        if not (self.folder / LEDGER).exists():
+            write_ledger(self.folder, self.ledger)
+        with named_errors(self.folder, "listed"):
+            remove_dead(self.folder.rglob(".*.tmp"))
+
+    def episodes(self, job: Job) -> Iterator[tuple[EpisodeRow, Episode]]:
+        """The episodes of a job with their rows, in order. Calls back when the next one is asked for."""
+        total, excluded = sum(job.episodes for job in self.jobs), set(job.excluded)
+        rows = self.store.iter_rows([job.batch])
+        for row, episode in zip(rows, self.store.episodes(job.batch), strict=True):
+            if row.id not in excluded:
+                yield row, episode
+                self.exported += 1
+                if self.callback:
+                    self.callback(self.exported, total)
+
+    def count(self, job: Job, path: Path, episodes: int) -> None:
+        """Enter the file at `path`, with so many episodes, into the ledger; no file where there are none."""
+        facts = {"batch": job.batch.id, "digest": job.batch.digest, "excluded": job.excluded}
+        if episodes:
+            file = path.relative_to(self.folder).as_posix()
+            facts |= {"file": file, "episodes": episodes, "bytes": path.stat().st_size}
+        self.ledger = self.ledger.added(Shard(**facts))
+        write_ledger(self.folder, self.ledger)
+
+    def result(self, first: str, second: str) -> Exported:
+        """What was done; `first` and `second` are the lines that read it."""
+        counts = len(self.jobs), self.ledger.episodes, self.ledger.bytes
+        return Exported(self.folder, *counts, (first, second))
+
+
+@contextmanager
+def updating(
+    store: EpisodeStore,
+    folder: Path,
+    format: str,
+    excluded: Collection[str],
+    callback: Callback | None,
+) -> Iterator[Update]:
+    """Keep other exports out of a folder and say what there is to do in it.
+
+    Raises DatasetError where the store has no batches, another export is at work, or the folder holds
+    something else: no export to `format`, or one of another dataset.
+
+    Args:
+      store: what to export.
+      folder: made where there is none, and unmade where nothing came into it.
+      format: `rlds`, `lerobot` or `parquet`.
+      excluded: ids of episodes to leave out.
+      callback: called after each episode.
+    """
+    with _locked(folder):
+        ledger = read_ledger(folder, format, store)
+        yield Update(store, folder, ledger, _jobs(folder, ledger, store, excluded), callback)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other exports out of `folder`.
+
+    The lock is the kernel's, on the folder itself: it ends with its holder and leaves nothing behind.
+    """
+    with named_errors(folder, "made"):
+        new = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sentence = f"{folder} is being written by another export; wait until it is done"
+            raise DatasetError(sentence) from None
+        yield
+    finally:
+        os.close(handle)
+        with suppress(OSError):  # a folder that is not empty stays
+            for path in new:
+                path.rmdir()
+
+
+def _jobs(folder: Path, ledger: Ledger, store: EpisodeStore, excluded: Collection[str]) -> list[Job]:
+    batches = store.batches()
+    if not batches:
+        raise DatasetError(f"{store.place} has no episodes to export")
+    digests = {batch.id: batch.digest for batch in batches}
+    for shard in ledger.shards:
+        if shard.batch and digests.get(shard.batch) != shard.digest:
+            raise DatasetError(
+                f"{folder} holds a batch {shard.batch} that is not {store.place}'s; name another folder"
+            )
+    shards = {shard.batch: shard for shard in ledger.shards}
+    ids = by_batch(set(excluded))
+    jobs = [Job(batch, _in_batch(batch, ids.get(batch.id, ()))) for batch in batches]
+    return [job for job in jobs if not _is_current(folder, shards.get(job.batch.id), job)]
+
+
+def _in_batch(batch: Batch, ids: Collection[str]) -> tuple[str, ...]:
+    """Those ids that are episodes of the batch, sorted."""
+    numbers = range(batch.episodes) if ids else ()
+    return tuple(sorted(set(ids) & {f"{batch.id}/{number}" for number in numbers}))
+
+
+def _is_current(folder: Path, shard: Shard | None, job: Job) -> bool:
+    if shard is None or shard.excluded != job.excluded:
+        return False
+    path = folder / shard.file
+    return not shard.file or (path.exists() and path.stat().st_size == shard.bytes)

@@ -1,0 +1,148 @@
+"""What all readers do to what a file gives them.
+
+Damaged bytes become a sentence, T observations become T+1, encoded images become arrays.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ...errors import DatasetError
+from .raw import RawEpisode, ReadOptions, Unreadable
+
+
+def attempt(where: str, read: Callable[..., RawEpisode], *arguments: Any) -> RawEpisode | Unreadable:
+    """`read(where, *arguments)`, or why it fails. Whatever a library raises over damaged bytes ends here."""
+    try:
+        return read(where, *arguments)
+    except DatasetError as error:
+        return Unreadable(where, one_sentence(error))
+    except Exception as error:  # a decoder's errors over damaged bytes are of any type
+        return Unreadable(where, f"cannot be decoded: {one_sentence(error)}")
+
+
+@contextmanager
+def whole_file(path: object, kind: str) -> Iterator[None]:
+    """Turn whatever a library raises over a damaged file into a DatasetError that names it."""
+    try:
+        yield
+    except DatasetError as error:
+        raise DatasetError(one_sentence(error)) from None
+    except Exception as error:  # as above
+        raise DatasetError(f"{path} cannot be read as {kind}: {one_sentence(error)}") from None
+
+
+def one_sentence(error: Exception) -> str:
+    """An error as one sentence of bearable length, whatever the file made it quote."""
+    words = " ".join(str(error).split())
+    return (words[:497] + "..." if len(words) > 500 else words) or type(error).__name__
+
+
+def complete(
+    observation: Mapping[str, np.ndarray],
+    steps: int,
+    place: str,
+    after: Mapping[str, np.ndarray] | None = None,
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Every observation with its T+1 rows, and what `info` says where a last one is repeated.
+
+    Args:
+      observation: by flat name, each `[T, ...]` or `[T+1, ...]`.
+      steps: T.
+      place: what comes before the name in a message.
+      after: by flat name, the observation after the last action, `[1, ...]`, where the file has one apart.
+    """
+    rows = {
+        name: with_last(values, steps, f"{place}{name}", (after or {}).get(name))
+        for name, values in observation.items()
+    }
+    repeated = any(is_repeated for _, is_repeated in rows.values())
+    info = {"last_observation": "repeated"} if repeated else {}
+    return {name: values for name, (values, _) in rows.items()}, info
+
+
+def with_last(
+    values: np.ndarray, steps: int, name: str, last: np.ndarray | None = None
+) -> tuple[np.ndarray, bool]:
+    """T+1 rows from what the file has, and whether the last one is a copy of the one before.
+
+    Where the file has T of them, `last` (`[1, ...]`) follows; where it has none either, the T-th is
+    repeated: the last action and its reward, often the one that tells success, stay, and only a
+    critic that looks beyond the episode's end sees one stale observation. Raises DatasetError for
+    any other number.
+    """
+    if values.ndim == 0 or (last is not None and last.shape[1:] != values.shape[1:]):
+        after = "" if last is None else f", and {last.shape} after the last action"
+        raise DatasetError(f"{name} has shape {values.shape}{after}, but must have a row a step")
+    if len(values) == steps + 1:
+        return values, False
+    if len(values) != steps:
+        raise DatasetError(f"{name} has {len(values)} rows for {steps} actions, but must have T or T+1")
+    if steps == 0 or (last is not None and len(last) == 1):
+        return (values if last is None else np.concatenate([values, last])), False
+    return np.concatenate([values, values[-1:]]), True
+
+
+def check_flags(name: str, flags: np.ndarray) -> None:
+    """Raise DatasetError where a flag that ends an episode is set before the last step."""
+    early = np.flatnonzero(np.asarray(flags, bool).reshape(-1)[:-1])
+    if len(early):
+        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {len(flags)}")
+
+
+def last_number(name: str, values: np.ndarray | None, kind: Callable[[Any], Any]) -> Any:
+    """The last of some values as a bool, int or float (`kind`); None where there is none.
+
+    Raises DatasetError where it is no number.
+    """
+    if values is None or not values.size:
+        return None
+    if values.dtype.kind not in "fiub":
+        raise DatasetError(f"{name} is {values.dtype}, but must be a number")
+    return kind(values.reshape(-1)[-1])
+
+
+@contextmanager
+def open_image(data: bytes, options: ReadOptions, name: str, count: int) -> Iterator[Any]:
+    """One of `count` encoded images, not decoded yet. Raises DatasetError where they claim too much."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        options.check_size(name, (count, image.height, image.width, 4), np.uint8)
+        yield image
+
+
+def decode_image(data: bytes, options: ReadOptions, name: str, count: int = 1) -> np.ndarray:
+    """An encoded image as `[height, width, channels]` uint8; its size is checked before it is decoded."""
+    with open_image(data, options, name, count) as image:
+        array = np.asarray(image)
+    return array[:, :, None] if array.ndim == 2 else array
+
+
+def decode_images(images: Sequence[bytes], options: ReadOptions, name: str) -> np.ndarray:
+    """Encoded images, one a step, as `[T, height, width, channels]` uint8."""
+    return np.stack([decode_image(bytes(data), options, name, len(images)) for data in images])
+
+
+def text(value: Any) -> str:
+    """Text that a format keeps as bytes, a numpy scalar or an array of one."""
+    flat = np.asarray(value).reshape(-1)
+    first = flat[0] if len(flat) else ""
+    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
+
+
+def arrow_numbers(column: Any, shape: tuple[int, ...], options: ReadOptions, name: str) -> np.ndarray:
+    """An Arrow column of numbers, or of lists of them, as `[rows, *shape]`."""
+    import pyarrow as pa
+
+    rows = len(column)
+    while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        if column.null_count:
+            raise DatasetError(f"{name} has frames without a value")
+        column = column.flatten()
+    values = column.to_numpy(zero_copy_only=False)
+    options.check_size(name, (rows, *shape), values.dtype)
+    return values.reshape(rows, *shape)
