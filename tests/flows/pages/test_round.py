@@ -38,6 +38,10 @@ def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):
     page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, Links({}, ""))
     assert "On 12 episodes kept out of learning it tells success at 0.70 and is off by 0.030." in page
     assert "![discrimination and calibration of the critic](data:image/png" in page
+    own = figures.model_copy(update={"episodes": 20, "auc": None})
+    verdict = two_rounds.record(Verdict, 1).model_copy(update={"own_critic": own})
+    page = round_page(two_rounds, 1, verdict, FILMS, Links({}, ""))
+    assert "On its own 20 episodes in the gate it has one outcome only and is off by 0.030.\n\n" in page
     put(two_rounds, 1, "critic")
     page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, Links({}, ""))
     assert "No episodes are kept out of learning yet." in page
