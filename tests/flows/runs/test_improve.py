@@ -3,10 +3,11 @@
 import sys
 
 import pytest
+from recorded import record, tally
 from typed import PACLOOP
 
 from pacloop.flows.environment import prepare
-from pacloop.loop.stages.round import Improved
+from pacloop.loop.stages.improve import Improved
 
 prepare()
 improve = pytest.importorskip("pacloop.flows.runs.improve")
@@ -23,7 +24,9 @@ def next_steps(monkeypatch):
 
     def next_steps(place, *, good, url=None):
         with temporary_settings({PREFECT_API_URL: url}):
-            text = improve._next_steps(place, Improved("r001-pac", {}, "", good))
+            text = improve._next_steps(
+                place, Improved("r001-pac", record("final", policy="r001-pac", **tally(5, 10)), "", good)
+            )
         return dict(line.split(": ", 1) for line in text.splitlines())
 
     return lambda *args, **named: {k: v.strip() for k, v in next_steps(*args, **named).items()}
