@@ -100,7 +100,12 @@ def film(space: Workspace, episode: Episode) -> list[np.ndarray]:
     """Every second observation of an episode as the task's camera sees it, and the last one."""
     seen: list[np.ndarray] = []
     steps = sorted({*range(0, episode.length + 1, EVERY), episode.length})
-    if difference := act_again(space.task, episode, seen.append, steps=steps):
+    environment = space.task.make()
+    try:
+        difference = act_again(space.task, episode, seen.append, environment=environment, steps=steps)
+    finally:
+        environment.close()
+    if difference:
         raise SystemExit(f"acted out again, the episode is another: {difference}")
     return [np.asarray(Image.fromarray(picture).resize(SIZE, Image.Resampling.LANCZOS)) for picture in seen]
 

@@ -114,6 +114,15 @@ def test_the_index_has_the_groups_of_the_help():
         assert name in listed.get(command.rich_help_panel, ()), f"{name} is in {command.rich_help_panel}"
 
 
+@pytest.mark.parametrize("room", ["datasets", "learner", "actors", "loop", "flows"])
+def test_the_picture_of_the_house_has_the_wings_in_their_order(room):
+    picture = (ROOT / "CONTRIBUTING.md").read_text()
+    part = re.search(rf"^    {room}/ .*\n((?:      .*\n)+)", picture, re.M)
+    drawn = re.findall(r"^      (\w+)/ ", part[1], re.M)
+    wings = importlib.import_module(f"pacloop.{room}").WINGS
+    assert drawn == [wing for wing in wings if (ROOT / room / wing).is_dir()]
+
+
 def names(command, before=""):
     for name, inner in command.commands.items():
         if inner.hidden:
