@@ -14,7 +14,8 @@ from machine import machine
 
 from pacloop.loop.gate.guards import Guard, look  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.betting import BettingTest  # pyright: ignore[reportMissingImports]
-from pacloop.loop.statistics.paired import PairedTest, pairing  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.paired import PairedTest  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.pairing import pairing  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.sequential import calibrate, expected  # pyright: ignore[reportMissingImports]
 
 CAP, BLOCK, LEVEL, TRIALS = 500, 50, 0.05, 1000

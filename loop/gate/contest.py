@@ -13,7 +13,7 @@ from ...datasets import Batch
 from ..episodes.play import Play, Pool
 from ..errors import LoopError
 from ..progress import Noted, Progress
-from ..statistics.paired import pairing
+from ..statistics.pairing import pairing
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .arms import arms

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ..statistics.paired import Pairing
+from ..statistics.pairing import Pairing
 from .records import Interval, Record, Timed
 
 Decision = Literal["promoted", "rejected", "undecided", "better"]

@@ -5,7 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from pacloop.loop.statistics.paired import PairedTest, pairing
+from pacloop.loop.statistics.paired import PairedTest
+from pacloop.loop.statistics.pairing import pairing
 
 
 def scores(pairs):
