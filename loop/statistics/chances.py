@@ -11,7 +11,6 @@ and move from n to n + b episodes by hypergeometric weights,
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, xlog1py, xlogy
 
 PANEL = 64
 """Columns computed in one matrix product: wide enough for BLAS, narrow against the band."""
@@ -73,6 +72,8 @@ def follow(plan: Plan, champion_rates: np.ndarray, candidate_rates: np.ndarray) 
 
 def binomial(n: int, rates: np.ndarray) -> np.ndarray:
     """`[R, n + 1]`: probability of each count of successes in n episodes."""
+    from scipy.special import gammaln, xlog1py, xlogy  # a third of a second that `status` does not need
+
     s, rate = np.arange(n + 1), rates[:, None]
     logs = gammaln(s + 1.0)
     chances = np.exp(logs[n] - logs - logs[::-1] + xlogy(s, rate) + xlog1py(n - s, -rate))
@@ -85,6 +86,8 @@ def _grouped(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def _spread(alive: np.ndarray, n: int, later: int) -> np.ndarray:
     """Shares after `later` episodes of the arm on the second axis, from those after `n`."""
+    from scipy.special import gammaln
+
     logs, more = gammaln(np.arange(later + 1) + 1.0), later - n
     out = np.empty((len(alive), later + 1))
     for first in range(0, later + 1, PANEL):

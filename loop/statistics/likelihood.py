@@ -8,7 +8,6 @@ It grows with s1 and falls with s0.
 """
 
 import numpy as np
-from scipy.special import xlogy
 
 
 def signed_root(s0: np.ndarray, n0: np.ndarray, s1: np.ndarray, n1: np.ndarray, margin: float) -> np.ndarray:
@@ -25,6 +24,8 @@ def signed_root(s0: np.ndarray, n0: np.ndarray, s1: np.ndarray, n1: np.ndarray, 
 
 def _best(s: np.ndarray, n: np.ndarray) -> np.ndarray:
     """The log likelihood at the rate s / n."""
+    from scipy.special import xlogy  # see `chances.binomial`
+
     return xlogy(s, s) + xlogy(n - s, n - s) - xlogy(n, n)
 
 
