@@ -16,7 +16,7 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from ..datasets import DatasetError, Schema
-from ..datasets.files import named_errors, read_json, sync, write_json_atomically
+from ..datasets.files import named_errors, parse_model, read_json, sync, write_json_atomically
 from .config import PacConfig, pac_config, to_json
 from .network.pac import Pac
 from .policy import Acting, Policy
@@ -49,7 +49,7 @@ class PolicyRecord:
         return {
             "version": VERSION,
             "id": self.id,
-            "schema": self.schema.to_json(),
+            "schema": asdict(self.schema),
             "network": to_json(self.network),
             "acting": asdict(self.acting),
             "lineage": dict(self.lineage),
@@ -61,7 +61,7 @@ def policy_record(data: Mapping[str, Any]) -> PolicyRecord:
     """Read what `PolicyRecord.to_json` wrote."""
     return PolicyRecord(
         id=data["id"],
-        schema=Schema.from_json(data["schema"]),
+        schema=parse_model(Schema, data["schema"], "policy.json"),
         network=pac_config(data["network"]),
         acting=Acting(**data["acting"]),
         lineage=data["lineage"],

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import is_temporary, named_errors, read_json, write_bytes_atomically
+from ..files import is_temporary, named_errors, parse_model, plain, read_json, write_bytes_atomically
 from ..records.schema import Schema
 from ..store.store import EpisodeStore
 from .folder import clean
@@ -107,11 +107,11 @@ def write_ledger(folder: Path, ledger: Ledger) -> None:
     data = {
         "version": VERSION,
         "format": ledger.format,
-        "schema": ledger.schema.to_json(),
+        "schema": ledger.schema,
         "shards": [vars(shard) for shard in ledger.shards],
     }
     # in one line: an indented file would take ten times as long, which thousands of shards would feel
-    write_bytes_atomically(folder / LEDGER, json.dumps(data).encode() + b"\n")
+    write_bytes_atomically(folder / LEDGER, json.dumps(data, default=plain).encode() + b"\n")
 
 
 def _parse(path: Path, data: Any) -> Ledger:
@@ -120,7 +120,7 @@ def _parse(path: Path, data: Any) -> Ledger:
         raise DatasetError(f"{path} has version {version}, but this pacloop reads version {VERSION}")
     try:
         shards = tuple(_shard(entry) for entry in data["shards"])
-        return Ledger(data["format"], Schema.from_json(data["schema"]), shards)
+        return Ledger(data["format"], parse_model(Schema, data["schema"], path), shards)
     except (KeyError, TypeError) as error:
         raise DatasetError(f"{path} is no ledger of an export ({error!r})") from None
 

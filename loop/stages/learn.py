@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...datasets import Snapshot
+from ...datasets.files import parse_model
 from ...learner.checkpoint import PolicyRecord, read_record, read_weights
 from ...learner.config import SIZES, LearnConfig, to_json
 from ...learner.policy import Acting
@@ -45,7 +46,7 @@ def run_learner(
     size = (
         SIZES[space.config.learn.size] if start is None else read_record(space.policy_folder(start)).network
     )
-    snapshot = Snapshot.from_json(pinned["snapshot"])
+    snapshot = parse_model(Snapshot, pinned["snapshot"], "append.json")
     mixed = mixtures(space, snapshot)
     replay = Replay(
         space.store,
@@ -144,8 +145,8 @@ def start_policy(space: Workspace, number: int) -> str:
 def fresh_rows(space: Workspace, pinned: Outcome, start: str) -> int:
     """Rows of a round's snapshot from which its starting policy has not learned."""
     learned_in = read_record(space.policy_folder(start)).lineage["round"]
-    before = Snapshot.from_json(space.require(learned_in, "append")["snapshot"])
-    shared = Snapshot.from_json(pinned["snapshot"]).shared(before)
+    before = parse_model(Snapshot, space.require(learned_in, "append")["snapshot"], "append.json")
+    shared = parse_model(Snapshot, pinned["snapshot"], "append.json").shared(before)
     return pinned["rows"] - sum(batch.steps for batch in space.store.counted(shared))
 
 

@@ -4,6 +4,7 @@ A stage that has ended returns its record and does nothing. One that was killed 
 committed: collect and gate from their last block, learn from its last saved step.
 """
 
+from ...datasets.files import as_json
 from ...datasets.records.batch import episodes_by_source
 from ..episodes.play import Play, Pool, tally
 from ..episodes.seeds import Purpose
@@ -59,7 +60,7 @@ def append(space: Workspace, number: int, _pool: Pool, progress: Progress) -> Ou
         number,
         "append",
         {
-            "snapshot": snapshot.to_json(),
+            "snapshot": as_json("snapshot", snapshot),
             "snapshot_id": snapshot.id,
             "episodes": sum(b.episodes for b in batches),
             "rows": sum(b.steps for b in batches),

@@ -170,14 +170,15 @@ def _make(store: "EpisodeStore", name: str, show: "Show", folder: Path, videos: 
 
 
 @contextmanager
-def _show(space: Workspace, store: "EpisodeStore") -> Iterator["Show"]:
+def _show(store: "EpisodeStore") -> Iterator["Show"]:
     """Shows episodes by their own images, or by acting them out again in one environment."""
+    from ...actors.registry import find_task
     from ...actors.rendering.video import act_in, image_fields, show_images
 
     if names := image_fields(store.schema):
         yield lambda episode, see, steps: show_images(episode, names, see, steps=steps)
         return
-    task = space.task
+    task = find_task(store.schema.task)
     if difference := store.schema.difference(task.schema):
         raise LoopError(f"{task.name} is another task by now: {difference}")
     environment = task.make()
@@ -207,7 +208,7 @@ def main(order: dict[str, Any], folder: Path) -> None:
     """Make the films of an order, with a line of JSON as each is done."""
     space = Workspace.open(order["workspace"])
     store = space.open_store()
-    with _show(space, store) as show:
+    with _show(store) as show:
         for name in order["episodes"]:
             print(json.dumps(_make(store, name, show, folder, order["videos"])), flush=True)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ...datasets import Batch, EpisodeStore, Snapshot
-from ...datasets.files import read_json
+from ...datasets.files import parse_model, read_json
 from ...datasets.records.batch import batch_of, episodes_by_source
 from ..errors import LoopError
 from ..workspace.workspace import Workspace
@@ -140,7 +140,7 @@ def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
     pinned = None if number is None else space.outcome(number, "append")
     if pinned is None or pinned["snapshot_id"] != lineage.get("snapshot"):
         return None
-    return Snapshot.from_json(pinned["snapshot"])
+    return parse_model(Snapshot, pinned["snapshot"], "append.json")
 
 
 def _batch_facts(batch: Batch) -> Facts:

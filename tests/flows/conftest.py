@@ -1,6 +1,7 @@
 """One Prefect server for all tests that need its API, and workspaces as the stages leave them."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -125,7 +126,7 @@ def two_rounds(tmp_path_factory):
     )
     snapshot = space.store.snapshot()
     pinned = {
-        "snapshot": snapshot.to_json(),
+        "snapshot": asdict(snapshot),
         "snapshot_id": snapshot.id,
         "episodes": 4,
         "rows": 400,

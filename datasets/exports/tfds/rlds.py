@@ -75,7 +75,7 @@ def _prepare(target: Path, name: str, ledger: Ledger) -> None:
     features = None if path.exists() else _features_json(ledger.schema)  # first, since it may refuse
     begin(target, ledger)
     if features:
-        write_json_atomically(target / "metadata.json", ledger.schema.to_json())
+        write_json_atomically(target / "metadata.json", ledger.schema)
         write_bytes_atomically(path, features)
     _tell_readers(target, name, ledger)
     _forget_files(target, name, ledger)

@@ -1,7 +1,7 @@
 """The Q screen: what is kept out of learning, what the critics are asked, and what they must earn first."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_without_a_share_the_learner_reads_what_it_always_read(space, played):
 def test_only_what_no_learner_has_read_is_held_out(played):
     assert held_out(played, 1).batch_ids == ("r001-collect-00001", "r001-collect-00003")
     assert held_out(played, 0).batch_ids == ()
-    everything = played.store.snapshot().to_json()
+    everything = asdict(played.store.snapshot())
     played.write_outcome(2, "append", {"snapshot": everything})
     assert held_out(played, 2).batch_ids == ()
     (played.round_folder(2) / "append.json").unlink()

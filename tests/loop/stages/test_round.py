@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pacloop.datasets import Snapshot
+from pacloop.datasets.files import parse_model
 from pacloop.loop.episodes.sample import champion_sample
 from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
@@ -102,7 +103,7 @@ def test_excluded_episodes_are_not_missing_and_do_not_count(space, collected):
     assert (outcome["episodes"], outcome["rows"]) == (3, sum(row.length for row in kept))
     assert outcome["sources"] == {"demonstration": 2, "collection": 1}
     assert outcome["excluded"] == 2
-    assert len(Snapshot.from_json(outcome["snapshot"]).excluded) == 2
+    assert len(parse_model(Snapshot, outcome["snapshot"], "s").excluded) == 2
     store.exclude("r001-collect-00000", reason="all of it", by="ann")
     assert append(space, 1, no_pool, silent) == outcome, "a round that pinned its data keeps it"
 

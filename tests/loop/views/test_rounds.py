@@ -1,5 +1,7 @@
 """The table and the curve: each policy by its best unselected sample."""
 
+from dataclasses import asdict
+
 import pytest
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
@@ -47,7 +49,7 @@ def test_episodes_add_up(played):
 @pytest.fixture
 def injected(played):
     """Three demonstrations that came from outside when the first round had ended."""
-    began = played.store.snapshot().to_json()
+    began = asdict(played.store.snapshot())
     for number in (0, 1):
         played.write_outcome(number, "append", {"snapshot": began, "seconds": 1.0})
     episodes = list(played.store.episodes(played.store.batches()[0]))
@@ -70,7 +72,7 @@ def test_an_injection_waits_for_the_next_round(injected):
 
 
 def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
-    injected.write_outcome(2, "append", {"snapshot": injected.store.snapshot().to_json(), "seconds": 1.0})
+    injected.write_outcome(2, "append", {"snapshot": asdict(injected.store.snapshot()), "seconds": 1.0})
     found = rows(injected)
     assert [row.name for row in found[-3:]] == ["round 1", "injected demo.hdf5", "round 2"]
     assert [row.episodes for row in found[-3:]] == [70, 73, 123]
