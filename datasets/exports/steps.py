@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..records.episode import Episode
+from ..records.episode import Episode, padded
 from ..records.rows import EpisodeRow
 from ..store.store import EpisodeStore
 from .jobs import Job, Tick
@@ -34,9 +34,9 @@ def rlds_steps(episode: Episode) -> dict[str, np.ndarray]:
     last = here == steps
     return {
         **{f"observation/{name}": array for name, array in episode.observation.items()},
-        "action": _padded(episode.action),
-        "reward": _padded(episode.reward),
-        "discount": _padded(episode.discount),
+        "action": padded([episode.action]),
+        "reward": padded([episode.reward]),
+        "discount": padded([episode.discount]),
         "is_first": here == 0,
         "is_last": last,
         "is_terminal": last & episode.is_terminal,
@@ -73,7 +73,3 @@ def pngs(pictures: np.ndarray) -> np.ndarray:
     files = np.empty(len(pictures), object)
     files[:] = [png(picture) for picture in pictures]
     return files
-
-
-def _padded(array: np.ndarray) -> np.ndarray:
-    return np.concatenate([array, np.zeros((1, *array.shape[1:]), array.dtype)])

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DatasetError
-from ..records.episode import Episode, beyond_bounds, check_episode
+from ..records.episode import Episode, beyond_bounds, check_episode, is_success
 from ..records.schema import Field, Schema
 from .mapping import Piece, field_of
 from .readers.raw import RawEpisode
@@ -202,7 +202,7 @@ def _ended(raw: RawEpisode, scored: Scored) -> bool:
     for told in (raw.terminal, scored.terminal):
         if told is not None:
             return told
-    return float(raw.discount[-1]) == 0.0 if raw.discount is not None else scored.score == 1.0
+    return float(raw.discount[-1]) == 0.0 if raw.discount is not None else is_success(scored.score)
 
 
 def _episode(
