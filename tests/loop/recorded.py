@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pacloop.datasets import Episode
+from pacloop.datasets import Episode, Snapshot
 from pacloop.loop.statistics.wilson import wilson
 from pacloop.loop.workspace.records import Appended, Begun, Collected, Learned, Measured, Raced, Reached
 from pacloop.loop.workspace.verdict import CriticChecked, Verdict
@@ -25,7 +25,7 @@ DEFAULTS = {
     Collected: {**TALLY, "champion": "r000-pac"},
     Measured: {**TALLY, "policy": "r000-pac"},
     Appended: {
-        "snapshot": {"schema": "", "batches": []},
+        "snapshot": Snapshot("", ()),
         "snapshot_id": "none",
         "episodes": 0,
         "rows": 0,

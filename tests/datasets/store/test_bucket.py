@@ -9,8 +9,7 @@ import pytest
 from pacloop.datasets import DatasetError, Episode, EpisodeStore, Replay
 from pacloop.datasets.objects import Bucket
 from pacloop.datasets.store import bucket as remote
-from pacloop.datasets.store.bucket import create_remote, has_remote, open_remote
-from pacloop.datasets.store.quarantine import Quarantined, read_quarantine, write_quarantine
+from pacloop.datasets.store.bucket import CachedBucket
 
 LARGE = 2**40
 
@@ -18,9 +17,9 @@ WRITER = """
 import os, signal, sys
 import numpy as np
 from pathlib import Path
-from pacloop.datasets import Episode
+from pacloop.datasets import Episode, EpisodeStore
 from pacloop.datasets.objects import Bucket
-from pacloop.datasets.store.bucket import open_remote
+from pacloop.datasets.store.bucket import CachedBucket
 url, folder, calls, when = sys.argv[1:]
 done = []
 def counted(real):
@@ -33,7 +32,7 @@ def counted(real):
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
     return call
-store = open_remote(url, Path(folder), 2**40)
+store = EpisodeStore.open(CachedBucket(url, Path(folder), 2**40))
 for name in ("upload", "create"):
     setattr(Bucket, name, counted(getattr(Bucket, name)))
 observation = {n: np.ones((3, *f.shape), f.dtype) for n, f in store.schema.observation.items()}
@@ -118,34 +117,13 @@ def test_appending_again_writes_nothing(s3, store, elsewhere, build):
     assert keys(store) == before
 
 
-def test_a_bad_episode_leaves_nothing(s3, store, build):
+def test_a_bad_episode_asks_for_nothing(s3, store, build):
     s3.requests.clear()
     with pytest.raises(DatasetError, match="action lies in"):
         store.append(
             [build.episode(action=np.full((5, 2), 3, np.float32))], batch_id="a", source="collection"
         )
     assert s3.requests == []
-
-
-def test_exclusions_and_quarantine_are_seen_everywhere(store, elsewhere, build):
-    store.append([build.episode(), build.episode(seed=1)], batch_id="a", source="collection")
-    other = elsewhere()
-    assert other.exclude("a/1", reason="it slipped", by="ann") == 1
-    assert store.excluded() == {"a/1"}
-    assert store.snapshot().excluded == ("a/1",)
-    assert store.include("a/1", reason="it did not", by="ben") == 1
-    assert [t.reason for t in other.tombstones()] == ["it slipped", "it did not"]
-    assert write_quarantine(store, [Quarantined("x", ("bad",))], {"when": "1"}) == write_quarantine(
-        other, [Quarantined("x", ("bad",))], {"when": "2"}
-    )
-    assert [record["when"] for record in read_quarantine(other)] == ["1"]
-    assert elsewhere().verify() == []
-
-
-def test_another_schema_is_refused_by_name(store, url, tmp_path, build):
-    with pytest.raises(DatasetError, match=r"runs/\d+/schema.json is of another schema: control_hz is 10.0"):
-        create_remote(url, build.schema(control_hz=10.0), tmp_path / "c", LARGE)
-    assert has_remote(url)
 
 
 # Two at once.
@@ -161,26 +139,6 @@ def test_two_processes_that_append_one_id_make_one_batch(store, elsewhere, tmp_p
     assert committed[0] == committed[1], "both see one commit, made at one time"
     assert len(elsewhere().batches()) == 1
     assert elsewhere().verify() == []
-
-
-@pytest.mark.parametrize("same_content", [True, False])
-def test_losing_the_race_at_the_last_moment(store, elsewhere, build, monkeypatch, same_content):
-    rival, create, won = elsewhere(), Bucket.create, []
-
-    def too_late(self, key, raw):
-        monkeypatch.setattr(Bucket, "create", create)
-        episodes = [build.episode(seed=int(not same_content))]
-        won.append(rival.append(episodes, batch_id="a", source="collection"))
-        return create(self, key, raw)
-
-    monkeypatch.setattr(Bucket, "create", too_late)
-    if same_content:
-        assert store.append([build.episode()], batch_id="a", source="collection") == won[0]
-    else:
-        with pytest.raises(DatasetError, match="already committed, with other content"):
-            store.append([build.episode()], batch_id="a", source="collection")
-    assert len(keys(store)) == 3, "the loser takes its uploads away"
-    assert store.verify() == elsewhere().verify() == []
 
 
 def test_an_answer_that_came_too_late_is_no_loss(store, build, monkeypatch):
@@ -213,7 +171,7 @@ def test_a_kill_leaves_a_whole_batch_or_nothing(store, elsewhere, url, calls, wh
     left = [upload for upload in uploads if not committed]
     assert len(other.verify()) == len(left), "only leftovers may be wrong"
     assert other.clean() == [], "who knows whether the writer is dead?"
-    removed = open_remote(url, store.folder.parent, LARGE).clean()
+    removed = EpisodeStore.open(CachedBucket(url, store.folder.parent, LARGE)).clean()
     assert [name for name in removed if not name.endswith(".tmp")] == [f"a/{upload}" for upload in left]
     assert other.verify() == []
     observation = {n: np.ones((3, *f.shape), f.dtype) for n, f in store.schema.observation.items()}

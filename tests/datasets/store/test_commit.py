@@ -118,28 +118,6 @@ def test_writers_of_different_ids_do_not_meet_and_of_one_id_one_wins(store):
     assert hidden(store) == []
 
 
-@pytest.mark.parametrize("same_content", [True, False])
-def test_losing_the_race_at_the_last_moment(store, build, monkeypatch, same_content):
-    rival = EpisodeStore.open(store.folder)
-    rename, won = commit._rename, []
-
-    def too_late(aside, target):
-        monkeypatch.setattr(commit, "_rename", rename)
-        won.append(
-            rival.append([build.episode(seed=int(not same_content))], batch_id="a", source="collection")
-        )
-        rename(aside, target)
-
-    monkeypatch.setattr(commit, "_rename", too_late)
-    if same_content:
-        assert store.append([build.episode()], batch_id="a", source="collection") == won[0]
-    else:
-        with pytest.raises(DatasetError, match="already committed, with other content"):
-            store.append([build.episode()], batch_id="a", source="collection")
-    assert store.verify() == []
-    assert hidden(store) == []
-
-
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(store, build, monkeypatch):
     fsync, left = os.fsync, []
 
