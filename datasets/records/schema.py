@@ -134,7 +134,7 @@ class Schema:
     def difference(self, other: "Schema") -> str | None:
         """The first part of the layout in which `other` differs, without a full stop; None where equal."""
         mine, theirs = _flat(self.layout), _flat(other.layout)
-        for name in sorted(mine | theirs):
+        for name in sorted(mine | theirs, key=lambda name: (not name.startswith("observation "), name)):
             if mine.get(name) != theirs.get(name):
                 return f"{name} is {_words(theirs.get(name))}, but must be {_words(mine.get(name))}"
         return None

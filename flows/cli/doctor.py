@@ -134,7 +134,8 @@ def _settings(workspace: str) -> list[Check]:
 
 def _bucket(workspace: str) -> list[Check]:
     from ...datasets.errors import PacloopError
-    from ...loop.workspace.workspace import Workspace, url_of
+    from ...loop.workspace.place import url_of
+    from ...loop.workspace.workspace import Workspace
 
     if not url_of(workspace):
         return []

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from ...loop.workspace.workspace import Place, address_of
+from ...loop.workspace.place import Place, address_of
 
 LEASELESS = ("inject", "rollback")
 """First words of the runs that go on beside whoever holds the workspace."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from httpx import HTTPStatusError, TransportError
 
-from ...loop.workspace.workspace import Place
+from ...loop.workspace.place import Place
 from ..server.ask import answers, configured
 from .dead import close_dead_runs
 

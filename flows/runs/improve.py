@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ...loop.progress import Progress
 from ...loop.stages.improve import Improved, Player, improve, plain_player
-from ...loop.workspace.workspace import Place, Workspace
+from ...loop.workspace.place import Place
+from ...loop.workspace.workspace import Workspace
 from ..environment import this_command
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from .schedule import timetable
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from ...loop.workspace.workspace import Place, Workspace
+    from ...loop.workspace.place import Place
+    from ...loop.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from ...loop.episodes.play import Pool
 from ...loop.progress import Progress, silent
 from ...loop.workspace.config import Config, with_approval, with_target
 from ...loop.workspace.lease import hold
-from ...loop.workspace.workspace import Place, Workspace, address_of
+from ...loop.workspace.place import Place, address_of
+from ...loop.workspace.workspace import Workspace
 from .progress import ProgressReporter
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from ..episodes.seeds import episode_seeds
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.config import Config
-from ..workspace.workspace import Place, Workspace
+from ..workspace.place import Place
+from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from ...datasets import Episode, Schema

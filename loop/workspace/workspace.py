@@ -12,7 +12,6 @@ In a bucket all of these are objects; see `local_copy.py`.
 """
 
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,10 +25,10 @@ from ...datasets.files import (
     sync,
     temporary_beside,
 )
-from ...datasets.objects import SCHEMES
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
+from .place import Place, address_of, url_of
 from .records import Record, parse_record
 from .registry import Registry
 
@@ -41,23 +40,7 @@ if TYPE_CHECKING:
     from ...datasets.store.store import Place as DatasetPlace
     from ...learner.checkpoint import PolicyRecord
 
-Place = Path | str
-"""A folder, or a URL of a bucket. A path made of a URL, which has lost a slash, is that URL still."""
-
-_URL = re.compile(rf"({'|'.join(SCHEMES)}|https?):/+")
-
 R = TypeVar("R", bound=Record)
-
-
-def url_of(place: Place) -> str | None:
-    """The URL that a place is; None where it is a folder."""
-    found = _URL.match(text := str(place))
-    return f"{found[1]}://{text[found.end() :]}".rstrip("/") if found else None
-
-
-def address_of(place: Place) -> str:
-    """What names a place from wherever one looks: the URL, or the whole path of the folder."""
-    return url_of(place) or str(Path(place).resolve())
 
 
 @dataclass(frozen=True)

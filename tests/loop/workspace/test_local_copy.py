@@ -15,8 +15,9 @@ from pacloop.learner.policy import Acting
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace import local_copy
 from pacloop.loop.workspace.config import Config, parse_config
+from pacloop.loop.workspace.place import address_of, url_of
 from pacloop.loop.workspace.records import Appended, Raced
-from pacloop.loop.workspace.workspace import Workspace, address_of, url_of
+from pacloop.loop.workspace.workspace import Workspace
 
 
 @pytest.fixture

@@ -1,0 +1,22 @@
+"""Where a workspace is: a folder, or a URL of a bucket."""
+
+import re
+from pathlib import Path
+
+from ...datasets.objects import SCHEMES
+
+Place = Path | str
+"""A folder, or a URL of a bucket. A path made of a URL, which has lost a slash, is that URL still."""
+
+_URL = re.compile(rf"({'|'.join(SCHEMES)}|https?):/+")
+
+
+def url_of(place: Place) -> str | None:
+    """The URL that a place is; None where it is a folder."""
+    match = _URL.match(text := str(place))
+    return f"{match[1]}://{text[match.end() :]}".rstrip("/") if match else None
+
+
+def address_of(place: Place) -> str:
+    """What names a place from wherever one looks: the URL, or the whole path of the folder."""
+    return url_of(place) or str(Path(place).resolve())
