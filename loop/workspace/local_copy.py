@@ -22,7 +22,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...datasets.errors import DatasetError
-from ...datasets.files import json_bytes, named_errors, read_json, replacing, write_bytes_atomically
+from ...datasets.files import (
+    json_bytes,
+    named_errors,
+    read_json,
+    replacing,
+    sync,
+    temporary_beside,
+    write_bytes_atomically,
+)
 from ...datasets.objects import Bucket, Object
 from ..errors import LoopError
 
@@ -182,3 +190,18 @@ def write_file(path: Path, raw: bytes) -> None:
     """Write a file atomically, in a folder that is made where there is none."""
     with replacing(path, parents=True) as aside:
         aside.write_bytes(raw)
+
+
+def create_file(path: Path, raw: bytes) -> bool:
+    """Write a small file whole, synced, or not at all; False where there is one already."""
+    with temporary_beside(path) as aside:
+        try:
+            aside.write_bytes(raw)
+            sync(aside)
+            os.link(aside, path)
+            sync(path.parent)
+        except FileExistsError:
+            return False
+        finally:
+            aside.unlink(missing_ok=True)
+    return True

@@ -11,7 +11,6 @@ lease.json          who is at work in it
 In a bucket all of these are objects; see `local_copy.py`.
 """
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,12 +21,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...datasets.files import (
     json_bytes,
     read_json,
-    sync,
-    temporary_beside,
 )
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
-from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
+from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
 from .place import Place, address_of, url_of
 from .records import Record, parse_record
 from .registry import Registry
@@ -183,19 +180,11 @@ class Workspace:
             return self.folder / name
         from ...datasets.store.bucket import CachedBucket
 
-        return CachedBucket(url, self._cache, self._cache_bytes)
+        return CachedBucket(url, self.folder / "cache", int(self.config.dataset.cache_gib * 2**30))
 
     @property
     def _dataset_url(self) -> str:
         return self.config.dataset.url or (f"{self.copy.url}/dataset" if self.copy else "")
-
-    @property
-    def _cache(self) -> Path:
-        return self.folder / "cache"
-
-    @property
-    def _cache_bytes(self) -> int:
-        return int(self.config.dataset.cache_gib * 2**30)
 
     @cached_property
     def registry(self) -> Registry:
@@ -289,17 +278,7 @@ class Workspace:
         raw, path = json_bytes(f"{self.place}/{name}", data), self.folder / name
         if self.copy:
             return self.copy.create(name, raw)
-        with temporary_beside(path) as aside:
-            try:
-                aside.write_bytes(raw)
-                sync(aside)
-                os.link(aside, path)
-                sync(path.parent)
-            except FileExistsError:
-                return False
-            finally:
-                aside.unlink(missing_ok=True)
-        return True
+        return create_file(path, raw)
 
     def current(self, name: str) -> Path:
         """The local path of a small file that others may have written; there is none where there is none."""
