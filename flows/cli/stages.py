@@ -22,8 +22,8 @@ def collect(workspace: WorkspaceOption = HERE) -> None:
 
     with progress_bars() as progress, session(workspace, progress) as opened:
         number = next_round(opened.space)
-        record = play(opened.space, number, opened.pool, progress)
-        append(opened.space, number, progress)
+        record = play(opened, number)
+        append(opened.space, number, opened.progress)
     _print_figures(number, "collect", record)
 
 
@@ -36,7 +36,7 @@ def learn(workspace: WorkspaceOption = HERE) -> None:
 
     with progress_bars() as progress, session(workspace, progress) as opened:
         number = next_round(opened.space)
-        record = learn_candidate(opened.space, number, opened.pool, progress)
+        record = learn_candidate(opened, number)
     _print_figures(number, "learn", record)
 
 
@@ -63,13 +63,12 @@ def evaluate(
     from ..terminal import progress_bars
 
     with progress_bars() as progress, session(workspace, progress) as opened:
-        space, pool = opened.space, opened.pool
         if against is None:
-            record = measure(space, pool, progress, policy=policy, episodes=episodes or EPISODES)
+            record = measure(opened, policy=policy, episodes=episodes or EPISODES)
             better, text = True, _measured(record)
         else:
             two: dict[str, Any] = {"policy": policy, "against": against, "paired": paired}
-            record = compare(space, pool, progress, **two, episodes=episodes)
+            record = compare(opened, **two, episodes=episodes)
             better, text = record.decision == "better", compared(record)
     print(json.dumps(record.model_dump(), indent=2) if as_json else text)
     raise SystemExit(0 if better else 1)

@@ -134,13 +134,13 @@ def evaluate_flow(
         raise PacloopError("paired needs the other policy: fill in against")
     one = {"policy": policy or None, "episodes": episodes}
     with progress_bars() as progress, session(workspace, progress) as opened:
-        space, pool = opened.space, opened.pool
+        space = opened.space
         if against:
-            outcome = compare(space, pool, progress, **one, against=against, paired=paired)
+            outcome = compare(opened, **one, against=against, paired=paired)
             create_markdown_artifact(comparison_page(space, outcome), key="evaluation")
             name = f"evaluate {outcome.policy} against {against} - {outcome.decision}"
             return name, compared(outcome)
-        outcome = measure(space, pool, progress, **one)
+        outcome = measure(opened, **one)
         create_markdown_artifact(evaluation_page(space, outcome), key="evaluation")
     result = f"success {outcome.rate:.0%} of {outcome.episodes}"
     return f"evaluate {outcome.policy} - {result}", f"{outcome.policy}: {result}"

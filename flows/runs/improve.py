@@ -13,7 +13,7 @@ from ...loop.workspace.workspace import Workspace
 from ..environment import this_command
 
 if TYPE_CHECKING:
-    from .session import Session
+    from ...loop.episodes.play import Session
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _player(session: "Session") -> Player:
     from .rounds import final_flow, play_round, start_flow
 
     place = session.space.address
-    plain = plain_player(session.space, session.pool, session.progress)
+    plain = plain_player(session)
     return Player(
         start=with_fallback(place, partial(start_flow, place), plain.start),
         round=with_fallback(place, partial(play_round, place), plain.round),

@@ -27,14 +27,14 @@ from ...loop.workspace.workspace import Workspace
 from ..pages.publishing import publish, publish_round
 from .approval import form
 from .events import emit_question, emit_verdict
-from .session import session_of
+from .session import PAGES, session_of
 
 
 @flow(name="start", flow_run_name="start - demonstrations", validate_parameters=False)
 def start_flow(workspace: str) -> Raced:
     """Round 0: learn the BC baseline and the first champion from the demonstrations."""
     with session_of(workspace) as session:
-        outcome = run_start(session.space, session.pool, session.progress, _run_as_task)
+        outcome = run_start(session, _run_as_task)
         rename(f"start - {outcome.policy}")
         publish(session.space)
         return outcome
@@ -46,7 +46,7 @@ def round_flow(workspace: str, number: int) -> Verdict | Reached | State:
     with session_of(workspace) as session:
         space = session.space
         try:
-            verdict = run_round(space, number, session.pool, session.progress, _run_as_task, _ask)
+            verdict = run_round(session, number, _run_as_task, _ask)
         except Withdrawn as error:
             return Cancelled(message=str(error))
         rename(round_name(number, verdict))
@@ -57,7 +57,7 @@ def round_flow(workspace: str, number: int) -> Verdict | Reached | State:
         context = copy_context()
         page = Thread(target=context.run, args=(publish_round, space, number, verdict), daemon=True)
         page.start()
-        session.pages.append(page)
+        PAGES.append(page)
         return verdict
 
 
@@ -73,7 +73,7 @@ def play_round(workspace: str, number: int) -> Verdict | Reached:
 def final_flow(workspace: str, number: int, policy: str) -> Measured:
     """Measure a champion once on seeds that no stage has seen."""
     with session_of(workspace) as session:
-        outcome = run_final(session.space, number, policy, session.pool, session.progress, _run_as_task)
+        outcome = run_final(session, number, policy, _run_as_task)
         rename(f"final - {policy} - success {outcome.rate:.0%} of {outcome.episodes}")
         publish(session.space)
         return outcome

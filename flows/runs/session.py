@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from ...loop.episodes.play import Pool
+from ...loop.episodes.play import Session
 from ...loop.progress import Progress, silent
 from ...loop.workspace.config import Config, with_approval, with_target
 from ...loop.workspace.lease import hold
@@ -19,22 +19,8 @@ if TYPE_CHECKING:
     from ...actors.rollout.collector import CollectorPool
 
 
-@dataclass(frozen=True)
-class Session:
-    """What flows of one process share.
-
-    Attributes:
-      space: the workspace, whose lease this process holds.
-      pool: gives the collectors.
-      progress: hears of what goes on.
-      pages: those of rounds that have ended and are still being made.
-    """
-
-    space: Workspace
-    pool: Pool
-    progress: Progress
-    pages: list[Thread] = field(default_factory=list)
-
+PAGES: list[Thread] = []
+"""Those of rounds that have ended and are still being made; the session waits for them."""
 
 _session: Session | None = None
 
@@ -60,9 +46,10 @@ def session(
         _session = Session(space, pool, reporter)
         try:
             yield _session
-            for page in _session.pages:
+            for page in PAGES:
                 page.join()
         finally:
+            PAGES.clear()
             _session = None
 
 

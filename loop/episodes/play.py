@@ -12,7 +12,7 @@ from ...datasets import Batch
 from ...datasets.errors import DatasetError
 from ...learner.checkpoint import PolicyRecord, read_record
 from ...learner.policy import Acting
-from ..progress import Progress
+from ..progress import Progress, Stopwatch
 from ..workspace.workspace import Workspace
 from .sample import player, sample_of
 from .seeds import Purpose, episode_seeds
@@ -26,6 +26,21 @@ Pool = Callable[[], "CollectorPool"]
 
 
 @dataclass(frozen=True)
+class Session:
+    """What the stages of one process work with.
+
+    Attributes:
+      space: the workspace, whose lease the process holds.
+      pool: gives the collectors.
+      progress: hears of what goes on.
+    """
+
+    space: Workspace
+    pool: Pool
+    progress: Progress
+
+
+@dataclass(frozen=True)
 class Play:
     """What is to be played.
 
@@ -33,7 +48,6 @@ class Play:
       name: of the stage, as in batch ids: `r003-collect-00002`.
       policy: id of the policy that acts.
       purpose: whose seeds.
-      source: of the batches.
       round: number of the round.
       episodes: the most that are played.
       block: episodes in a batch; the last may be smaller.
@@ -45,7 +59,6 @@ class Play:
     name: str
     policy: str
     purpose: Purpose
-    source: str
     round: int
     episodes: int
     block: int
@@ -53,27 +66,33 @@ class Play:
     first: int = 0
     task: str = ""
 
+    @property
+    def source(self) -> str:
+        """Source of the batches."""
+        return "collection" if self.purpose == "collection" else "evaluation"
 
-def play(space: Workspace, pool: Pool, order: Play, progress: Progress) -> Iterator[Batch]:
+
+def play(session: Session, order: Play) -> Iterator[Batch]:
     """Yield the blocks in order; committed ones are found again, the others are played first.
 
     Raises DatasetError where a committed block was played by another policy: somebody changed what
     this stage was about, and mixing the two would be a lie.
     """
+    space = session.space
     record = read_record(space.policy_folder(order.policy))
-    record = record if order.acting is None else replace(record, acting=order.acting)
+    record = replace(record, acting=order.acting or record.acting)
     store = space.store_of(order.task)
     done = successes = 0
     for number, first in enumerate(range(0, order.episodes, order.block)):
         batch_id = f"r{order.round:03d}-{order.name}-{number:05d}"
         if store.holds(batch_id):
             batch = store.batch(batch_id)
-            progress(order.name, done + batch.episodes, order.episodes, "found")
+            session.progress(order.name, done + batch.episodes, order.episodes, "found")
         else:
-            played = _play_block(space, pool, order, record, first, _Counting(progress, order, successes))
+            episodes = _play_block(session, order, record, first, successes)
             origin = {"policy": order.policy, "acting": str(record.acting), "stage": order.name}
             batch = store.append(
-                played, batch_id=batch_id, source=order.source, round=order.round, origin=origin
+                episodes, batch_id=batch_id, source=order.source, round=order.round, origin=origin
             )
         if player(batch) != order.policy:
             raise DatasetError(
@@ -83,9 +102,9 @@ def play(space: Workspace, pool: Pool, order: Play, progress: Progress) -> Itera
         yield batch
 
 
-def tally(space: Workspace, pool: Pool, order: Play, progress: Progress) -> dict[str, Any]:
+def tally(session: Session, order: Play) -> dict[str, Any]:
     """Play all of it, and how it went, as `records.Tally` has it."""
-    batches = list(play(space, pool, order, progress))
+    watch, batches = Stopwatch(), list(play(session, order))
     sample = sample_of(order.policy, batches)
     return {
         "episodes": sample.episodes,
@@ -94,37 +113,30 @@ def tally(space: Workspace, pool: Pool, order: Play, progress: Progress) -> dict
         "interval": sample.interval,
         "binary": all(batch.binary for batch in batches),
         "steps": sum(b.steps for b in batches),
+        "seconds": watch.sec,
     }
 
 
-@dataclass
-class _Counting:
-    """Reports each episode of a play as it ends."""
-
-    progress: Progress
-    order: Play
-    successes: int
-
-    def __call__(self, done: int, episode: "Episode") -> None:
-        self.successes += episode.score >= 1.0
-        self.progress(self.order.name, done, self.order.episodes, f"success {self.successes / done:.0%}")
-
-
 def _play_block(
-    space: Workspace, pool: Pool, order: Play, record: PolicyRecord, first: int, count: _Counting
+    session: Session, order: Play, record: PolicyRecord, first: int, successes: int
 ) -> "list[Episode]":
-    """The episodes of the block whose first one is the `first`, in the order of their seeds."""
+    """The episodes of the block that begins with the `first`, in the order of their seeds.
+
+    `successes` are those of the blocks before it.
+    """
     seeds = episode_seeds(
         order.purpose,
-        run=space.config.seed,
+        run=session.space.config.seed,
         round=order.round,
         first=order.first + first,
         count=min(order.block, order.episodes - first),
     )
-    weights = (space.policy_folder(order.policy) / "weights.safetensors").read_bytes()
+    weights = (session.space.policy_folder(order.policy) / "weights.safetensors").read_bytes()
     elsewhere = {"task": order.task} if order.task else {}
     episodes: list[Episode] = []
-    for episode in pool().run(record, weights, seeds, **elsewhere):
+    for episode in session.pool().run(record, weights, seeds, **elsewhere):
         episodes.append(episode)
-        count(first + len(episodes), episode)
+        successes += episode.score >= 1.0
+        done = first + len(episodes)
+        session.progress(order.name, done, order.episodes, f"success {successes / done:.0%}")
     return sorted(episodes, key=lambda episode: episode.seed or 0)

@@ -5,10 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...datasets import Batch
-from ..episodes.play import Play, Pool, play
+from ..episodes.play import Play, Session, play
 from ..episodes.sample import scores
-from ..progress import Progress
-from ..workspace.workspace import Workspace
 from .guards import Guard
 
 
@@ -34,9 +32,7 @@ class Arm:
 
 
 def arms(
-    space: Workspace,
-    pool: Pool,
-    progress: Progress,
+    session: Session,
     *,
     new: Play,
     old: Play | None,
@@ -48,10 +44,11 @@ def arms(
     The champion's episodes are those `given`, or, where `old` is to be played, as many as the candidate's.
     Both then take turns in who plays a block first, so that a drift of the conditions meets them alike.
     """
+    space = session.space
     played = {"old": Arm(guards), "new": Arm(guards)}
     for batch in given:
         played["old"].add(batch, scores(space, [batch]))
-    sources = {"old": old and play(space, pool, old, progress), "new": play(space, pool, new, progress)}
+    sources = {"old": old and play(session, old), "new": play(session, new)}
     store = space.store_of(new.task)
     for block in range(-(-new.episodes // new.block)):
         for name in ("old", "new") if block % 2 == 0 else ("new", "old"):

@@ -10,12 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from ...datasets import Batch
-from ..episodes.play import Play, Pool
+from ..episodes.play import Play, Session
 from ..errors import LoopError
-from ..progress import Noted, Progress
+from ..progress import Noted
 from ..statistics.pairing import pairing
 from ..workspace.verdict import Verdict
-from ..workspace.workspace import Workspace
 from .arms import arms
 from .comparison import Test, make_test
 from .decision import decide
@@ -26,9 +25,7 @@ OTHERS = 2**16
 
 
 def contest(
-    space: Workspace,
-    pool: Pool,
-    progress: Progress,
+    session: Session,
     test: Test,
     *,
     champion: str,
@@ -43,8 +40,9 @@ def contest(
     same seeds, both are paired. Blocks that are committed already are found again, so a comparison that was
     killed goes on with the evidence it had.
     """
-    noted = Noted(progress)
-    for before, after in arms(space, pool, noted, new=new, old=old, given=given, guards=guards):
+    noted = Noted(session.progress)
+    session = replace(session, progress=noted)
+    for before, after in arms(session, new=new, old=old, given=given, guards=guards):
         n, tallies = after.n, (test.tally(before.scores), test.tally(after.scores))
         noted.also = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
         looks = [look(g, before.numbers[g.name], after.numbers[g.name], test.level) for g in guards]
@@ -59,19 +57,19 @@ def contest(
     raise LoopError(f"{new.name} of round {new.round} ended without a verdict after {new.episodes} episodes")
 
 
-def elsewhere(space: Workspace, pool: Pool, progress: Progress, verdict: Verdict, target: Play) -> Verdict:
+def elsewhere(session: Session, verdict: Verdict, target: Play) -> Verdict:
     """The verdict once the winner was compared on every further task too, or failed on one.
 
     Both arms are played there, in step. A sample that the champion keeps would seldom serve twice: a
     candidate that gets here and is no worse replaces the champion.
     """
-    settings = space.config.gate
+    settings = session.space.config.gate
     for k, (task, margin) in enumerate(settings.others.items(), start=1):
         fresh = settings.model_copy(update={"champion": "fresh", "margin": -margin, "futility": 0.0})
         test = make_test(fresh, 0, verdict.level, binary=verdict.test != "scores")
         new = replace(target, first=k * OTHERS, task=task)
         old = replace(new, name="gate-champion", policy=verdict.champion, purpose="reference")
-        other = contest(space, pool, progress, test, champion=verdict.champion, new=new, old=old)
+        other = contest(session, test, champion=verdict.champion, new=new, old=old)
         others = (*verdict.others, other)
         if other.decision != "promoted":
             reason = f"{verdict.reason}; but on {task} {other.reason}"

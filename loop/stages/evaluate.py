@@ -8,17 +8,18 @@ from itertools import count
 from typing import Any
 
 from ...datasets.files import read_json
-from ..episodes.play import Play, Pool, tally
+from ..episodes.play import Play, Session, tally
 from ..episodes.seeds import Purpose
 from ..errors import LoopError
 from ..gate.comparison import make_test
 from ..gate.contest import contest
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
-from ..progress import Progress, Stopwatch
+from ..progress import Stopwatch
 from ..workspace.records import Asked, Measured, parse_record
 from ..workspace.verdict import Comparison
 from ..workspace.workspace import Workspace
+from .collect import champion_of
 from .mirror import mirror
 
 EPISODES = 300
@@ -29,45 +30,28 @@ APART = 2**23
 
 
 def evaluate(
-    space: Workspace,
-    number: int,
-    pool: Pool,
-    progress: Progress,
-    *,
-    stage: str,
-    policy: str,
-    episodes: int,
-    purpose: Purpose = "final",
+    session: Session, number: int, stage: str, policy: str, episodes: int, purpose: Purpose = "final"
 ) -> Measured:
     """Measure a policy on a purpose's seeds, and record it in a round under `stage`."""
-    if done := space.record(Measured, number, stage):
+    if done := session.space.record(Measured, number, stage):
         return done
-    measured = _measure(space, pool, progress, stage, policy, purpose, number, episodes)
-    space.write_record(number, measured, stage)
-    mirror(space, progress)
+    measured = _measure(session, number, stage, policy, episodes, purpose)
+    session.space.write_record(number, measured, stage)
+    mirror(session.space, session.progress)
     return measured
 
 
-def measure(
-    space: Workspace, pool: Pool, progress: Progress, *, policy: str | None, episodes: int
-) -> Measured:
+def measure(session: Session, *, policy: str | None, episodes: int) -> Measured:
     """Measure a policy by hand, each time on new seeds; an interrupted measurement is finished first."""
-    who = policy or _champion(space)
-    number = _begin(space, Asked(policy=who, episodes=episodes))
-    measured = _measure(space, pool, progress, f"manual{number:04d}", who, "manual", number, episodes)
-    space.write_json(_evaluation(number), measured.model_dump())
+    who = policy or champion_of(session.space)
+    number = _begin(session.space, Asked(policy=who, episodes=episodes))
+    measured = _measure(session, number, f"manual{number:04d}", who, episodes, "manual")
+    session.space.write_json(_evaluation(number), measured.model_dump())
     return measured
 
 
 def compare(
-    space: Workspace,
-    pool: Pool,
-    progress: Progress,
-    *,
-    policy: str | None,
-    against: str,
-    episodes: int | None = None,
-    paired: bool = False,
+    session: Session, *, policy: str | None, against: str, episodes: int | None = None, paired: bool = False
 ) -> Comparison:
     """Compare two policies by hand as the gate does, both played anew; nobody is promoted.
 
@@ -76,20 +60,19 @@ def compare(
     is that person's word.
 
     Args:
-      space: the workspace, whose lease the caller holds.
-      pool: gives the collectors.
-      progress: told what goes on.
+      session: the workspace with its collectors.
       policy: id of the policy that is to be better; the champion by default.
       against: id of the other.
       episodes: the most of each; `[gate] cap` by default.
       paired: whether both play the same seeds.
     """
-    who = policy or _champion(space)
+    space = session.space
+    who = policy or champion_of(space)
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
     number, watch = _begin(space, order), Stopwatch()
-    comparison, stages = _contest(space, pool, progress, order, number)
+    comparison, stages = _contest(session, order, number)
     comparison = with_remarks(space, number, comparison, stages)
     comparison = comparison.model_copy(update={"seconds": watch.sec})
     space.write_json(_evaluation(number), comparison.model_dump())
@@ -112,47 +95,28 @@ def compared(outcome: Comparison) -> str:
 
 
 def _measure(
-    space: Workspace,
-    pool: Pool,
-    progress: Progress,
-    name: str,
-    policy: str,
-    purpose: Purpose,
-    number: int,
-    episodes: int,
+    session: Session, number: int, stage: str, policy: str, episodes: int, purpose: Purpose
 ) -> Measured:
-    watch, config = Stopwatch(), space.config.collect
-    block = config.actors * config.environments
-    played = tally(space, pool, Play(name, policy, purpose, "evaluation", number, episodes, block), progress)
-    return Measured(**played, policy=policy, seconds=watch.sec)
+    order = Play(stage, policy, purpose, number, episodes, session.space.config.collect.parallel)
+    return Measured(**tally(session, order), policy=policy)
 
 
-def _contest(
-    space: Workspace, pool: Pool, progress: Progress, order: Asked, number: int
-) -> tuple[Comparison, tuple[str, str]]:
+def _contest(session: Session, order: Asked, number: int) -> tuple[Comparison, tuple[str, str]]:
     """The comparison, and the stages under which the other policy and the policy were played."""
-    cap, settings, against = order.episodes, space.config.gate, str(order.against)
+    space, cap, against = session.space, order.episodes, str(order.against)
+    settings, guards = space.config.gate, guards_of(space)
     arms = {"champion": "paired" if order.paired else "fresh", "cap": cap, "block": min(settings.block, cap)}
     settings = settings.model_copy(update=arms)
     binary = all(batch.binary for batch in space.store.batches())
     test = make_test(settings, 0, settings.level, binary=binary)
-    new = Play(f"compare{number:04d}", order.policy, "manual", "evaluation", number, cap, settings.block)
+    new = Play(f"compare{number:04d}", order.policy, "manual", number, cap, settings.block)
     first = 0 if order.paired else APART
     old = replace(new, name=f"{new.name}-against", policy=against, first=first)
-    verdict = contest(
-        space, pool, progress, test, champion=against, new=new, old=old, guards=guards_of(space)
-    )
+    verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
     facts: dict[str, Any] = {name: getattr(verdict, name) for name in type(verdict).model_fields}
     if verdict.decision == "promoted":
         facts["decision"] = "better"
     return Comparison(**facts, policy=order.policy, against=against), (old.name, new.name)
-
-
-def _champion(space: Workspace) -> str:
-    champion = space.registry.champion()
-    if champion is None:
-        raise LoopError(f"{space.place} has no champion yet; run: pacloop improve")
-    return champion
 
 
 def _begin(space: Workspace, order: Asked) -> int:

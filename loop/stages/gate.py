@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...actors.rollout.rollout import PolicyError
-from ..episodes.play import Play, Pool
+from ..episodes.play import Play, Session
 from ..episodes.sample import collections, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
@@ -16,7 +16,7 @@ from ..gate.critic import with_critic
 from ..gate.decision import decided
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
-from ..progress import Progress, Stopwatch
+from ..progress import Stopwatch
 from ..statistics.sequential import MOST_FRESH
 from ..workspace.records import Collected, Raced
 from ..workspace.verdict import Verdict
@@ -37,16 +37,17 @@ def check_gate(space: Workspace) -> None:
         space.store_of(task)
 
 
-def gate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Verdict:
+def gate(session: Session, number: int) -> Verdict:
     """Play the candidate against the champion's sample until the test decides; promote it where it won.
 
     Where a person is to approve a promotion, the verdict waits as `judged` and ends no round.
     """
+    space = session.space
     verdict = space.record(Verdict, number) or space.record(Verdict, number, JUDGED)
-    verdict = verdict or _judge(space, number, pool, progress)
+    verdict = verdict or _judge(session, number)
     if space.has_record(number, Verdict.STAGE):
         promote_winner(space, number, verdict)
-    mirror(space, progress)
+    mirror(space, session.progress)
     return verdict
 
 
@@ -67,20 +68,20 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
     return verdict.model_copy(update={"decision": "undecided", "reason": reason})
 
 
-def _judge(space: Workspace, number: int, pool: Pool, progress: Progress) -> Verdict:
+def _judge(session: Session, number: int) -> Verdict:
     """Play the candidate until the tests decide, and record the verdict."""
-    watch, settings = Stopwatch(), space.config.gate
-    verdict = _compare(space, number, pool, progress)
-    alarm = champion_record(space)
+    watch, space = Stopwatch(), session.space
+    verdict, alarm = _compare(session, number), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch.sec, "alarm": alarm.alarm if alarm else None})
     verdict = with_remarks(space, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
-    waits = settings.approve and verdict.decision == "promoted"
+    waits = space.config.gate.approve and verdict.decision == "promoted"
     return space.write_record(number, verdict, JUDGED if waits else "")
 
 
-def _compare(space: Workspace, number: int, pool: Pool, progress: Progress) -> Verdict:
+def _compare(session: Session, number: int) -> Verdict:
     """The comparison of the round; a candidate that cannot act is rejected without one."""
+    space = session.space
     champion = space.require(Collected, number).champion
     candidate = space.require(Raced, number).policy
     given = collections(space.store.batches(), champion, number)
@@ -89,11 +90,8 @@ def _compare(space: Workspace, number: int, pool: Pool, progress: Progress) -> V
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
     try:
-        verdict = contest(
-            space, pool, progress, test, champion=champion, new=new, old=old, given=batches, guards=guards
-        )
-        won = verdict.decision == "promoted"
-        return elsewhere(space, pool, progress, verdict, new) if won else verdict
+        verdict = contest(session, test, champion=champion, new=new, old=old, given=batches, guards=guards)
+        return elsewhere(session, verdict, new) if verdict.decision == "promoted" else verdict
     except PolicyError as error:
         if error.policy != candidate:
             raise
@@ -111,7 +109,7 @@ def _test(space: Workspace, number: int, sample: np.ndarray) -> Test:
 def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:
     """What the candidate plays, and the champion, unless its collection is its sample."""
     settings = space.config.gate
-    new = Play("gate", candidate, "gate", "evaluation", number, settings.cap, settings.block)
+    new = Play("gate", candidate, "gate", number, settings.cap, settings.block)
     if settings.champion == "collection":
         return new, None
     seeds = "gate" if settings.champion == "paired" else "reference"

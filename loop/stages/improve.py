@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from ..episodes.play import Pool
-from ..errors import LoopError
-from ..progress import Progress
+from ..episodes.play import Session
 from ..workspace.records import Collected, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
+from .collect import champion_of
 from .gate import check_gate
 from .round import reached, run_final, run_round, run_start
 
@@ -47,12 +47,12 @@ class Player:
     measure: Callable[[int, str], Measured]
 
 
-def plain_player(space: Workspace, pool: Pool, progress: Progress) -> Player:
+def plain_player(session: Session) -> Player:
     """Plays everything in this process."""
     return Player(
-        start=lambda: run_start(space, pool, progress),
-        round=lambda number: run_round(space, number, pool, progress),
-        measure=lambda number, policy: run_final(space, number, policy, pool, progress),
+        start=partial(run_start, session),
+        round=partial(run_round, session),
+        measure=partial(run_final, session),
     )
 
 
@@ -83,10 +83,7 @@ def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0
         else:
             player.round(next_round(space))
             played += 1
-    champion = space.registry.champion()
-    if champion is None:
-        raise LoopError(f"{space.place} has no champion")
-    last = max(space.rounds())
+    champion, last = champion_of(space), max(space.rounds())
     final = space.record(Measured, last, f"final-{champion}") or player.measure(last, champion)
     return Improved(champion, final, why, final.rate >= space.config.improve.until)
 

@@ -1,22 +1,28 @@
 """Learn: a learner run on the snapshot of the round; whose weights it goes on from, and what it leaves."""
 
 import socket
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...datasets import Snapshot
+from ...datasets import DatasetError, Snapshot
+from ...datasets.replay.mixture import shares_of
 from ...learner.checkpoint import PolicyRecord, read_record, read_weights
 from ...learner.config import SIZES, LearnConfig, PacConfig, in_short
 from ...learner.policy import Acting
+from ..errors import LoopError
 from ..progress import Progress, Stopwatch
 from ..workspace.machine import code
 from ..workspace.records import Appended, Begun, Learned
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
-from .mixing import Mixtures, mixtures
 
 if TYPE_CHECKING:
     from ...datasets import Replay
+
+Mixtures = dict[str, dict[str, float]]
 
 
 def learn(space: Workspace, number: int, progress: Progress) -> Learned:
@@ -45,25 +51,24 @@ def run_learner(
 
     if done := finished_run(space, number, stage):
         return done
-    watch, pinned = Stopwatch(), space.require(Appended, number)
-    folder, seed = run_folder(space, number, stage), space.config.seed * 1000 + number
-    network, snapshot = _network(space, start), pinned.snapshot
-    mixed = mixtures(space, snapshot)
-    replay = _replay(space, snapshot, config, network, mixed)
+    watch, pinned, task = Stopwatch(), space.require(Appended, number), space.task
+    parent = None if start is None else space.policy_folder(start)
+    network = read_record(parent).network if parent else SIZES[space.config.learn.size]
+    replay, mixed = _replay(space, pinned.snapshot, config, network)
+    folder, seed = _run_folder(space, number, stage), space.config.seed * 1000 + number
     learned = train(
         replay,
-        schema=space.task.schema,
+        schema=task.schema,
         network=network,
         config=config,
         seed=seed,
         folder=folder,
-        start=None if start is None else read_weights(space.policy_folder(start)),
+        start=read_weights(parent) if parent else None,
         progress=lambda step, figures: progress(stage, step, config.steps, in_short(figures)),
     )
     facts = {"parent": start, "snapshot": pinned.snapshot_id, "rows": replay.rows}
     lineage = _lineage(number, seed, config, {**facts, "episodes": replay.episodes, **mixed})
-    acting = _acting(space, config)
-    record = PolicyRecord(policy, space.task.schema, network, acting, lineage, learned.figures)
+    record = PolicyRecord(policy, task.schema, network, _acting(space, config), lineage, learned.figures)
     space.write_policy(record, learned.weights)
     space.share_runs()
     outcome = Learned(policy=policy, steps=config.steps, figures=learned.figures, seconds=watch.sec, **facts)
@@ -78,36 +83,21 @@ def finished_run(space: Workspace, number: int, stage: str) -> Learned | None:
 
     done = space.record(Learned, number, stage)
     if done:
-        forget_state(run_folder(space, number, stage))  # another machine may have finished it
+        forget_state(_run_folder(space, number, stage))  # another machine may have finished it
     return done
-
-
-def run_folder(space: Workspace, number: int, stage: str) -> Any:
-    """Where a learner run keeps its own state and figures."""
-    return space.round_folder(number) / f"{stage}-run"
 
 
 def pac_run(space: Workspace, steps: int) -> LearnConfig:
     """A learner run of `steps` steps with the workspace's settings."""
     settings = space.config.learn
-    return LearnConfig(
-        steps=steps,
-        batch_size=settings.batch_size,
-        learning_rate=settings.rate,
-        alpha=settings.alpha,
-        eta=settings.eta,
-        beta=settings.beta,
-        n_step=settings.n_step,
-        discount=settings.discount,
-        threads=settings.threads,
-    )
+    same = {"batch_size", "alpha", "eta", "beta", "n_step", "discount", "threads"}
+    return LearnConfig(steps=steps, learning_rate=settings.rate, **settings.model_dump(include=same))
 
 
 def cloning_run(space: Workspace) -> LearnConfig:
     """The run of round 0 that clones the demonstrations, with a critic beside it."""
     settings = space.config.learn
-    run = pac_run(space, settings.clone_steps)
-    return replace(run, alpha=1.0, learning_rate=settings.clone_rate)
+    return replace(pac_run(space, settings.clone_steps), alpha=1.0, learning_rate=settings.clone_rate)
 
 
 def start_policy(space: Workspace, number: int) -> str:
@@ -130,18 +120,13 @@ def fresh_rows(space: Workspace, pinned: Appended, start: str) -> int:
     return pinned.rows - sum(batch.steps for batch in space.store.counted(shared))
 
 
-def _network(space: Workspace, start: str | None) -> PacConfig:
-    if start is None:
-        return SIZES[space.config.learn.size]
-    return read_record(space.policy_folder(start)).network
-
-
 def _replay(
-    space: Workspace, snapshot: Snapshot, config: LearnConfig, network: PacConfig, mixed: Mixtures
-) -> "Replay":
+    space: Workspace, snapshot: Snapshot, config: LearnConfig, network: PacConfig
+) -> tuple["Replay", Mixtures]:
     from ...datasets import Replay
 
-    return Replay(
+    mixed = mixtures(space, snapshot)
+    replay = Replay(
         space.store,
         snapshot,
         n_step=config.n_step,
@@ -151,6 +136,44 @@ def _replay(
         mixture=mixed.get("mixture"),
         task_mixture=mixed.get("task_mixture"),
     )
+    return replay, mixed
+
+
+def mixtures(space: Workspace, snapshot: Snapshot) -> Mixtures:
+    """What `[learn] mixture` and `task_mixture` come to for a snapshot, where they are set.
+
+    The share of every source and of every task in it. Raises LoopError, naming the setting, where it leaves
+    nothing to draw or names no task of the snapshot.
+    """
+    settings, shares = space.config.learn, {}
+    if settings.mixture:
+        steps: Counter[str] = Counter()
+        for batch in space.store.counted(snapshot):
+            steps[batch.source] += batch.steps
+        shares["mixture"] = _shares("mixture", settings.mixture, steps)
+    if settings.task_mixture:
+        steps = Counter()
+        for row in space.store.counted_rows(snapshot):
+            steps[space.store.task_of(row)] += row.length
+        if strangers := sorted(set(settings.task_mixture) - set(steps)):
+            raise LoopError(
+                f"[learn] task_mixture names {strangers[0]!r}, which is no task of the snapshot; "
+                f"its tasks are {', '.join(map(repr, sorted(steps)))}"
+            )
+        shares["task_mixture"] = _shares("task_mixture", settings.task_mixture, steps)
+    return shares
+
+
+def _shares(setting: str, shares: Mapping[Any, float], steps: Mapping[str, int]) -> dict[str, float]:
+    try:
+        return shares_of(shares, steps)
+    except DatasetError as error:
+        raise LoopError(f"[learn] {setting} leaves nothing to learn from: {error}") from None
+
+
+def _run_folder(space: Workspace, number: int, stage: str) -> Path:
+    """Where a learner run keeps its own state and figures."""
+    return space.round_folder(number) / f"{stage}-run"
 
 
 def _lineage(number: int, seed: int, config: LearnConfig, facts: dict[str, Any]) -> dict[str, Any]:

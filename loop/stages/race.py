@@ -13,9 +13,10 @@ from dataclasses import replace
 from ...actors.rollout.rollout import PolicyError
 from ...learner.checkpoint import read_record, read_weights
 from ...learner.policy import Acting
-from ..episodes.play import Play, Pool, play
+from ..episodes.play import Play, Session, play
+from ..episodes.sample import sample_of
 from ..errors import LoopError
-from ..progress import Progress, Stopwatch
+from ..progress import Stopwatch
 from ..workspace.records import Learned, Raced, Way
 from ..workspace.workspace import Workspace
 
@@ -23,12 +24,13 @@ SEEDS = 2**16
 """Seeds that each way of acting has for itself."""
 
 
-def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> Raced:
+def race(session: Session, number: int) -> Raced:
     """Find out in which way the round's candidate acts best, and write that policy.
 
     In the record, `policy` is the candidate from here on: the learned one where its own way of acting won
     or no other is to be tried.
     """
+    space = session.space
     if done := space.record(Raced, number):
         return done
     watch, learned = Stopwatch(), space.require(Learned, number).policy
@@ -37,7 +39,7 @@ def race(space: Workspace, number: int, pool: Pool, progress: Progress) -> Raced
     lap = space.config.act.trial_episodes
     while len(left) > 1:
         for acting in left:
-            tried[acting] = _try(space, number, pool, progress, learned, acting, lap)
+            tried[acting] = _try(session, number, learned, acting, lap)
         left.sort(key=lambda acting: (-tried[acting].rate, acting.actions))  # among equals the cheapest
         left, lap = left[: len(left) // 2], 2 * lap
     record = Raced(
@@ -78,35 +80,26 @@ def _write_winner(space: Workspace, learned: str, winner: Acting) -> str:
     return policy
 
 
-def _try(
-    space: Workspace,
-    number: int,
-    pool: Pool,
-    progress: Progress,
-    policy: str,
-    acting: Acting,
-    episodes: int,
-) -> Way:
+def _try(session: Session, number: int, policy: str, acting: Acting, episodes: int) -> Way:
     """Score and episodes of a way of acting; blocks of an earlier lap are found, not played again."""
+    block = session.space.config.act.trial_episodes
     if episodes > SEEDS:
         raise LoopError(
-            f"[act] trial_episodes is {space.config.act.trial_episodes}, so round {number} would race "
+            f"[act] trial_episodes is {block}, so round {number} would race "
             f"{acting} for {episodes} episodes, but only {SEEDS} have seeds of their own"
         )
     order = Play(
-        name=f"race-{_short(acting)}",
-        policy=policy,
-        purpose="race",
-        source="evaluation",
-        round=number,
-        episodes=episodes,
-        block=space.config.act.trial_episodes,
-        acting=acting,
+        f"race-{_short(acting)}",
+        policy,
+        "race",
+        number,
+        episodes,
+        block,
+        acting,
         first=acting.actions * SEEDS,
     )
     try:
-        batches = list(play(space, pool, order, progress))
+        sample = sample_of(policy, play(session, order))
     except PolicyError:
-        batches = []
-    score, played = sum(b.score_sum for b in batches), sum(b.episodes for b in batches)
-    return Way(way=str(acting), actions=acting.actions, successes=score, episodes=played)
+        sample = sample_of(policy, [])
+    return Way(way=str(acting), actions=acting.actions, successes=sample.score_sum, episodes=sample.episodes)

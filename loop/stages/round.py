@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from ..episodes.play import Pool
+from ..episodes.play import Session
 from ..episodes.sample import champion_sample
 from ..gate.critic import check_critic
-from ..progress import Progress
 from ..statistics.wilson import wilson
 from ..workspace.records import Learned, Measured, Raced, Reached, Record
 from ..workspace.verdict import Verdict
@@ -37,61 +36,46 @@ def run_directly(name: str, stage: Callable[[], R]) -> R:
 
 
 def run_round(
-    space: Workspace,
-    number: int,
-    pool: Pool,
-    progress: Progress,
-    run: Run = run_directly,
-    door: Door = no_door,
+    session: Session, number: int, run: Run = run_directly, door: Door = no_door
 ) -> Verdict | Reached:
     """One pass of the four stages; returns the verdict. A promotion that needs a person is shown at `door`.
 
     Where the champion's fresh sample shows that the target is reached, there is nothing left to learn
     and the round ends with it.
     """
-    sample = run("collect", lambda: collect(space, number, pool, progress))
-    run("append", lambda: append(space, number, progress))
+    space = session.space
+    sample = run("collect", lambda: collect(session, number))
+    run("append", lambda: append(space, number, session.progress))
     reason = reached(space, number, sample.champion)
     if reason and not space.has_record(number, Learned.STAGE):
         return space.write_record(number, Reached(reason=reason))
-    run("learn", lambda: learn_candidate(space, number, pool, progress))
-    verdict = run("gate", lambda: gate(space, number, pool, progress))
+    run("learn", lambda: learn_candidate(session, number))
+    verdict = run("gate", lambda: gate(session, number))
     if space.has_record(number, Verdict.STAGE):
         return verdict
-    return approved(space, number, progress, door)
+    return approved(space, number, session.progress, door)
 
 
-def learn_candidate(space: Workspace, number: int, pool: Pool, progress: Progress) -> Raced:
+def learn_candidate(session: Session, number: int) -> Raced:
     """Learn a candidate, check its critic, and find out how it acts best."""
-    learn(space, number, progress)
-    check_critic(space, number, progress)
-    return race(space, number, pool, progress)
+    learn(session.space, number, session.progress)
+    check_critic(session.space, number, session.progress)
+    return race(session, number)
 
 
-def run_start(space: Workspace, pool: Pool, progress: Progress, run: Run = run_directly) -> Raced:
+def run_start(session: Session, run: Run = run_directly) -> Raced:
     """Round 0: from the demonstrations to the BC baseline, then to the first champion, learned by PAC."""
-    settings, episodes = space.config.learn, space.config.improve.baseline_episodes
+    space, progress = session.space, session.progress
+    episodes = space.config.improve.baseline_episodes
     run("append", lambda: append(space, 0, progress))
     clone = cloning_run(space)
     bc = run("clone", lambda: run_learner(space, 0, "clone", "r000-bc", clone, None, progress)).policy
-    run(
-        "baseline",
-        lambda: evaluate(
-            space,
-            0,
-            pool,
-            progress,
-            stage="baseline",
-            policy=bc,
-            episodes=episodes,
-            purpose="baseline",
-        ),
-    )
+    run("baseline", lambda: evaluate(session, 0, "baseline", bc, episodes, "baseline"))
 
     def learned() -> Raced:
-        config = pac_run(space, settings.improve_steps)
+        config = pac_run(space, space.config.learn.improve_steps)
         run_learner(space, 0, "learn", "r000-pac", config, bc, progress)
-        return race(space, 0, pool, progress)
+        return race(session, 0)
 
     first = run("learn", learned)
     reason = "learned from the demonstrations"
@@ -99,15 +83,10 @@ def run_start(space: Workspace, pool: Pool, progress: Progress, run: Run = run_d
     return first
 
 
-def run_final(
-    space: Workspace, number: int, policy: str, pool: Pool, progress: Progress, run: Run = run_directly
-) -> Measured:
+def run_final(session: Session, number: int, policy: str, run: Run = run_directly) -> Measured:
     """Measure a policy on seeds that no stage has seen, for the record of the round it ended with."""
-    episodes, stage = space.config.improve.evaluation_episodes, f"final-{policy}"
-    return run(
-        "final",
-        lambda: evaluate(space, number, pool, progress, stage=stage, policy=policy, episodes=episodes),
-    )
+    episodes = session.space.config.improve.evaluation_episodes
+    return run("final", lambda: evaluate(session, number, f"final-{policy}", policy, episodes))
 
 
 def reached(space: Workspace, number: int, champion: str) -> str | None:

@@ -15,8 +15,16 @@ from ..errors import LoopError
 
 VERSION = 1
 
+Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Margin = Annotated[float, Field(ge=0, lt=1)]
+Part = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _setting(default: Any, description: str) -> Any:
+    """A setting with its default and what it means."""
+    return Field(default=default, description=description)
 
 
 def _at_most_one(shares: dict[str, float]) -> dict[str, float]:
@@ -25,7 +33,6 @@ def _at_most_one(shares: dict[str, float]) -> dict[str, float]:
     return shares
 
 
-Part = Annotated[float, Field(ge=0, le=1)]
 SourceShares = Annotated[
     dict[Literal["demonstration", "collection", "evaluation", "intervention"], Part],
     AfterValidator(_at_most_one),
@@ -40,102 +47,87 @@ class _Section(BaseModel):
 class Collect(_Section):
     """How episodes are made."""
 
-    episodes: Count = Field(default=3000, description="episodes of the champion a round")
-    actors: Count = Field(default=2, description="Ray actors, each with one CPU")
-    environments: Count = Field(default=25, description="environments that an actor steps in lockstep")
-    deadline_sec: float = Field(default=120.0, gt=0, description="silence after which an actor is replaced")
+    episodes: Count = _setting(3000, "episodes of the champion a round")
+    actors: Count = _setting(2, "Ray actors, each with one CPU")
+    environments: Count = _setting(25, "environments that an actor steps in lockstep")
+    deadline_sec: Positive = _setting(120.0, "silence after which an actor is replaced")
+
+    @property
+    def parallel(self) -> int:
+        """Episodes that are played at once."""
+        return self.actors * self.environments
 
 
 class Learn(_Section):
     """How a candidate is learned; the symbols are PAC's."""
 
-    size: Literal["pac-nano"] = Field(default="pac-nano", description="size of a new network")
-    clone_steps: Count = Field(
-        default=3500, description="gradient steps of cloning on the demonstrations, round 0"
-    )
-    clone_rate: float = Field(default=2e-3, gt=0, description="learning rate of the cloning run")
-    improve_steps: Count = Field(
-        default=2000, description="gradient steps of PAC on the demonstrations, round 0"
-    )
-    start: Literal["latest", "champion", "pretrained"] = Field(
-        default="latest",
-        description="whose weights a round goes on from: the last candidate that was not rejected, "
+    size: Literal["pac-nano"] = _setting("pac-nano", "size of a new network")
+    clone_steps: Count = _setting(3500, "gradient steps of cloning on the demonstrations, round 0")
+    clone_rate: Positive = _setting(2e-3, "learning rate of the cloning run")
+    improve_steps: Count = _setting(2000, "gradient steps of PAC on the demonstrations, round 0")
+    start: Literal["latest", "champion", "pretrained"] = _setting(
+        "latest",
+        "whose weights a round goes on from: the last candidate that was not rejected, "
         "the champion, or the first policy",
     )
-    samples_per_row: float = Field(
-        default=8.0,
-        gt=0,
-        description="samples the learner draws for each row its start has not learned from",
+    samples_per_row: Positive = _setting(
+        8.0, "samples the learner draws for each row its start has not learned from"
     )
-    minimum_steps: Count = Field(default=5000, description="fewest gradient steps of a round")
-    maximum_steps: Count = Field(default=8000, description="most gradient steps of a round")
-    batch_size: Count = Field(default=256, description="transitions in a batch")
-    rate: float = Field(default=1e-3, gt=0, description="learning rate of PAC")
-    alpha: float = Field(default=0.75, ge=0, le=1, description="cloning (1) against improvement (0)")
-    eta: float = Field(
-        default=0.03, gt=0, description="temperature of the improvement, in units of the return"
-    )
-    beta: float = Field(default=1.0, gt=0, description="weight of the critic's loss")
-    n_step: Count = Field(default=20, description="steps of real reward before the critic takes over")
-    discount: float = Field(default=0.99, gt=0, le=1, description="gamma")
-    threads: Count = Field(default=1, description="torch threads of each of the learner's two threads")
-    held_out: float = Field(
-        default=0.05,
-        ge=0,
-        le=0.5,
-        description="share of a collection's blocks that no learner reads, on which its critic is checked: "
+    minimum_steps: Count = _setting(5000, "fewest gradient steps of a round")
+    maximum_steps: Count = _setting(8000, "most gradient steps of a round")
+    batch_size: Count = _setting(256, "transitions in a batch")
+    rate: Positive = _setting(1e-3, "learning rate of PAC")
+    alpha: Part = _setting(0.75, "cloning (1) against improvement (0)")
+    eta: Positive = _setting(0.03, "temperature of the improvement, in units of the return")
+    beta: Positive = _setting(1.0, "weight of the critic's loss")
+    n_step: Count = _setting(20, "steps of real reward before the critic takes over")
+    discount: Annotated[float, Field(gt=0, le=1)] = _setting(0.99, "gamma")
+    threads: Count = _setting(1, "torch threads of each of the learner's two threads")
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = _setting(
+        0.05,
+        "share of a collection's blocks that no learner reads, on which its critic is checked: "
         "every 20th; 0: none",
     )
-    mixture: SourceShares = Field(
-        default={},
-        description="share of each source in what the learner draws, e.g. {demonstration = 0.25}; those not "
+    mixture: SourceShares = _setting(
+        {},
+        "share of each source in what the learner draws, e.g. {demonstration = 0.25}; those not "
         "named divide the rest by their steps",
     )
-    task_mixture: TaskShares = Field(
-        default={}, description="the same by task, which is an episode's instruction"
-    )
+    task_mixture: TaskShares = _setting({}, "the same by task, which is an episode's instruction")
 
 
 class Act(_Section):
     """How policies pick actions."""
 
-    mode: Literal["q_guided", "sample", "mode"] = Field(default="q_guided", description="see docs/rounds.md")
-    actions: Count = Field(
-        default=4, description="actions that q_guided draws, of which the critic picks one"
+    mode: Literal["q_guided", "sample", "mode"] = _setting("q_guided", "see docs/rounds.md")
+    actions: Count = _setting(4, "actions that q_guided draws, of which the critic picks one")
+    floor: Margin = _setting(0.05, "bins less likely than this share are not drawn")
+    trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = _setting(
+        [2, 4, 8, 16], "numbers of actions that a q_guided candidate is tried with; 1 is sample"
     )
-    floor: float = Field(
-        default=0.05, ge=0, lt=1, description="bins less likely than this share are not drawn"
-    )
-    trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = Field(
-        default=[2, 4, 8, 16],
-        description="numbers of actions that a q_guided candidate is tried with; 1 is sample",
-    )
-    trial_episodes: Count = Field(default=50, description="episodes of each in the trial's first lap")
-
-
-Margin = Annotated[float, Field(ge=0, lt=1)]
+    trial_episodes: Count = _setting(50, "episodes of each in the trial's first lap")
 
 
 class MeasureGuard(_Section):
     """How a measure of the environment is guarded, of which less is better."""
 
     margin: Share = Field(description="share by which its mean may be higher than the champion's")
-    limit: float = Field(gt=0, description="from where on it does not matter how much more it is")
+    limit: Positive = Field(description="from where on it does not matter how much more it is")
 
 
 class Guards(_Section):
     """In what a candidate must be shown to be no worse, and by how much it may be; 0: not looked at."""
 
-    time_to_success: Margin = Field(
-        default=0.0, description="share by which its successes may take longer than the champion's"
+    time_to_success: Margin = _setting(
+        0.0, "share by which its successes may take longer than the champion's"
     )
-    discounted_return: Margin = Field(default=0.0, description="share by which its return may be lower")
-    action_saturation: Margin = Field(
-        default=0.0, description="by how much the share of its actions that are at a bound may be higher"
+    discounted_return: Margin = _setting(0.0, "share by which its return may be lower")
+    action_saturation: Margin = _setting(
+        0.0, "by how much the share of its actions that are at a bound may be higher"
     )
-    measures: dict[str, MeasureGuard] = Field(
-        default={},
-        description="measures of the environment that may not rise, e.g. "
+    measures: dict[str, MeasureGuard] = _setting(
+        {},
+        "measures of the environment that may not rise, e.g. "
         "{contact_force = {margin = 0.2, limit = 60.0}}: the share by which the mean may be higher, and the "
         "value from where on it does not matter how much more it is",
     )
@@ -144,60 +136,43 @@ class Guards(_Section):
 class Gate(_Section):
     """What a promotion must show."""
 
-    level: Share = Field(default=0.05, description="chance that any promotion of a run is wrong")
-    cap: Count = Field(default=1000, le=5000, description="most episodes of a candidate")
-    block: Count = Field(default=50, description="candidate episodes between two looks")
-    champion: Literal["collection", "fresh", "paired"] = Field(
-        default="collection",
-        description="the champion's sample: what it collected, or played anew in step with the candidate, "
+    level: Share = _setting(0.05, "chance that any promotion of a run is wrong")
+    cap: Annotated[Count, Field(le=5000)] = _setting(1000, "most episodes of a candidate")
+    block: Count = _setting(50, "candidate episodes between two looks")
+    champion: Literal["collection", "fresh", "paired"] = _setting(
+        "collection",
+        "the champion's sample: what it collected, or played anew in step with the candidate, "
         "on seeds of its own (fresh) or the same ones (paired)",
     )
-    margin: float = Field(default=0.0, ge=0, lt=1, description="by how much a candidate must be better")
-    futility: float = Field(
-        default=0.0, ge=0, lt=1, description="power that giving up early by evidence may cost; 0: none"
-    )
-    alarm: Share = Field(
-        default=0.01, description="chance that a champion that has not changed ever raises the alarm"
-    )
-    approve: bool = Field(default=False, description="a person must approve each promotion")
-    approve_hours: float = Field(
-        default=24.0, gt=0, description="hours after which a promotion that nobody answered is given up"
-    )
-    others: dict[str, Share] = Field(
-        default={}, description="further tasks, and by how much success on each may be lower"
-    )
+    margin: Margin = _setting(0.0, "by how much a candidate must be better")
+    futility: Margin = _setting(0.0, "power that giving up early by evidence may cost; 0: none")
+    alarm: Share = _setting(0.01, "chance that a champion that has not changed ever raises the alarm")
+    approve: bool = _setting(False, "a person must approve each promotion")
+    approve_hours: Positive = _setting(24.0, "hours after which a promotion that nobody answered is given up")
+    others: dict[str, Share] = _setting({}, "further tasks, and by how much success on each may be lower")
     guards: Guards = Guards()
 
 
 class Improve(_Section):
     """When a run is done."""
 
-    until: float = Field(default=0.93, gt=0, le=1, description="success the champion must reach")
-    confidence: float = Field(
-        default=0.99,
-        ge=0.5,
-        lt=1,
-        description="how sure a fresh sample must be that it is reached, before the run stops",
+    until: Annotated[float, Field(gt=0, le=1)] = _setting(0.93, "success the champion must reach")
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = _setting(
+        0.99, "how sure a fresh sample must be that it is reached, before the run stops"
     )
-    rounds: Count = Field(default=8, description="most rounds that one run adds")
-    minutes: float = Field(default=0.0, ge=0, description="no round begins after so long; 0: no limit")
-    baseline_episodes: Count = Field(default=150, description="evaluation episodes of the BC baseline")
-    evaluation_episodes: Count = Field(
-        default=300, description="fresh episodes on which the last champion is measured"
-    )
+    rounds: Count = _setting(8, "most rounds that one run adds")
+    minutes: Annotated[float, Field(ge=0)] = _setting(0.0, "no round begins after so long; 0: no limit")
+    baseline_episodes: Count = _setting(150, "evaluation episodes of the BC baseline")
+    evaluation_episodes: Count = _setting(300, "fresh episodes on which the last champion is measured")
 
 
 class Dataset(_Section):
     """Where the episodes are kept, and what is done with them besides."""
 
-    url: str = Field(
-        default="", description="a bucket, s3://bucket/prefix; the workspace's folder dataset where empty"
-    )
-    cache_gib: float = Field(
-        default=20.0, gt=0, description="what the local copies of a bucket's files may take, in GiB"
-    )
-    rlds: Literal["mirror", "off"] = Field(
-        default="mirror", description="keep a copy that stock TFDS reads in the folder rlds"
+    url: str = _setting("", "a bucket, s3://bucket/prefix; the workspace's folder dataset where empty")
+    cache_gib: Positive = _setting(20.0, "what the local copies of a bucket's files may take, in GiB")
+    rlds: Literal["mirror", "off"] = _setting(
+        "mirror", "keep a copy that stock TFDS reads in the folder rlds"
     )
 
 
@@ -205,8 +180,8 @@ class Config(_Section):
     """A run's whole configuration."""
 
     version: int = VERSION
-    task: str = Field(default="pacloop/stack", description="name of the task")
-    seed: int = Field(default=0, ge=0, lt=2**16, description="of everything random in the run")
+    task: str = _setting("pacloop/stack", "name of the task")
+    seed: Annotated[int, Field(ge=0, lt=2**16)] = _setting(0, "of everything random in the run")
     collect: Collect = Collect()
     learn: Learn = Learn()
     act: Act = Act()

@@ -8,6 +8,7 @@ from recorded import put, tally
 
 from pacloop.actors.rollout.rollout import PolicyError
 from pacloop.flows.runs.rounds import round_name
+from pacloop.loop.episodes.play import Session
 from pacloop.loop.gate import arms as arms_module
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.gate import gate
@@ -22,7 +23,7 @@ class Played:
     def __init__(self, means, binary):
         self.means, self.binary, self.asked, self.batches = means, binary, [], []
 
-    def play(self, space, pool, wanted, progress):
+    def play(self, _session, wanted):
         rng = np.random.default_rng([len(wanted.policy), len(wanted.name)])
         for number, first in enumerate(range(0, wanted.episodes, wanted.block)):
             n = min(wanted.block, wanted.episodes - first)
@@ -78,7 +79,7 @@ def judged(tmp_path, monkeypatch):
         batch = played.add(collect, "collect-00000", played.scores(np.random.default_rng(9), "old", 80))
         put(space, 1, "collect", **tally(batch.successes, 80, champion="old", binary=binary))
         put(space, 1, "race", policy="newer", episodes=0, seconds=0.0)
-        verdict = gate(space, 1, None, silent)
+        verdict = gate(Session(space, None, silent), 1)
         return space, verdict, played
 
     return judged

@@ -23,7 +23,7 @@ def main() -> None:
             os.killpg(0, signal.SIGKILL)
 
     with session(folder, progress) as ours:
-        player = plain_player(ours.space, ours.pool, progress)
+        player = plain_player(ours)
         improve(ours.space, player, rounds=rounds)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from recorded import play_collection, put
 
+from pacloop.loop.episodes.play import Session
 from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
@@ -44,7 +45,7 @@ def asking(space, put_policy):
 
 @pytest.fixture
 def waiting(asking):
-    gate(asking, 1, no_pool, silent)
+    gate(Session(asking, no_pool, silent), 1)
     return asking
 
 
@@ -53,11 +54,11 @@ def settled(space):
 
 
 def test_nothing_is_promoted_before_somebody_answers(asking):
-    verdict = gate(asking, 1, no_pool, silent)
+    verdict = gate(Session(asking, no_pool, silent), 1)
     assert verdict.decision == "promoted", "so says the test"
     assert asking.registry.champion() == "r000-pac"
     assert asking.record(Verdict, 1) is None and next_round(asking) == 1
-    again = gate(asking, 1, no_pool, silent)
+    again = gate(Session(asking, no_pool, silent), 1)
     assert again.reason == verdict.reason, "a second run of the stage plays nothing"
     asked = question(asking)
     assert (asked.round, asked.candidate) == (1, "r001-pac")
@@ -65,7 +66,7 @@ def test_nothing_is_promoted_before_somebody_answers(asking):
 
 def test_without_approval_the_gate_promotes(asking):
     alone = replace(asking, config=parse_config({"gate": {"cap": 12, "block": 12}}, "test"))
-    gate(alone, 1, no_pool, silent)
+    gate(Session(alone, no_pool, silent), 1)
     assert alone.registry.champion() == "r001-pac"
     assert alone.registry.history()[-1].by == "gate"
     assert question(alone) is None
@@ -79,7 +80,7 @@ def test_an_approval_promotes_and_is_on_record(waiting):
     reign = waiting.registry.history()[-1]
     assert (reign.policy, reign.by, reign.round) == ("r001-pac", "anna", 1)
     assert reign.reason.startswith("approved by anna: looks fine; the test: 100% of 12 against 0% of 40")
-    assert gate(waiting, 1, no_pool, silent).reason == verdict.reason
+    assert gate(Session(waiting, no_pool, silent), 1).reason == verdict.reason
     assert len(waiting.registry.history()) == 2, "promoted once"
     assert next_round(waiting) == 2
 

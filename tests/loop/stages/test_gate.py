@@ -11,6 +11,7 @@ import pytest
 from recorded import put
 
 from pacloop.datasets import Episode
+from pacloop.loop.episodes.play import Session
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
@@ -84,7 +85,7 @@ def make(tmp_path, put_policies):
         space = Workspace.create(tmp_path / name, parse_config(settings, "test"))
         put_policies(space, "old", "new")
         space.registry.install("old", reason="first", by="round 0", round=0, action="first")
-        collect(space, 1, lambda: collectors, silent)
+        collect(Session(space, lambda: collectors, silent), 1)
         put(space, 1, "race", policy="new")
         return space
 
@@ -109,7 +110,7 @@ def put_policies():
 
 
 def judge(space, collectors):
-    return gate(space, 1, lambda: collectors, silent)
+    return gate(Session(space, lambda: collectors, silent), 1)
 
 
 def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
@@ -224,13 +225,13 @@ def test_by_hand_the_same_code_leaves_the_same_record(make):
     collectors = Collectors({"old": 0.4, "new": 0.9})
     space = make(collectors)
     judged = judge(space, collectors)
-    found = compare(space, lambda: collectors, silent, policy="old", against="new")
+    found = compare(Session(space, lambda: collectors, silent), policy="old", against="new")
     path = space.folder / "evaluations" / "0000.json"
     written = json.loads(path.read_text())
     assert set(written) == set(judged.model_dump()) | {"policy", "against"}
     assert (written["decision"], written["champion"], written["candidate"]) == ("rejected", "new", "old")
     assert compared(found).startswith("old is no better than new: ")
-    better = compare(space, lambda: collectors, silent, policy="new", against="old")
+    better = compare(Session(space, lambda: collectors, silent), policy="new", against="old")
     assert better.decision == "better" and better.level == 0.3
     assert "nobody was promoted; to do it: pacloop promote new --reason" in compared(better)
     assert len(space.registry.history()) == 2
@@ -244,12 +245,12 @@ def test_an_interrupted_comparison_is_finished_first(make):
     asked = {"policy": "new", "against": "old", "episodes": 40, "paired": True}
     dying = Collectors(rates, killed_after=30)
     with pytest.raises(Killed):
-        compare(space, lambda: dying, silent, **asked)
+        compare(Session(space, lambda: dying, silent), **asked)
     with pytest.raises(
         LoopError, match="finish it: pacloop evaluate new --episodes 40 --against old --paired"
     ):
-        compare(space, lambda: Collectors(rates), silent, **asked | {"paired": False})
-    found = compare(space, lambda: Collectors(rates), silent, **asked)
+        compare(Session(space, lambda: Collectors(rates), silent), **asked | {"paired": False})
+    found = compare(Session(space, lambda: Collectors(rates), silent), **asked)
     assert found.candidate_n == 40 and found.test == "pairs"
 
 
@@ -260,5 +261,5 @@ def test_who_is_compared_must_be_two_that_are_there(make):
         ("old", "older", "no policy 'older'"),
     ):
         with pytest.raises(LoopError, match=says):
-            compare(space, lambda: None, silent, policy=policy, against=against)
+            compare(Session(space, lambda: None, silent), policy=policy, against=against)
     assert not (space.folder / "evaluations").exists()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from recorded import put, tally, verdict
 
+from pacloop.loop.episodes.play import Session
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.stages import evaluate as measuring
@@ -56,18 +57,18 @@ def test_the_append_stage_keeps_it_current(space):
 
 
 def test_what_is_played_to_evaluate_is_mirrored_too(space, monkeypatch):
-    def play(space, *_):
+    def play(_session, _order):
         demonstrate(space, 4)
-        return {name: value for name, value in tally(1, 4).items() if name != "seconds"}
+        return tally(1, 4)
 
     monkeypatch.setattr(measuring, "tally", play)
-    evaluate(space, 1, no_pool, silent, stage="final", policy="p", episodes=4)
+    evaluate(Session(space, no_pool, silent), 1, "final", "p", 4)
     assert mirrored(space) == [3, 4]
 
 
 def test_a_gate_that_has_ended_catches_up(space):
     put(space, 1, "gate", **verdict("rejected", "r001-pac", 1, 10))
-    gate(space, 1, no_pool, silent)
+    gate(Session(space, no_pool, silent), 1)
     assert mirrored(space) == [3]
 
 

@@ -10,6 +10,7 @@ from pacloop.learner.checkpoint import PolicyRecord, build_policy, read_record, 
 from pacloop.learner.config import PacConfig
 from pacloop.learner.network.pac import Pac
 from pacloop.learner.policy import Acting
+from pacloop.loop.episodes.play import Session
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.race import race, ways
@@ -52,7 +53,7 @@ def put_policy(space, name, actions=4, **lineage):
 
 def test_the_best_way_of_acting_becomes_the_candidate(raced):
     space, collectors = raced
-    outcome = race(space, 1, lambda: collectors, silent)
+    outcome = race(Session(space, lambda: collectors, silent), 1)
     assert outcome.policy == "r001-pac-n8"
     found = read_record(space.policy_folder("r001-pac-n8"))
     assert found.acting == Acting("q_guided", 8)
@@ -62,7 +63,7 @@ def test_the_best_way_of_acting_becomes_the_candidate(raced):
 
 def test_losers_are_dropped_early_and_every_episode_is_data(raced):
     space, collectors = raced
-    outcome = race(space, 1, lambda: collectors, silent)
+    outcome = race(Session(space, lambda: collectors, silent), 1)
     assert sorted(way.episodes for way in outcome.tried) == [4, 4, 8, 8]
     assert outcome.episodes == sum(batch.episodes for batch in space.store.batches()) == 24
     seeds = [seed for _, seed in collectors.played]
@@ -71,8 +72,8 @@ def test_losers_are_dropped_early_and_every_episode_is_data(raced):
 
 def test_a_race_that_ended_is_not_run_again(raced):
     space, collectors = raced
-    first = race(space, 1, lambda: collectors, silent)
-    assert race(space, 1, lambda: collectors, silent) == first
+    first = race(Session(space, lambda: collectors, silent), 1)
+    assert race(Session(space, lambda: collectors, silent), 1) == first
     assert len(collectors.played) == 24
 
 
@@ -95,7 +96,7 @@ def test_a_way_in_which_the_policy_fails_loses(raced, failing):
         return run(record, weights, seeds)
 
     collectors.run = fail
-    outcome = race(space, 1, lambda: collectors, silent)
+    outcome = race(Session(space, lambda: collectors, silent), 1)
     lost = [way for way in outcome.tried if way.actions in failing]
     assert {(way.successes, way.episodes) for way in lost} == {(0.0, 0)}
     assert read_record(space.policy_folder(outcome.policy)).acting.actions == (2 if 8 in failing else 8)
@@ -107,7 +108,7 @@ def test_sampling_is_a_way_with_seeds_of_its_own(raced):
     space = replace(space, config=parse_config({"act": act}, "test"))
     names = [str(way) for way in ways(space, Acting("q_guided", 4))]
     assert names == ["sample", "q_guided of 2", "q_guided of 4"]
-    outcome = race(space, 1, lambda: collectors, silent)
+    outcome = race(Session(space, lambda: collectors, silent), 1)
     assert [way.way for way in outcome.tried] == names
     seeds = [seed for _, seed in collectors.played]
     assert len(seeds) == len(set(seeds)) == outcome.episodes
@@ -118,7 +119,7 @@ def test_sampling_is_a_way_with_seeds_of_its_own(raced):
 
 def test_there_is_no_race_without_a_candidate(space):
     with pytest.raises(LoopError, match="round 3 has no learn yet"):
-        race(space, 3, lambda: None, silent)
+        race(Session(space, lambda: None, silent), 3)
 
 
 def test_a_killed_race_goes_on_with_the_seeds_it_had(raced):
@@ -133,8 +134,8 @@ def test_a_killed_race_goes_on_with_the_seeds_it_had(raced):
 
     collectors.run = killed
     with pytest.raises(KeyboardInterrupt):
-        race(space, 1, lambda: collectors, silent)
-    outcome = race(space, 1, lambda: collectors, silent)
+        race(Session(space, lambda: collectors, silent), 1)
+    outcome = race(Session(space, lambda: collectors, silent), 1)
     assert len(collectors.played) == outcome.episodes == 24
     assert outcome.policy == "r001-pac-n8"
     first = {}
@@ -148,4 +149,4 @@ def test_a_race_that_would_run_out_of_seeds_is_refused(raced):
     act = {"trial_actions": [2], "trial_episodes": 2**16 + 1}
     space = replace(space, config=parse_config({"act": act}, "test"))
     with pytest.raises(LoopError, match="race q_guided of 2 for 65537 episodes, but only 65536 have seeds"):
-        race(space, 1, lambda: collectors, silent)
+        race(Session(space, lambda: collectors, silent), 1)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 from foreign import SCHEMA, make_episode, write_npz
 
 from pacloop.datasets import EpisodeStore
-from pacloop.loop.episodes.play import Play, play
+from pacloop.loop.episodes.play import Play, Session, play
 from pacloop.loop.injection.inject import Request, inject
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.append import append
@@ -63,14 +63,14 @@ def test_blocks_played_into_the_bucket_are_found_again(make_space, tmp_path):
                 Pool.played += 1
                 yield replace(make_episode(5, Pool.played), seed=seed, policy="p")
 
-    wanted = Play("collect", "p", "collection", "collection", round=1, episodes=6, block=2)
+    wanted = Play("collect", "p", "collection", round=1, episodes=6, block=2)
     seen = []
     for name in ("one", "two"):
         space = make_space(name)
         object.__setattr__(space, "store", space.make_store(SCHEMA))
         record = PolicyRecord("p", SCHEMA, PacConfig(), Acting("sample", 1, 0.05), {"round": 0}, {})
         write_policy(space.policy_folder("p"), record, {"w": torch.zeros(1)})
-        seen.append(list(play(space, Pool, wanted, silent)))
+        seen.append(list(play(Session(space, Pool, silent), wanted)))
     assert seen[0] == seen[1]
     assert (len(seen[0]), Pool.played) == (3, 6)
 
