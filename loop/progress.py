@@ -13,23 +13,6 @@ def silent(_what: str, _done: int, _total: int, _note: str) -> None:
 
 
 @dataclass
-class Noted:
-    """Passes a progress on, with more behind each note.
-
-    Attributes:
-      progress: called.
-      also: what is added; it may change while work goes on.
-    """
-
-    progress: Progress
-    also: str = ""
-
-    def __call__(self, what: str, done: int, total: int, note: str) -> None:
-        """Pass it on."""
-        self.progress(what, done, total, f"{note}{self.also}")
-
-
-@dataclass
 class Stopwatch:
     """Seconds of work since it was made, in this process."""
 

@@ -24,7 +24,7 @@ def _answer(workspace: str, decision: Literal["approve", "reject"], reason: str,
     space = Workspace.open(workspace)
     question = answer(space, make_answer(decision, by=by or user(), reason=reason))
     word = {"approve": "approved", "reject": "rejected"}[decision]
-    print(f"round {question.round}, {question.candidate}: {word}")
+    print(f"round {question.round}, {question.judged.candidate}: {word}")
     holder = at_work(space)
     print(
         f"taken up by {holder}" if holder else f"taken up by the next: {this_command('improve', workspace)}"

@@ -43,7 +43,7 @@ def simulate(
     result = compute(scenario)
     if plot:
         from ...datasets.files import write_bytes_atomically
-        from ...loop.views.power import power_png
+        from ...loop.views.panels import power_png
 
         write_bytes_atomically(plot, power_png(scenario))
     print(json.dumps(asdict(scenario) | asdict(result), indent=2) if as_json else _table(scenario, result))

@@ -59,12 +59,11 @@ def watch_status(space: "Workspace", every_sec: float, as_json: bool) -> None:
 
 def print_status(status: "Status") -> None:
     """Print it once."""
-    from ...loop.views.status import now_line
     from ..terminal import print_rows
 
     print_rows(status.rows, f"{status.task}: success per round")
     if status.now and status.at_work:
-        print(now_line(status.now))
+        print(status.now.sentence())
     print(status.summary())
 
 
@@ -88,9 +87,7 @@ class _Changes:
         self._last = ""
 
     def __call__(self, status: "Status") -> None:
-        from ...loop.views.status import now_line
-
-        line = now_line(status.now) if status.now else "nothing has begun that has not ended"
+        line = status.now.sentence() if status.now else "nothing has begun that has not ended"
         line += f"; at work: {status.at_work or 'nobody'}"
         if line != self._last:
             print(line, flush=True)
@@ -117,14 +114,12 @@ def _stage_at_work(status: "Status") -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
-    from ...loop.views.status import now_line
-
     grid = Table.grid(padding=(0, 1))
     if status.now is None:
         grid.add_row(Text("no stage is at work" if status.rows else "nothing has begun yet", style="dim"))
         return grid
     idle = "" if status.at_work else "  (nobody is at work on it)"
-    grid.add_row(Text(now_line(status.now) + idle, style="bold"))
+    grid.add_row(Text(status.now.sentence() + idle, style="bold"))
     if status.now.total:
         grid.add_row(ProgressBar(status.now.total, status.now.done, width=60))
     return grid

@@ -10,7 +10,7 @@ from ...loop.views.lineage import policy_facts, policy_ids
 from ...loop.views.panels import sources, svg, training
 from ...loop.views.rounds import committed, first_learned
 from ...loop.views.sources import by_source
-from ...loop.views.status import now_line, read_status
+from ...loop.views.status import read_status
 from ...loop.views.training import trainings
 from ...loop.workspace.config import config_toml
 from ...loop.workspace.machine import environment
@@ -57,7 +57,7 @@ def _state(status: "Status") -> str:
     if not status.rows:
         return "nothing is measured yet"
     word = "at work" if status.at_work else "unfinished" if status.now else "finished"
-    return f"{word} ({now_line(status.now)})" if status.now else word
+    return f"{word} ({status.now.sentence()})" if status.now else word
 
 
 def _tiles(status: "Status", target: float) -> list[tuple[str, str]]:

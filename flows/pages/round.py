@@ -6,11 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...loop.episodes.sample import of_stage
-from ...loop.views.critic import critic_png
 from ...loop.views.curve import png
 from ...loop.views.film import STRIP_FRAMES, Films, choose
 from ...loop.views.lineage import policy_lineage
-from ...loop.views.panels import training
+from ...loop.views.panels import critic_png, training
 from ...loop.views.rounds import committed
 from ...loop.views.training import read_training
 from ...loop.workspace.records import Appended, Collected, Learned, Raced

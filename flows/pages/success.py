@@ -28,6 +28,6 @@ def success_page(space: "Workspace") -> str:
         curve=success_png(space, measured),
         rows=measured,
         listed=LISTED_VERDICTS,
-        shares=by_source(committed(space)),
+        samples=by_source(committed(space)),
         space=space,
     )

@@ -75,8 +75,8 @@ class _Form:
         state = client.read_flow_run(self._run).state
         if state and (state.is_cancelled() or state.is_cancelling()):
             raise Withdrawn(
-                f"round {self._asked.round} was cancelled while {self._asked.candidate} waited for approval; "
-                "the next run asks again"
+                f"round {self._asked.round} was cancelled while {self._asked.judged.candidate} waited for "
+                "approval; the next run asks again"
             )
         if state and state.is_running():
             return self._said() or self._ask(client)

@@ -105,14 +105,14 @@ def play(session: Session, order: Play) -> Iterator[Batch]:
 def tally(session: Session, order: Play) -> dict[str, Any]:
     """Play all of it, and how it went, as `records.Tally` has it."""
     watch, batches = Stopwatch(), list(play(session, order))
-    sample = sample_of(order.policy, batches)
+    sample = sample_of(batches)
     return {
         "episodes": sample.episodes,
         "successes": sample.successes,
         "rate": sample.rate,
         "interval": sample.interval,
         "binary": all(batch.binary for batch in batches),
-        "steps": sum(b.steps for b in batches),
+        "steps": sample.steps,
         "seconds": watch.sec,
     }
 

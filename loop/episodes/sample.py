@@ -20,19 +20,21 @@ from ..workspace.workspace import Workspace
 
 @dataclass(frozen=True)
 class Sample:
-    """Episodes of one policy.
+    """Episodes of some batches.
 
     Attributes:
-      policy: its id.
+      batches: how many.
       episodes: how many.
       successes: episodes with score 1.
       score_sum: sum of the scores.
+      steps: actions in all of them.
     """
 
-    policy: str
+    batches: int
     episodes: int
     successes: int
     score_sum: float
+    steps: int
 
     @property
     def rate(self) -> float:
@@ -45,11 +47,15 @@ class Sample:
         return wilson(self.score_sum, self.episodes)
 
 
-def sample_of(policy: str, batches: Iterable[Batch]) -> Sample:
-    """What batches of one policy add up to."""
+def sample_of(batches: Iterable[Batch]) -> Sample:
+    """What batches add up to."""
     own = list(batches)
     return Sample(
-        policy, sum(b.episodes for b in own), sum(b.successes for b in own), sum(b.score_sum for b in own)
+        batches=len(own),
+        episodes=sum(b.episodes for b in own),
+        successes=sum(b.successes for b in own),
+        score_sum=sum(b.score_sum for b in own),
+        steps=sum(b.steps for b in own),
     )
 
 
@@ -82,7 +88,7 @@ def collections(batches: Iterable[Batch], policy: str, upto: int | None = None) 
 
 def champion_sample(space: Workspace, number: int, champion: str) -> Sample:
     """All that a champion collected up to a round."""
-    return sample_of(champion, collections(space.store.batches(), champion, number))
+    return sample_of(collections(space.store.batches(), champion, number))
 
 
 def fresh(batches: Iterable[Batch], policy: str) -> list[list[Batch]]:

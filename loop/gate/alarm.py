@@ -12,8 +12,7 @@ any false alarm and not the time to the first.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,10 +50,6 @@ class Record:
             f"its fresh episodes: {self.rate:.1%} of {self.episodes} ({low:.1%} to {high:.1%} at every look)"
         )
         return found if self.alarm is None else f"{found}\nALARM: {self.alarm}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self)
 
 
 def champion_record(space: Workspace) -> Record | None:

@@ -12,7 +12,6 @@ from typing import Any
 from ...datasets import Batch
 from ..episodes.play import Play, Session
 from ..errors import LoopError
-from ..progress import Noted
 from ..statistics.pairing import pairing
 from ..workspace.verdict import Verdict
 from .arms import arms
@@ -40,11 +39,15 @@ def contest(
     same seeds, both are paired. Blocks that are committed already are found again, so a comparison that was
     killed goes on with the evidence it had.
     """
-    noted = Noted(session.progress)
-    session = replace(session, progress=noted)
-    for before, after in arms(session, new=new, old=old, given=given, guards=guards):
+    note = ""
+
+    def progress(what: str, done: int, total: int, text: str) -> None:
+        session.progress(what, done, total, text + note)
+
+    noted = replace(session, progress=progress)
+    for before, after in arms(noted, new=new, old=old, given=given, guards=guards):
         n, tallies = after.n, (test.tally(before.scores), test.tally(after.scores))
-        noted.also = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
+        note = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
         looks = [look(g, before.numbers[g.name], after.numbers[g.name], test.level) for g in guards]
         names = champion, new.policy
         verdict = decide(test, names=names, champion=tallies[0], candidate=tallies[1], n=n, guards=looks)

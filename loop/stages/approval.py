@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from ...datasets.files import read_json
 from ..errors import LoopError
 from ..progress import Progress
-from ..workspace.records import parse_record
 from ..workspace.verdict import Answer, Verdict
 from ..workspace.workspace import Workspace
 from .gate import JUDGED, promote_winner, unless_changed
@@ -26,25 +24,15 @@ POLL_SEC = 2.0
 
 @dataclass(frozen=True)
 class Question:
-    """A promotion that waits for a person.
-
-    Attributes:
-      round: its round.
-      judged: the gate's verdict.
-    """
+    """A promotion that waits for a person: its round, and the gate's verdict."""
 
     round: int
     judged: Verdict
 
-    @property
-    def candidate(self) -> str:
-        """Id of the policy that would be promoted."""
-        return self.judged.candidate
-
     def sentence(self) -> str:
         """What waits, and how to answer in a terminal."""
         return (
-            f"round {self.round}: {self.candidate} waits for approval; answer with "
+            f"round {self.round}: {self.judged.candidate} waits for approval; answer with "
             "`pacloop approve --reason ...` or `pacloop reject --reason ...`"
         )
 
@@ -81,14 +69,15 @@ def answer(space: Workspace, given: Answer) -> Question:
     if asked is None:
         raise LoopError(f"nothing waits for approval in {space.place}")
     if not _write(space, asked.round, given):
-        by = _read(space, asked.round).by
+        by = space.require(Answer, asked.round).by
         raise LoopError(f"round {asked.round} was answered meanwhile, by {by}")
     return asked
 
 
 def approved(space: Workspace, number: int, progress: Progress, door: Door) -> Verdict:
     """Wait until somebody approves or rejects, or time is over; returns the round's verdict."""
-    judged, given = space.require(Verdict, number, JUDGED), _wait(space, number, progress, door)
+    judged = space.require(Verdict, number, JUDGED)
+    given = _wait(space, Question(number, judged), progress, door)
     words: dict[str, tuple[Literal["promoted", "rejected", "undecided"], str]] = {
         "approve": ("promoted", f"approved by {given.by}: {given.reason}"),
         "reject": ("rejected", f"rejected by {given.by}: {given.reason}"),
@@ -102,34 +91,33 @@ def approved(space: Workspace, number: int, progress: Progress, door: Door) -> V
     return verdict
 
 
-def _wait(space: Workspace, number: int, progress: Progress, door: Door) -> Answer:
-    asked = None if space.current(_name(number)).exists() else question(space)
-    if asked is None:
-        return _read(space, number)
+def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> Answer:
+    if given := _answer(space, asked.round):
+        return given
     progress("approval", 1, 1, asked.sentence())
     hours = space.config.gate.approve_hours
     deadline = time.monotonic() + hours * 3600
     with door(space, asked) as look:
-        while not space.current(_name(number)).exists():
-            if given := look():
-                _write(space, number, given)
+        while (given := _answer(space, asked.round)) is None:
+            if at_door := look():
+                _write(space, asked.round, at_door)
             elif time.monotonic() > deadline:
                 reason = f"nobody answered within {hours:g} hours"
-                _write(space, number, make_answer("none", by="nobody", reason=reason))
+                _write(space, asked.round, make_answer("none", by="nobody", reason=reason))
             else:
                 time.sleep(POLL_SEC)
-    return _read(space, number)
+    return given
 
 
-def _name(number: int) -> str:
-    return f"rounds/{number:03d}/{Answer.STAGE}.json"
-
-
-def _read(space: Workspace, number: int) -> Answer:
-    path = space.current(_name(number))
-    return parse_record(Answer, read_json(path), path)
+def _answer(space: Workspace, number: int) -> Answer | None:
+    space.current(_name(number))  # others may have written it
+    return space.record(Answer, number)
 
 
 def _write(space: Workspace, number: int, given: Answer) -> bool:
     """False where somebody has answered already."""
     return space.create_json(_name(number), given.model_dump())
+
+
+def _name(number: int) -> str:
+    return f"rounds/{number:03d}/{Answer.STAGE}.json"

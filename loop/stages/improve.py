@@ -90,13 +90,9 @@ def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0
 
 def next_round(space: Workspace) -> int:
     """The round to run: the last one if it has not ended, else a new one."""
-    last = max([number for number in space.rounds() if number > 0], default=0)
-    return last + 1 if last == 0 or round_ended(space, last) else last
-
-
-def round_ended(space: Workspace, number: int) -> bool:
-    """Whether there is a verdict, or the target was reached."""
-    return space.has_record(number, Verdict.STAGE) or space.has_record(number, Reached.STAGE)
+    last = max(space.rounds(), default=0)
+    ended = any(space.has_record(last, kind.STAGE) for kind in (Verdict, Reached))
+    return last + 1 if last == 0 or ended else last
 
 
 def _target_reached(space: Workspace) -> str | None:

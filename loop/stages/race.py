@@ -7,7 +7,6 @@ Somekh, 2013). The winner is what the gate then judges, on seeds of its own: the
 selected, so they prove nothing there. They are data like any others.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from ...actors.rollout.rollout import PolicyError
@@ -44,7 +43,7 @@ def race(session: Session, number: int) -> Raced:
         left, lap = left[: len(left) // 2], 2 * lap
     record = Raced(
         policy=_write_winner(space, learned, left[0]) if left else learned,
-        tried=_in_order(tried),
+        tried=tuple(sorted(tried.values(), key=lambda way: way.actions)),
         episodes=sum(way.episodes for way in tried.values()),
         seconds=watch.sec,
     )
@@ -58,10 +57,6 @@ def ways(space: Workspace, acting: Acting) -> list[Acting]:
         return []
     others = {replace(acting, actions=n) if n > 1 else Acting("sample", 1, acting.floor) for n in counts}
     return sorted(others | {acting}, key=lambda way: way.actions)
-
-
-def _in_order(tried: Mapping[Acting, Way]) -> tuple[Way, ...]:
-    return tuple(tried[acting] for acting in sorted(tried, key=lambda acting: acting.actions))
 
 
 def _short(acting: Acting) -> str:
@@ -99,7 +94,7 @@ def _try(session: Session, number: int, policy: str, acting: Acting, episodes: i
         first=acting.actions * SEEDS,
     )
     try:
-        sample = sample_of(policy, play(session, order))
+        sample = sample_of(play(session, order))
     except PolicyError:
-        sample = sample_of(policy, [])
+        sample = sample_of([])
     return Way(way=str(acting), actions=acting.actions, successes=sample.score_sum, episodes=sample.episodes)

@@ -5,8 +5,8 @@ on the disk as soon as they exist.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...learner.config import in_short
 from ..episodes.sample import collections, sample_of, stage_of
@@ -34,7 +34,7 @@ STAGES: dict[str, type[Timed]] = {
 
 
 @dataclass(frozen=True)
-class Now:
+class Activity:
     """A stage that has begun or is next.
 
     Attributes:
@@ -51,17 +51,17 @@ class Now:
     total: int | None = None
     note: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self)
+    def sentence(self) -> str:
+        """What goes on, in words: `round 3, learn: 2150 of 5000 steps, loss 0.6`."""
+        unit = "steps" if self.stage in ("clone", "learn") else "episodes"
+        how_much = f"{self.done} of {self.total} {unit}" if self.total else f"{self.done} {unit}"
+        return f"round {self.round}, {self.stage}: {how_much}" + (f", {self.note}" if self.note else "")
 
 
-def now(space: Workspace, batches: "Sequence[Batch]") -> Now | None:
+def activity(space: Workspace, batches: "Sequence[Batch]") -> Activity | None:
     """What the last round is at; None where nothing has begun, or all that began has ended.
 
-    Args:
-      space: the workspace.
-      batches: all committed batches, as `status.committed` lists them.
+    `batches` are all committed ones, as `rounds.committed` lists them.
     """
     number = max(space.rounds(), default=None)
     if number is None:
@@ -85,30 +85,28 @@ def _next_stage(space: Workspace, number: int) -> str | None:
     return None if after == len(stages) or ended_early else stages[after]
 
 
-def _learning(space: Workspace, number: int, stage: str) -> Now:
+def _learning(space: Workspace, number: int, stage: str) -> Activity:
     run = read_training(space, number, stage)
     if run is None or not run.lines:
-        return Now(number, stage, 0, run.wanted if run else None)
-    return Now(number, stage, run.step, run.wanted, in_short(run.lines[-1]))
+        return Activity(number, stage, 0, run.total if run else None)
+    return Activity(number, stage, run.step, run.total, in_short(run.lines[-1]))
 
 
-def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch]") -> Now:
+def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch]") -> Activity:
     parts = ("race-",) if stage == "race" else ()  # each entrant has a name of its own
-    own = [
-        b for b in batches if b.round == number and (stage_of(b) == stage or stage_of(b).startswith(parts))
-    ]
-    done, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
-    config = space.config
+    of_round = [batch for batch in batches if batch.round == number]
+    sample = sample_of(b for b in of_round if stage_of(b) == stage or stage_of(b).startswith(parts))
+    config, done = space.config, sample.episodes
     totals = {
         "collect": config.collect.episodes,
         "baseline": config.improve.baseline_episodes,
         "gate": config.gate.cap,
     }
     total = config.improve.evaluation_episodes if stage.startswith("final-") else totals.get(stage)
-    note = f"success {score / done:.0%}" if done else ""
+    note = f"success {sample.rate:.0%}" if done else ""
     if stage == "gate" and done and (collected := space.record(Collected, number)):
         champion = collected.champion
-        note += f", the champion's {sample_of(champion, collections(batches, champion, number)).rate:.0%}"
+        note += f", the champion's {sample_of(collections(batches, champion, number)).rate:.0%}"
     if stage == "gate" and space.has_record(number, "judged"):
         note += ", waits for approval"
-    return Now(number, stage.partition("-")[0], done, total, note)
+    return Activity(number, stage.partition("-")[0], done, total, note)

@@ -21,18 +21,13 @@ MOST_NAMES, MOST_RATES = 14, 24
 
 
 def success_png(space: Workspace, rows: Sequence[Row]) -> bytes:
-    """Success per round of a workspace with these rows, as a PNG."""
-    return curve_png(rows, target=space.config.improve.until, title=success_title(space))
+    """Success per round of a workspace with these rows, as a PNG, some 15 kB."""
+    return png(curve(rows, target=space.config.improve.until, title=success_title(space)))
 
 
 def success_title(space: Workspace) -> str:
     """The title of that picture and of its page."""
     return f"{space.config.task}: success per round"
-
-
-def curve_png(rows: Sequence[Row], *, target: float, title: str) -> bytes:
-    """Success per round as a PNG, some 15 kB."""
-    return png(curve(rows, target=target, title=title))
 
 
 def png(figure: "Figure") -> bytes:

@@ -21,7 +21,6 @@ Facts = dict[str, Any]
 def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Facts:
     """Everything known of an episode. Raises DatasetError where there is none of this id."""
     episode, batch = store.episode(episode_id), store.batch(batch_of(episode_id))
-    said = [asdict(t) for t in store.tombstones() if t.id in (episode_id, batch.id)]
     return {
         "id": episode_id,
         "source": batch.source,
@@ -41,7 +40,7 @@ def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Fac
         "origin": dict(batch.origin),
         "committed": batch.committed,
         "excluded": episode_id in store.excluded(),
-        "tombstones": said,
+        "tombstones": [asdict(t) for t in store.tombstones() if t.id in (episode_id, batch.id)],
         "learned_by": learned_by(space, episode_id),
     }
 
@@ -60,9 +59,8 @@ def learned_by(space: Workspace, episode_id: str) -> list[str]:
 
 def policy_ids(space: Workspace) -> list[str]:
     """The policies of a workspace, in the order of their rounds."""
-    found = [path.parent.name for path in space.folder.glob("policies/[!.]*/policy.json")]
-
-    return sorted(found, key=lambda policy: (policy_lineage(space, policy).get("round") or 0, policy))
+    ids = [path.parent.name for path in space.folder.glob("policies/[!.]*/policy.json")]
+    return sorted(ids, key=lambda policy: (policy_lineage(space, policy).get("round") or 0, policy))
 
 
 def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
@@ -73,15 +71,14 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
     lineage = data["lineage"]
     snapshot = _snapshot(space, lineage)
     batches = store.counted(snapshot) if snapshot else []
-    reigns = [asdict(reign) for reign in space.registry.history() if reign.policy == policy]
     return {
         "id": policy,
         "round": lineage.get("round"),
         "parent": lineage.get("parent"),
         "children": [name for name in known if policy_lineage(space, name).get("parent") == policy],
-        "standing": standing(space, policy),
-        "reigns": reigns,
-        "verdict": verdict(space, policy),
+        "standing": _standing(space, policy),
+        "reigns": [asdict(reign) for reign in space.registry.history() if reign.policy == policy],
+        "verdict": _verdict(space, policy),
         "snapshot": lineage.get("snapshot"),
         "episodes": sum(batch.episodes for batch in batches),
         "rows": sum(batch.steps for batch in batches),
@@ -101,7 +98,7 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
     }
 
 
-def verdict(space: Workspace, policy: str) -> Facts | None:
+def _verdict(space: Workspace, policy: str) -> Facts | None:
     """What the gate said of a policy; None where it was never a candidate."""
     for number in space.rounds():
         record = space.record(Verdict, number)
@@ -110,7 +107,7 @@ def verdict(space: Workspace, policy: str) -> Facts | None:
     return None
 
 
-def standing(space: Workspace, policy: str) -> str:
+def _standing(space: Workspace, policy: str) -> str:
     """`champion`, `was champion`, or `never champion`."""
     if space.registry.champion() == policy:
         return "champion"

@@ -1,4 +1,4 @@
-"""The figures of learner runs over their steps, and the episodes by source, as pictures."""
+"""Pictures: learner runs, episodes by source, what a critic is worth, the power of a gate."""
 
 import io
 from collections import Counter
@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...datasets import SOURCES, Batch
-from .curve import new_figure, plain_axes
+from ..gate.simulate import Scenario
+from ..statistics.sequential import expected
+from ..workspace.verdict import CriticFigures
+from .curve import new_figure, plain_axes, png
 from .training import Training
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ COLORS = {
     "evaluation": "#9a6700",
     "intervention": "#8250df",
 }
-BLUE = "#0550ae"
+BLUE, GREEN, GREY = "#0550ae", "#1a7f37", "#57606a"
 SMOOTHED = 9
 """Lines of a long run that one point of its dark line is the mean of."""
 
@@ -63,7 +66,7 @@ def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
         if len(runs) > 1 and (len(runs) <= 12 or number % 5 == 0):
             at, label = (start + run.step / 2, 0.98), run.name.removeprefix("round ")
             place = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "top"}
-            axes.annotate(label, at, **place, fontsize=8, color="#57606a")
+            axes.annotate(label, at, **place, fontsize=8, color=GREY)
         start += run.step
     low, high = np.percentile(np.concatenate(values), [1, 99])
     room = 0.15 * (high - low) or 1.0
@@ -114,6 +117,54 @@ def sources(batches: Sequence[Batch], learned_in: Mapping[str, int]) -> "Figure 
     axes.set_ylim(0, below.max() * 1.25)
     plain_axes(axes)
     return figure
+
+
+def critic_png(figures: CriticFigures, own: CriticFigures | None) -> bytes:
+    """Discrimination by step and the reliability curve as a PNG, some 30 kB.
+
+    `own` are the figures on the candidate's episodes in the gate, where there are any.
+    """
+    figure = new_figure(8.0, 3.4)
+    left, right = figure.subplots(1, 2)
+    rows = [("kept out of learning", figures, BLUE)]
+    if own:
+        rows.append(("its own in the gate", own, GREEN))
+    for name, each, color in rows:
+        label = f"{name} ({each.episodes} episodes)"
+        left.plot(
+            [p.step for p in each.by_step], [p.auc for p in each.by_step], ".-", color=color, label=label
+        )
+        label = f"off by {each.error:.3f}"
+        right.plot(
+            [b.q for b in each.curve], [b.returned for b in each.curve], "o-", color=color, label=label
+        )
+    left.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
+    left.set(xlabel="step of the episode", ylabel="chance to tell success", ylim=(0, 1.03))
+    top = max(right.get_xlim()[1], right.get_ylim()[1], 1e-6)
+    right.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1)
+    right.set(xlabel="Q", ylabel="discounted return that followed")
+    for axes in (left, right):
+        plain_axes(axes)
+        axes.legend(fontsize=8, frameon=False)
+    return png(figure)
+
+
+def power_png(scenario: Scenario) -> bytes:
+    """Both curves of a gate around its scenario's rates, as a PNG. Raises LoopError as `simulate` does."""
+    champion = scenario.champion
+    rates = np.linspace(max(0.005, champion - 0.15), min(0.995, champion + 0.3), 46)
+    chances = expected(scenario.test(), np.full(len(rates), champion), rates)
+    figure = new_figure(8.0, 3.6)
+    curves = ((chances.promoted, "chance to promote"), (chances.episodes, "candidate episodes, mean"))
+    for axes, (values, label) in zip(figure.subplots(1, 2), curves):
+        axes.plot(rates, values, color=BLUE)
+        axes.axvline(champion + scenario.margin, color=GREY, linestyle="--", linewidth=1)
+        axes.axvline(scenario.candidate, color=GREEN, linestyle=":", linewidth=1)
+        axes.set_xlabel("candidate's rate (dashed: no better)")
+        axes.set_ylabel(label)
+        axes.set_ylim(0, None)
+        plain_axes(axes)
+    return png(figure)
 
 
 def svg(figure: "Figure") -> str:

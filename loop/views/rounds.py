@@ -1,13 +1,12 @@
 """The rounds so far, as rows: what `status`, the Prefect artifact and the plot all show."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..episodes.sample import Sample, collections, sample_of
-from ..statistics.wilson import wilson
 from ..workspace.records import Appended, Collected, Measured, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
@@ -46,9 +45,9 @@ class Row:
     episodes: int = 0
     seconds: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self)
+
+Part = tuple[Row | None, int]
+"""A row, where there is one to show, and how many episodes came with it."""
 
 
 def rows(space: Workspace) -> list[Row]:
@@ -59,51 +58,74 @@ def rows(space: Workspace) -> list[Row]:
     """
     learned_in, batches = first_learned(space), committed(space)
     injected, samples = _injected(batches, learned_in), _samples(space, batches)
-    shown = _demonstrations(batches, learned_in)
-    total = sum(row.n for row in shown)
-    first, total = _first_policies(space, samples, total)
-    shown += first
-    for number in [number for number in space.rounds() if number]:
-        shown += [replace(row, episodes=(total := total + row.n)) for row in injected.pop(number, [])]
-        total += _played(space, number)
-        if verdict := space.record(Verdict, number):
-            shown.append(_round(space, number, verdict, samples, total))
-    waiting = [replace(row, episodes=(total := total + row.n)) for row in injected.pop(None, [])]
-    return shown + _final(space, total) + waiting
+    parts = [*_demonstrations(batches, learned_in), *_first_policies(space, samples)]
+    for number in filter(None, space.rounds()):
+        parts += [*injected.get(number, []), _round(space, number, samples)]
+    total, shown = 0, []
+    for row, count in [*parts, *_finals(space), *injected.get(None, [])]:
+        total += count
+        if row:
+            shown.append(replace(row, episodes=total))
+    return shown
 
 
 def _samples(space: Workspace, batches: "Sequence[Batch]") -> dict[str, Sample]:
     """What each champion collected in the rounds whose collection has ended, by its id."""
-    ended = [record for k in space.rounds() if k > 0 and (record := space.record(Collected, k))]
-    last = max((k for k in space.rounds() if space.has_record(k, Collected.STAGE)), default=0)
-    return {
-        record.champion: sample_of(record.champion, collections(batches, record.champion, last))
-        for record in ended
-    }
+    ended = {k: record for k in space.rounds() if k > 0 and (record := space.record(Collected, k))}
+    last = max(ended, default=0)
+    champions = {record.champion for record in ended.values()}
+    return {champion: sample_of(collections(batches, champion, last)) for champion in champions}
 
 
-def _first_policies(space: Workspace, samples: dict[str, Sample], total: int) -> tuple[list[Row], int]:
-    """The baseline and the first policy learned by PAC, and how many episodes there are then."""
-    found = []
+def _demonstrations(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> list[Part]:
+    sample = sample_of(b for b in batches if b.source == "demonstration" and not _came_later(b, learned_in))
+    row = _row("demonstrations", 0, "demonstrator", sample)
+    return [(row, sample.episodes)] if sample.episodes else []
+
+
+def _first_policies(space: Workspace, samples: dict[str, Sample]) -> list[Part]:
+    """The baseline and the first policy learned by PAC."""
+    parts: list[Part] = []
     if baseline := space.record(Measured, 0, "baseline"):
-        total += baseline.episodes
-        seconds = _seconds(space, 0, ["append", "clone", "baseline"])
-        found.append(_measured("BC", 0, baseline, total, seconds))
+        seconds = _seconds(space, 0, ("append", "clone", "baseline"))
+        row = _row("BC", 0, baseline.policy, baseline, seconds=seconds)
+        parts.append((row, baseline.episodes))
     if raced := space.record(Raced, 0):
-        total += raced.episodes
-        if sample := samples.get(raced.policy):
-            seconds = _seconds(space, 0, ["learn", "race"])
-            shown = _shown(sample)
-            found.append(
-                Row("PAC on the demonstrations", 0, raced.policy, **shown, episodes=total, seconds=seconds)
-            )
-    return found, total
+        name, sample = "PAC on the demonstrations", samples.get(raced.policy)
+        seconds = _seconds(space, 0, ("learn", "race"))
+        row = _row(name, 0, raced.policy, sample, seconds=seconds) if sample else None
+        parts.append((row, raced.episodes))
+    return parts
 
 
-def _played(space: Workspace, number: int) -> int:
-    """Episodes that a round added."""
+def _round(space: Workspace, number: int, samples: dict[str, Sample]) -> Part:
+    """What a round came to, once it has a verdict, and the episodes that it added."""
     records = [space.record(kind, number) for kind in (Collected, Raced, Verdict)]
-    return sum(record.episodes for record in records if record)
+    count = sum(record.episodes for record in records if record)
+    verdict = space.record(Verdict, number)
+    if verdict is None:
+        return None, count
+    facts = {
+        "verdict": verdict.decision,
+        "reason": verdict.reason,
+        "seconds": _seconds(space, number, LATER),
+    }
+    name, policy = f"round {number}", verdict.candidate
+    if sample := samples.get(policy):
+        return _row(name, number, policy, sample, **facts), count
+    n, rate, interval = verdict.candidate_n, verdict.candidate_rate, verdict.candidate_interval
+    return Row(name, number, policy, rate, interval, n, **facts), count
+
+
+def _finals(space: Workspace) -> list[Part]:
+    """The measurements of the champion, of which the last is shown."""
+    stage = f"final-{space.registry.champion()}"
+    finals = [(k, record) for k in space.rounds() if (record := space.record(Measured, k, stage))]
+    parts: list[Part] = [(None, record.episodes) for _, record in finals[:-1]]
+    for number, final in finals[-1:]:
+        row = _row("final", number, final.policy, final, seconds=final.seconds)
+        parts.append((row, final.episodes))
+    return parts
 
 
 def committed(space: Workspace) -> "list[Batch]":
@@ -128,75 +150,24 @@ def _came_later(batch: "Batch", learned_in: dict[str, int]) -> bool:
     )
 
 
-def _injected(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> dict[int | None, list[Row]]:
+def _injected(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> dict[int | None, list[Part]]:
     """A row for each injection, by the first round that learned from it; None where none has yet."""
-    found: dict[int | None, list[Row]] = {}
+    parts: dict[int | None, list[Part]] = {}
     later = [batch for batch in batches if _came_later(batch, learned_in)]
     for (path, when), group in groupby(later, lambda b: (str(b.origin["path"]), str(b.origin["when"]))):
         own = list(group)
-        number, origin = learned_in.get(own[0].id), own[0].origin
-        n, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
+        number, origin, sample = learned_in.get(own[0].id), own[0].origin, sample_of(own)
         learned = "not learned from yet" if number is None else f"learned from since round {number}"
         reason = f"{own[0].source} from {path} by {origin['by']}, {when[:16]}; {learned}"
         reason += f"; {origin['note']}" if origin["note"] else ""
-        name = f"injected {Path(path).name}"
-        row = Row(name, number or 0, str(origin["by"]), score / n, wilson(score, n), n, "injected", reason)
-        found.setdefault(number, []).append(row)
-    return found
+        name, by = f"injected {Path(path).name}", str(origin["by"])
+        row = _row(name, number or 0, by, sample, verdict="injected", reason=reason)
+        parts.setdefault(number, []).append((row, sample.episodes))
+    return parts
 
 
-def _demonstrations(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> list[Row]:
-    own = [b for b in batches if b.source == "demonstration" and not _came_later(b, learned_in)]
-    n, score = sum(b.episodes for b in own), sum(b.score_sum for b in own)
-    if n == 0:
-        return []
-    return [Row("demonstrations", 0, "demonstrator", score / n, wilson(score, n), n, episodes=n)]
-
-
-def _round(space: Workspace, number: int, verdict: Verdict, samples: dict[str, Sample], total: int) -> Row:
-    sample = samples.get(verdict.candidate)
-    gated = {
-        "rate": verdict.candidate_rate,
-        "interval": verdict.candidate_interval,
-        "n": verdict.candidate_n,
-    }
-    return Row(
-        name=f"round {number}",
-        round=number,
-        policy=verdict.candidate,
-        **(_shown(sample) if sample else gated),
-        verdict=verdict.decision,
-        reason=verdict.reason,
-        episodes=total,
-        seconds=_seconds(space, number, LATER),
-    )
-
-
-def _final(space: Workspace, total: int) -> list[Row]:
-    """The last measurement of the champion."""
-    champion, found = space.registry.champion(), []
-    for number in space.rounds():
-        if final := space.record(Measured, number, f"final-{champion}"):
-            total += final.episodes
-            found = [_measured("final", number, final, total, final.seconds)]
-    return found
-
-
-def _shown(sample: Sample) -> dict[str, Any]:
-    return {"rate": sample.rate, "interval": sample.interval, "n": sample.episodes}
-
-
-def _measured(name: str, number: int, record: Measured, total: int, seconds: float) -> Row:
-    return Row(
-        name,
-        number,
-        record.policy,
-        record.rate,
-        record.interval,
-        record.episodes,
-        episodes=total,
-        seconds=seconds,
-    )
+def _row(name: str, number: int, policy: str, sample: Sample | Measured, **facts: Any) -> Row:
+    return Row(name, number, policy, sample.rate, sample.interval, sample.episodes, **facts)
 
 
 def _seconds(space: Workspace, number: int, stages: Sequence[str]) -> float:

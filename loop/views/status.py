@@ -1,13 +1,13 @@
 """How a workspace stands: its rounds so far, its champion, who is at work, and what goes on."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..gate.alarm import Record, champion_record
 from ..stages.approval import Question, question
 from ..workspace.lease import at_work
 from ..workspace.workspace import Workspace
-from .at_work import Now, now
+from .at_work import Activity, activity
 from .rounds import Row, committed, rows
 
 
@@ -30,21 +30,14 @@ class Status:
     champion: str | None
     record: Record | None
     at_work: str | None
-    now: Now | None
+    now: Activity | None
     question: Question | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        waits = self.question and {"round": self.question.round, "policy": self.question.candidate}
-        return {
-            "task": self.task,
-            "champion": self.champion,
-            "at_work": self.at_work,
-            "now": self.now.to_json() if self.now else None,
-            "record": self.record.to_json() if self.record else None,
-            "waits": waits,
-            "rows": [row.to_json() for row in self.rows],
-        }
+        data, waiting = asdict(self), self.question
+        del data["question"]
+        return data | {"waits": waiting and {"round": waiting.round, "policy": waiting.judged.candidate}}
 
     def summary(self) -> str:
         """The champion, who is at work, the champion's record, and what waits, a line each."""
@@ -67,13 +60,6 @@ def read_status(space: Workspace, before: Status | None = None) -> Status:
         champion=champion,
         record=record,
         at_work=at_work(space),
-        now=now(space, committed(space)),
+        now=activity(space, committed(space)),
         question=question(space),
     )
-
-
-def now_line(at: Now) -> str:
-    """What goes on, in words: `round 3, learn: 2150 of 5000 steps, loss 0.6`."""
-    unit = "steps" if at.stage in ("clone", "learn") else "episodes"
-    how_much = f"{at.done} of {at.total} {unit}" if at.total else f"{at.done} {unit}"
-    return f"round {at.round}, {at.stage}: {how_much}" + (f", {at.note}" if at.note else "")

@@ -19,13 +19,13 @@ class Training:
     Attributes:
       round: its round.
       stage: `clone` or `learn`.
-      wanted: gradient steps it is to take; None where it has not said.
+      total: gradient steps it is to take; None where it has not said.
       lines: its figures, a line every few dozen steps, each with its `step`.
     """
 
     round: int
     stage: str
-    wanted: int | None
+    total: int | None
     lines: Sequence[dict[str, float]]
 
     @property
@@ -58,9 +58,9 @@ def read_training(space: Workspace, number: int, stage: str) -> Training | None:
     for line in (folder / METRICS).read_text().splitlines():
         with suppress(ValueError):
             lines.append(json.loads(line))
-    return Training(number, stage, _wanted(folder), lines)
+    return Training(number, stage, _total(folder), lines)
 
 
-def _wanted(folder: Path) -> int | None:
+def _total(folder: Path) -> int | None:
     identity: dict[str, Any] = read_json(folder / IDENTITY) if (folder / IDENTITY).is_file() else {}
     return identity.get("learn", {}).get("steps")

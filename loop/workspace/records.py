@@ -19,10 +19,15 @@ VERSION = 1
 Interval = tuple[float, float]
 
 
-class Record(BaseModel):
-    """What all records have in common."""
+class Part(BaseModel):
+    """A part of a record; what it does not name, it refuses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Record(Part):
+    """What all records have in common."""
+
     STAGE: ClassVar[str] = ""
     """The stage whose file it is, where there is only one."""
 
@@ -46,21 +51,13 @@ def parse_record(kind: type[R], data: Any, path: Path) -> R:
 
 
 class Timed(Record):
-    """A stage that took time.
-
-    Attributes:
-      seconds: wall time of the process that ended it.
-    """
+    """A stage that took time: `seconds` of the process that ended it."""
 
     seconds: float = 0.0
 
 
 class Begun(Record):
-    """A round's beginning: whom it is about.
-
-    Attributes:
-      champion: id of the policy in force then.
-    """
+    """A round's beginning, with the id of the policy in force then."""
 
     STAGE = "begin"
     champion: str
@@ -70,8 +67,7 @@ class Tally(Timed):
     """How episodes of one policy went.
 
     Attributes:
-      episodes: how many.
-      successes: those with score 1.
+      successes: episodes with score 1.
       rate: mean score.
       interval: 95 % Wilson interval of the rate.
       binary: whether every score is 0 or 1.
@@ -103,11 +99,8 @@ class Appended(Timed):
     """What a round may learn from.
 
     Attributes:
-      snapshot: the batches.
-      snapshot_id: its id.
-      episodes: in it.
-      rows: steps in it.
-      sources: episodes by source.
+      snapshot: the batches, with `episodes` and `rows`, their steps.
+      sources: its episodes by source.
       excluded: episodes of the dataset that tombstones leave out.
     """
 
@@ -141,10 +134,9 @@ class Learned(Timed):
     figures: dict[str, float]
 
 
-class Way(BaseModel):
+class Way(Part):
     """A way of acting that was raced; `episodes` is 0 where the policy failed to act so."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     way: str
     actions: int
     successes: float

@@ -2,10 +2,8 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from ..statistics.pairing import Pairing
-from .records import Interval, Record, Timed
+from .records import Interval, Part, Record, Timed
 
 Decision = Literal["promoted", "rejected", "undecided", "better"]
 """`better` is what a comparison by hand says where the gate would have promoted."""
@@ -13,36 +11,32 @@ Kind = Literal["rates", "pairs", "scores"]
 Arm = Literal["collection", "fresh", "paired"]
 
 
-class AtStep(BaseModel):
+class AtStep(Part):
     """How well Q tells success at one step of the episode; see `learner/critic_check.py`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     step: int
     auc: float
     pairs: int
 
 
-class Bin(BaseModel):
+class Bin(Part):
     """A bin of equally many steps: mean Q and mean discounted return."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     q: float
     returned: float
     steps: int
 
 
-class CriticFigures(BaseModel):
+class CriticFigures(Part):
     """What a critic is worth on episodes that its learner has not read.
 
     Attributes:
-      episodes: looked at.
       auc: chance that Q is larger in a success than in a failure at the same step; None without both.
       by_step: the same by step.
       error: mean distance of Q from the return that followed.
       curve: the reliability curve.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     episodes: int
     auc: float | None
     by_step: tuple[AtStep, ...]
@@ -66,11 +60,7 @@ class CriticChecked(Timed):
 class Answer(Record):
     """What a person said to a promotion that waits; `none` where nobody answered in time.
 
-    Attributes:
-      decision: the word.
-      by: who.
-      reason: why.
-      when: ISO time, UTC.
+    `when` is an ISO time, UTC.
     """
 
     STAGE = "answer"
@@ -80,23 +70,18 @@ class Answer(Record):
     when: str
 
 
-class Guarded(BaseModel):
+class Guarded(Part):
     """What a look found of a guard.
 
     Attributes:
-      name: of the guard.
-      unit: of `champion`, `candidate` and `allowed`.
-      champion: mean; None without values.
-      candidate: likewise.
-      champion_n: episodes behind it.
-      candidate_n: likewise.
+      champion, candidate: mean, in `unit`; None without values.
+      champion_n, candidate_n: episodes behind it.
       allowed: the worst mean a candidate may have at the champion's.
       evidence: log wealth of the bet that the candidate keeps it.
       boundary: what it must exceed.
       state: `kept`, `broken`, or `open` while neither is shown.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     unit: str
     champion: float | None
@@ -134,20 +119,18 @@ class Verdict(Timed):
     Attributes:
       decision: see `Decision`; only `promoted` changes the champion.
       reason: one sentence.
-      champion: id of the champion.
-      candidate: id of the candidate.
+      champion, candidate: their ids.
       champion_successes: of `champion_n` episodes: all that it collected, or its arm in this gate. Where
         scores lie between 0 and 1, their sum.
       candidate_successes: of `candidate_n` episodes; likewise.
-      champion_interval: 95 % Wilson interval of its rate.
-      candidate_interval: the same; the stopping rule makes it a little optimistic after a promotion.
+      champion_interval, candidate_interval: 95 % Wilson intervals of the rates; the stopping rule makes the
+        candidate's a little optimistic after a promotion.
       evidence: at the last look: Z of the test of rates, log wealth of that of scores, minus the log of
         the p-value of that of pairs.
       boundary: what it had to exceed there.
       level: chance of a wrong promotion that this round was given.
       episodes_saved: candidate episodes below the cap that were not needed.
       margin: by how much the candidate had to be better; negative: by how much it was allowed to be worse.
-      test: see `Kind`.
       champion_arm: how the champion's episodes came to be.
       task: where both were compared; "" for the run's own.
       guards: what the last look found of each.

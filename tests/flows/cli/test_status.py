@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pacloop.flows.cli.status import print_status
-from pacloop.loop.views.at_work import Now
-from pacloop.loop.views.status import now_line, read_status
+from pacloop.loop.views.at_work import Activity
+from pacloop.loop.views.status import read_status
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.lease import lease
 from pacloop.loop.workspace.workspace import Workspace
@@ -30,13 +30,16 @@ def until(done, what):
 
 
 def test_what_goes_on_in_words():
-    assert now_line(Now(3, "learn", 2150, 5000, "loss 0.6")) == "round 3, learn: 2150 of 5000 steps, loss 0.6"
-    assert now_line(Now(3, "race", 200)) == "round 3, race: 200 episodes"
+    assert (
+        Activity(3, "learn", 2150, 5000, "loss 0.6").sentence()
+        == "round 3, learn: 2150 of 5000 steps, loss 0.6"
+    )
+    assert Activity(3, "race", 200).sentence() == "round 3, race: 200 episodes"
 
 
 def test_a_status_is_read_from_an_unfinished_workspace(two_rounds, capsys):
     status = read_status(two_rounds)
-    assert status.now == Now(2, "collect", 0, 1000)
+    assert status.now == Activity(2, "collect", 0, 1000)
     assert json.loads(json.dumps(status.to_json()))["now"]["stage"] == "collect"
     with lease(two_rounds.folder):
         print_status(read_status(two_rounds, status))

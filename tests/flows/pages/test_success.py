@@ -7,7 +7,7 @@ import pytest
 from pacloop.flows.pages import success as pages
 from pacloop.flows.pages.render import LARGEST_PAGE, picture
 from pacloop.loop.statistics.wilson import wilson
-from pacloop.loop.views.curve import curve_png
+from pacloop.loop.views.curve import curve, png
 from pacloop.loop.views.film import STRIP_WIDTH
 from pacloop.loop.views.rounds import Row
 from pacloop.loop.workspace.config import parse_config
@@ -69,6 +69,6 @@ def test_the_page_of_three_hundred_rounds_stays_small():
         Row(f"round {k}", k, f"r{k:03d}-pac", 0.5, wilson(500, 1000), 1000, "undecided", "x" * 120)
         for k in range(300)
     ]
-    png = curve_png(rows, target=0.93, title="success per round")
-    assert len(picture(png, "")) < LARGEST_PAGE / 2
+    image = png(curve(rows, target=0.93, title="success per round"))
+    assert len(picture(image, "")) < LARGEST_PAGE / 2
     assert STRIP_WIDTH < 200

@@ -117,7 +117,7 @@ def test_a_cancelled_question_is_asked_again(client, waiting, played, paused):
     client.set_flow_run_state(run.id, Cancelling())
     thread.join(DEADLINE_SEC)
     assert client.read_flow_run(run.id).state.is_cancelled()
-    assert question(space).candidate == "r001-pac"
+    assert question(space).judged.candidate == "r001-pac"
 
 
 def test_a_run_killed_while_it_waits_asks_again_and_a_terminal_answers(waiting, paused, runs, prefect_api):

@@ -31,7 +31,7 @@ def test_only_rounds_up_to_the_gates_own_count(collected):
 
 def test_scores_between_0_and_1_count_as_they_are(space):
     batch = play(space, 1, "collect", "a", [0.25, 1.0, 0.5], source="collection")
-    assert sample_of("a", [batch]).score_sum == 1.75
+    assert sample_of([batch]).score_sum == 1.75
     assert scores(space, [batch]).tolist() == [0.25, 1.0, 0.5]
     binary = play(space, 2, "collect", "a", [0, 1, 1], source="collection")
     assert scores(space, [batch, binary]).tolist() == [0.25, 1.0, 0.5, 1.0, 1.0, 0.0], "ones first"

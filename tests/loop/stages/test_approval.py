@@ -61,7 +61,7 @@ def test_nothing_is_promoted_before_somebody_answers(asking):
     again = gate(Session(asking, no_pool, silent), 1)
     assert again.reason == verdict.reason, "a second run of the stage plays nothing"
     asked = question(asking)
-    assert (asked.round, asked.candidate) == (1, "r001-pac")
+    assert (asked.round, asked.judged.candidate) == (1, "r001-pac")
 
 
 def test_without_approval_the_gate_promotes(asking):
@@ -118,7 +118,7 @@ def test_an_answer_from_elsewhere_counts_like_one_from_a_terminal(waiting, monke
     @contextmanager
     def door(space, asked):
         yield lambda: next(looks)
-        seen.append(asked.candidate)
+        seen.append(asked.judged.candidate)
 
     assert approved(waiting, 1, silent, door).decision == "promoted"
     assert seen == ["r001-pac"], "the door is closed"

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from pacloop.loop.gate.simulate import Scenario
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.views.curve import png
-from pacloop.loop.views.panels import sources, svg, training
+from pacloop.loop.views.panels import power_png, sources, svg, training
 from pacloop.loop.views.training import Training, trainings
 
 
@@ -23,7 +24,7 @@ def test_runs_are_read_in_order_with_what_is_being_written_left_out(space):
         folder.mkdir(parents=True)
         (folder / "metrics.jsonl").write_text(json.dumps({"step": 50 + number, "loss": 1.0}) + '\n{"step": 1')
         (folder / "state.json").write_text('{"learn": {"steps": 300}}')
-    assert [(r.name, r.step, r.wanted) for r in trainings(space)] == [
+    assert [(r.name, r.step, r.total) for r in trainings(space)] == [
         ("BC", 50, 300),
         ("round 0", 50, 300),
         ("round 1", 51, 300),
@@ -66,3 +67,8 @@ def test_a_figure_is_the_same_svg_each_time_and_a_small_png():
     assert first == second
     assert first.startswith("<svg") and ">loss<" in first, "its text is text"
     assert len(png(training([run(1, steps=160)]))) < 60_000
+
+
+def test_a_gates_power_is_a_small_picture():
+    picture = power_png(Scenario(0.5, 0.7, cap=40, block=20, collected=40))
+    assert picture.startswith(b"\x89PNG") and len(picture) < 60_000

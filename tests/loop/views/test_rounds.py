@@ -5,7 +5,7 @@ from recorded import play_collection, put, tally, verdict
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
-from pacloop.loop.views.curve import curve_png
+from pacloop.loop.views.curve import curve, png
 from pacloop.loop.views.rounds import rows
 
 
@@ -85,6 +85,6 @@ def test_an_empty_workspace_has_no_rows(space):
 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_the_curve_is_a_small_png(played, count):
-    png = curve_png(rows(played)[:count], target=0.93, title="success per round")
-    assert png.startswith(b"\x89PNG")
-    assert len(png) < 100_000
+    image = png(curve(rows(played)[:count], target=0.93, title="success per round"))
+    assert image.startswith(b"\x89PNG")
+    assert len(image) < 100_000

@@ -19,12 +19,12 @@ def batch(space):
 def test_each_source_adds_up_its_batches(batch):
     collected = replace(batch, id="c", source="collection", score_sum=1.0)
     found = by_source([collected, batch, replace(collected, id="d")])
-    assert [(s.source, s.batches, s.episodes, s.rate) for s in found] == [
+    assert [(source, s.batches, s.episodes, s.rate) for source, s in found.items()] == [
         ("demonstration", 1, 2, 1.0),
         ("collection", 2, 4, 0.5),
     ]
-    assert found[1].steps == 2 * batch.steps
+    assert found["collection"].steps == 2 * batch.steps
 
 
 def test_nothing_has_no_sources():
-    assert by_source([]) == []
+    assert by_source([]) == {}
