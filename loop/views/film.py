@@ -19,15 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import LoopError
 from ..progress import Progress, silent
 from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ...actors.rendering.video import See
-    from ...datasets import Batch, Episode, EpisodeStore
-
-    Render = Callable[[Episode, See, Sequence[int]], str | None]
+    from ...datasets import Batch, EpisodeStore
+    from .video import Render
 
 STRIP_FRAMES, STRIP_WIDTH, VIDEO_WIDTH = 6, 160, 320
 GAP = ((0, 0), (0, 3), (0, 0))
@@ -147,9 +144,10 @@ def _collect(
 
 def main(request: dict[str, Any], folder: Path) -> None:
     """Make the films of a request, with a line of JSON as each is done."""
-    space = Workspace.open(request["workspace"])
-    store = space.open_store()
-    with _renderer(space, store) as render:
+    from .video import renderer
+
+    store = Workspace.open(request["workspace"]).open_store()
+    with renderer(store) as render:
         for name in request["episodes"]:
             print(json.dumps(_make(store, name, render, folder, request["videos"])), flush=True)
 
@@ -175,24 +173,6 @@ def _make(store: "EpisodeStore", name: str, render: "Render", folder: Path, vide
     remark = f"acted out again, not as recorded: {difference}" if difference else ""
     film = Film(name, episode.score, episode.length, episode.length / hz, remark, b"")
     return asdict(film) | {"strip": f"{stem}.jpg", "video": f"{stem}.mp4"}
-
-
-@contextmanager
-def _renderer(space: Workspace, store: "EpisodeStore") -> Iterator["Render"]:
-    """Renders episodes from their own images, or by acting them out again in one environment."""
-    from ...actors.rendering.video import act_again, image_fields, show_images
-
-    if names := image_fields(store.schema):
-        yield lambda episode, see, steps: show_images(episode, names, see, steps=steps)
-        return
-    task = space.task
-    if difference := store.schema.difference(task.schema):
-        raise LoopError(f"{task.name} is another task by now: {difference}")
-    environment = task.make()
-    try:
-        yield lambda episode, see, steps: act_again(task, episode, see, environment=environment, steps=steps)
-    finally:
-        environment.close()
 
 
 def _strip(frames: list[np.ndarray]) -> bytes:
