@@ -55,11 +55,11 @@ def _episode(where: str, path: Path, options: ReadOptions) -> RawEpisode:
     with zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
 
-        def read(member: str) -> np.ndarray:
+        def read(_name: str, member: str) -> np.ndarray:
             return _array(archive, member, options)
 
         known = {
-            name: read(members[key])
+            name: read(key, members[key])
             for name, keys in KNOWN.items()
             if (key := next((key for key in keys if key in members), None))
         }
@@ -67,8 +67,8 @@ def _episode(where: str, path: Path, options: ReadOptions) -> RawEpisode:
             names = ", ".join(sorted(members)) or "nothing"
             raise DatasetError(f"{path.name} has no array action, only {names}")
         observed = {k: m for k, m in members.items() if k.replace(".", "/").split("/")[0] in PREFIXES}
-        observation, unread = options.observations(observed.items(), lambda _, member: read(member))
-        columns = options.columns(((k, m) for k, m in members.items() if k not in observed), read)
+        observation, unread = options.select(observed.items(), read)
+        columns, _ = options.select(((k, m) for k, m in members.items() if k not in observed), read)
     observation, repeated = complete(observation, len(known["action"]), f"{path.name}, ")
     return RawEpisode(
         where=where,

@@ -131,7 +131,7 @@ def _episode(
 
     observed = {key: values for key, values in steps.items() if key.split("/")[0] == "observation"}
     others = {key: values for key, values in (metadata | steps).items() if key not in observed}
-    observation, unread = options.observations(observed.items(), decoded)
+    observation, unread = options.select(observed.items(), decoded)
     observation, repeated = complete(observation, actions, "observation/")
     seed = _number(metadata.items(), ("seed",), int)
     return RawEpisode(
@@ -145,7 +145,7 @@ def _episode(
         seed=None if seed is None or seed < 0 else seed,  # exports write -1: TFDS has no missing numbers
         control_hz=_number(chain(metadata.items(), facts.items()), RATES, float),
         instruction=_instruction(chain(steps.items(), metadata.items())),
-        columns=options.columns(others.items(), lambda values: values),
+        columns=options.select(others.items(), lambda _, values: values)[0],
         unread=unread,
         info={"split": facts["split"]} | repeated,
     )
