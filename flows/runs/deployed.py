@@ -114,8 +114,8 @@ def inject_flow(
     added, bad = outcome.accepted if outcome.batches else 0, len(outcome.quarantined)
     counts = f"{added} added, {outcome.duplicates} known, {bad} bad"
     if outcome.refused(strict=strict):
-        raise PacloopError(f"nothing was added from {request.where}: {counts}; the run's artifact says why")
-    return f"inject {Path(request.where).name} - {counts}", f"{request.where}: {counts}"
+        raise PacloopError(f"nothing was added from {outcome.path}: {counts}; the run's artifact says why")
+    return f"inject {Path(outcome.path).name} - {counts}", f"{outcome.path}: {counts}"
 
 
 @flow(name="evaluate-policy", flow_run_name="evaluate", log_prints=True)
