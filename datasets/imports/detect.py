@@ -19,7 +19,7 @@ class Reader(Protocol):
         ...
 
     def count(self, path: Path) -> int:
-        """How many episodes there seem to be; 0 where that takes reading them."""
+        """How many episodes there seem to be."""
         ...
 
 

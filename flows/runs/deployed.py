@@ -19,7 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
 from ...loop.errors import InUse
-from ...loop.injection.fetch import fetch_recording, recorded_url
+from ...loop.injection.fetch import fetch_recording
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
 from ...loop.workspace.config import Gate, Improve
@@ -104,8 +104,7 @@ def inject_flow(
 ) -> tuple[str, str]:
     """Check episodes from outside and add the good ones; the next round learns from them."""
     space = Workspace.open(workspace)
-    url = recorded_url(path)
-    with fetch_recording(path) as local, progress_bars() as progress:
+    with fetch_recording(path) as (local, url), progress_bars() as progress:
         request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)
         outcome = inject(space, request, progress)
     create_markdown_artifact(injection_page(outcome, request), key="injection")

@@ -65,7 +65,7 @@ class Reading:
     options: ReadOptions
 
     def count(self) -> int:
-        """How many episodes there seem to be; 0 where that takes reading them."""
+        """How many episodes there seem to be."""
         with whole_file(self.path, self.format):
             return self.reader.count(self.path)
 
@@ -77,10 +77,8 @@ class Reading:
                 raw = next(raws, None)
             if raw is None:
                 return
-            if isinstance(raw, Unreadable):
-                yield raw, [raw.reason]
-            else:
-                yield raw, validate(raw, self.schema, self.pieces, self.scorer)
+            is_read = isinstance(raw, RawEpisode)
+            yield raw, validate(raw, self.schema, self.pieces, self.scorer) if is_read else [raw.reason]
 
 
 def open_reading(space: Workspace, request: Request) -> Reading:

@@ -40,8 +40,8 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
     if not files:
         raise DatasetError(f"{path} has no .npz file")
     if not path.is_dir():
-        with whole_file(path, ".npz"), zipfile.ZipFile(path) as archive:
-            archive.infolist()
+        with whole_file(path, ".npz"):
+            zipfile.ZipFile(path).close()
     for file in files:
         yield attempt(file.name, _episode, file, options)
 
@@ -88,10 +88,9 @@ def _array(archive: zipfile.ZipFile, member: str, options: ReadOptions) -> np.nd
     """One array, its claimed size checked before a byte of it is unpacked."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        read_header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(file)
+        headers = np.lib.format
+        read = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
+        shape, _, dtype = read(file)
     if dtype.hasobject:
         raise DatasetError(f"{member} holds Python objects, which are not read")
     options.check_size(member, shape, dtype)
