@@ -19,7 +19,7 @@ class Reader(Protocol):
         ...
 
     def count(self, path: Path) -> int:
-        """How many episodes there seem to be; 0 where that takes reading them."""
+        """How many episodes there seem to be."""
         ...
 
 
@@ -39,14 +39,10 @@ def reader(path: Path, format: str = "auto") -> tuple[str, Reader]:
 
 def detect(path: Path) -> str:
     """The format of what is at `path`. Raises DatasetError where it looks like none of them."""
-    if format := _of_folder(path) if path.is_dir() else _of_file(path):
+    is_folder = path.is_dir()
+    if format := _of_folder(path) if is_folder else _of_file(path):
         return format
-    files = (
-        sorted(file.name for file in path.iterdir() if file.is_file() and _of_file(file))
-        if path.is_dir()
-        else []
-    )
-    if files:
+    if is_folder and (files := sorted(f.name for f in path.iterdir() if f.is_file() and _of_file(f))):
         raise DatasetError(f"{path} is a folder of recordings ({_some(files)}): inject them one by one")
     raise DatasetError(f"{path} looks like none of {', '.join(FORMATS)}; if it is one, name it with --format")
 

@@ -28,7 +28,6 @@ class Piece:
 
     Attributes:
       theirs: flat name of their array.
-      ours: name of our field.
       start: first number of each of their rows, flattened.
       stop: the number after the last one; None for all.
     """
@@ -41,15 +40,15 @@ class Piece:
 
 def parse_map(text: str, schema: Schema) -> tuple[Piece, ...]:
     """The pieces of a `--map`. Raises DatasetError, naming the entry, where one cannot be understood."""
-    pieces = []
+    pieces, names = [], (*schema.observation, "action", "reward")
     for entry in filter(None, (part.strip() for part in text.split(","))):
         match = _PIECE.fullmatch(entry)
         if match is None:
             raise DatasetError(f"--map has {entry!r}, but must have theirs=ours or theirs[first:after]=ours")
         ours = match["ours"].strip()
-        if ours not in (*schema.observation, "action", "reward"):
-            names = ", ".join([*schema.observation, "action", "reward"])
-            raise DatasetError(f"--map names {ours!r}, which is no field of the dataset; it has {names}")
+        if ours not in names:
+            known = ", ".join(names)
+            raise DatasetError(f"--map names {ours!r}, which is no field of the dataset; it has {known}")
         start, stop = int(match["start"] or 0), int(match["stop"]) if match["stop"] else None
         if stop is not None and stop <= start:
             raise DatasetError(f"--map has {entry!r}, whose piece is empty")
@@ -68,7 +67,7 @@ def field_of(raw: RawEpisode, ours: str, pieces: Sequence[Piece]) -> np.ndarray:
     """Our field from their arrays. Raises DatasetError, saying what there is, where one is missing."""
     own = [piece for piece in pieces if piece.ours == ours]
     if not own:
-        return _array(raw, ours if ours in ("action", "reward") else flat_name(ours), ours)
+        return _array(raw, flat_name(ours), ours)
     parts = [_part(_array(raw, piece.theirs, ours), piece) for piece in own]
     if len({len(part) for part in parts}) > 1:
         raise DatasetError(f"{ours} is made of arrays of {', '.join(str(len(part)) for part in parts)} rows")

@@ -14,8 +14,8 @@ class EpisodeScore:
     """What is known of how an episode went.
 
     Attributes:
-      score: in [0, 1].
-      reward: `[T]`, where the scoring knows better than the file; None leaves the file's.
+      score: must lie in [0, 1], which `validate` checks.
+      reward: `[T]`, float32, for a file without rewards; None where the scoring knows none.
       terminal: whether the environment ended it, likewise.
       info: what to keep about the scoring.
     """
@@ -28,7 +28,8 @@ class EpisodeScore:
 
 Scorer = Callable[[RawEpisode, Mapping[str, np.ndarray], np.ndarray], EpisodeScore]
 """The score of an episode, from what its file says and its observations `[T+1, ...]` and actions `[T, A]`
-as our schema has them. Raises DatasetError, saying why, where it cannot."""
+as our schema has them; rewards `[T]` and discounts are float32 already. Raises DatasetError, saying why,
+where it cannot."""
 
 
 def file_score(task_score: Callable[[np.ndarray], float] | None) -> Scorer:
@@ -36,22 +37,23 @@ def file_score(task_score: Callable[[np.ndarray], float] | None) -> Scorer:
 
     def scorer(raw: RawEpisode, _observation: Mapping[str, np.ndarray], _action: np.ndarray) -> EpisodeScore:
         if raw.score is not None:
-            return EpisodeScore(_checked(raw.score))
+            return EpisodeScore(raw.score)
         if raw.reward is None:
             raise DatasetError("has neither a score nor rewards: give one with --score, see --help")
         if task_score is None:
             raise DatasetError(
                 "has rewards but no score, and this machine does not know the task: use --score"
             )
-        return EpisodeScore(_checked(task_score(np.asarray(raw.reward, np.float32).reshape(-1))))
+        return EpisodeScore(float(task_score(raw.reward)))
 
     return scorer
 
 
 def constant_score(value: float) -> Scorer:
     """The same score for every episode. Raises DatasetError where it is outside [0, 1]."""
-    checked = EpisodeScore(_checked(value))
-    return lambda _raw, _observation, _action: checked
+    if not 0.0 <= value <= 1.0:
+        raise DatasetError(f"score is {value:g}, but must lie in [0, 1]")
+    return lambda _raw, _observation, _action: EpisodeScore(value)
 
 
 def column_score(name: str) -> Scorer:
@@ -62,12 +64,6 @@ def column_score(name: str) -> Scorer:
         values = raw.columns.get(flat, raw.observation.get(flat))
         if values is None or not np.size(values) or np.asarray(values).dtype.kind not in "fiub":
             raise DatasetError(f"has no numbers in a column {name} to take the score from")
-        return EpisodeScore(_checked(float(np.max(values))))
+        return EpisodeScore(float(np.max(values)))
 
     return scorer
-
-
-def _checked(score: float) -> float:
-    if not 0.0 <= score <= 1.0:
-        raise DatasetError(f"score is {score:g}, but must lie in [0, 1]")
-    return float(score)

@@ -12,7 +12,7 @@ Where it has no rewards, the last one is the score and all others are 0.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,7 @@ from ..records.schema import Field, Schema
 from .fit import fit
 from .mapping import Piece, field_of
 from .readers.raw import RawEpisode
-from .scoring import EpisodeScore, Scorer
-
-T = TypeVar("T")
+from .scoring import Scorer
 
 SAME_RATE = 0.01
 """Control rates that differ by less than this share are one."""
@@ -36,12 +34,13 @@ def validate(raw: RawEpisode, schema: Schema, pieces: Sequence[Piece], scorer: S
     action = _try(reasons, _action, raw, schema, pieces)
     rows = None if action is None else len(action) + 1
     reasons += [] if action is None else _action_faults(action, schema)
-    observation = {}
-    for name, field in schema.observation.items():
-        values = _try(reasons, _observation, raw, name, field, pieces, rows)
-        if values is not None:
-            observation[name] = values
-    reasons += _rate_faults(raw, schema)
+    observation = {
+        name: _try(reasons, _observation, raw, name, field, pieces, rows)
+        for name, field in schema.observation.items()
+    }
+    hz = raw.control_hz
+    if hz is not None and abs(hz - schema.control_hz) > SAME_RATE * schema.control_hz:
+        reasons.append(f"has a control rate of {hz:g} Hz, but must have {schema.control_hz:g} Hz")
     if reasons or action is None:
         return reasons
     reward = _try(reasons, _reward, raw, pieces, len(action))
@@ -49,10 +48,7 @@ def validate(raw: RawEpisode, schema: Schema, pieces: Sequence[Piece], scorer: S
     if reasons:
         return reasons
     known = replace(raw, reward=reward, discount=discount)
-    score = _try(reasons, scorer, known, observation, action)
-    if score is None:
-        return reasons
-    return _try(reasons, _episode, known, schema, observation, action, score) or reasons
+    return _try(reasons, _episode, known, schema, observation, action, scorer) or reasons
 
 
 def scale_hint(low: float, high: float, minimum: float, maximum: float) -> str:
@@ -62,14 +58,13 @@ def scale_hint(low: float, high: float, minimum: float, maximum: float) -> str:
         return f"they look scaled to [0, 1]: {advice}"
     if low >= 0 and 1 < high <= 255 and float(low).is_integer() and float(high).is_integer():
         return f"they look scaled to 0..255: {advice}"
-    if 10 < max(-low, high) <= 100.5:
-        return f"they look scaled to -100..100, or like degrees: {advice}"
-    if 10 < max(-low, high) <= 360.5:
-        return f"they look like degrees: {advice}"
+    if 10 < (largest := max(-low, high)) <= 360.5:
+        looks = "scaled to -100..100, or like degrees" if largest <= 100.5 else "like degrees"
+        return f"they look {looks}: {advice}"
     return ""
 
 
-def _try(reasons: list[str], make: Callable[..., T], *arguments: Any) -> T | None:
+def _try(reasons: list[str], make: Callable[..., Any], *arguments: Any) -> Any:
     """What `make` returns; None, and its reason noted, where it refuses."""
     try:
         return make(*arguments)
@@ -106,13 +101,6 @@ def _observation(
     return fit(f"observation {name}", field_of(raw, name, pieces), field, rows)
 
 
-def _rate_faults(raw: RawEpisode, schema: Schema) -> list[str]:
-    hz = raw.control_hz
-    if hz is None or abs(hz - schema.control_hz) <= SAME_RATE * schema.control_hz:
-        return []
-    return [f"has a control rate of {hz:g} Hz, but must have {schema.control_hz:g} Hz"]
-
-
 def _reward(raw: RawEpisode, pieces: Sequence[Piece], steps: int) -> np.ndarray | None:
     if raw.reward is None and not any(piece.ours == "reward" for piece in pieces):
         return None
@@ -140,27 +128,22 @@ def _one_per_action(name: str, values: np.ndarray, steps: int) -> np.ndarray:
     return fit(name, values.reshape(steps), Field((), "float32"))
 
 
-def _is_terminal(raw: RawEpisode, score: EpisodeScore) -> bool:
-    """Whether the environment ended the episode: by its flag, the simulator, the discount, the score."""
-    for flag in (raw.terminal, score.terminal):
-        if flag is not None:
-            return flag
-    return float(raw.discount[-1]) == 0.0 if raw.discount is not None else is_success(score.score)
-
-
 def _episode(
     raw: RawEpisode,
     schema: Schema,
     observation: Mapping[str, np.ndarray],
     action: np.ndarray,
-    score: EpisodeScore,
+    scorer: Scorer,
 ) -> Episode:
+    score = scorer(raw, observation, action)
     reward = raw.reward if raw.reward is not None else score.reward
     if reward is None:
         reward = np.zeros(len(action), np.float32)
         reward[-1] = score.score
     discount = np.ones(len(action), np.float32) if raw.discount is None else raw.discount.copy()
-    if _is_terminal(raw, score):
+    by_discount = None if raw.discount is None else discount[-1] == 0
+    flags = (raw.terminal, score.terminal, by_discount, is_success(score.score))
+    if next(flag for flag in flags if flag is not None):
         discount[-1] = 0.0
     if raw.seed is not None and not -(2**63) <= raw.seed < 2**63:
         raise DatasetError(f"seed is {raw.seed}, but must fit 64 bits")

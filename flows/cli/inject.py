@@ -40,15 +40,16 @@ def inject(
     everything is there already; 1 where every episode is bad, or --strict found
     a bad one; 2 where the path cannot be read. Nothing is added in the last two.
     """
-    from ...loop.injection.fetch import fetch_recording, recorded_url
+    from ...loop.injection.fetch import fetch_recording
     from ...loop.injection.inject import Request
     from ...loop.injection.inject import inject as run
     from ...loop.progress import silent
     from ...loop.workspace.workspace import Workspace
     from ..terminal import progress_bars
 
-    space, url = Workspace.open(workspace), recorded_url(path)
-    with fetch_recording(path) as local, nullcontext(silent) if as_json else progress_bars() as progress:
+    space = Workspace.open(workspace)
+    bars = nullcontext(silent) if as_json else progress_bars()
+    with fetch_recording(path) as (local, url), bars as progress:
         request = Request(local, format, map, score, source, note, by or user(), strict, dry_run, url)
         outcome = run(space, request, progress)
     if as_json:

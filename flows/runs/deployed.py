@@ -19,7 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
 from ...loop.errors import InUse
-from ...loop.injection.fetch import fetch_recording, recorded_url
+from ...loop.injection.fetch import fetch_recording
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
 from ...loop.workspace.config import Gate, Improve
@@ -104,8 +104,7 @@ def inject_flow(
 ) -> tuple[str, str]:
     """Check episodes from outside and add the good ones; the next round learns from them."""
     space = Workspace.open(workspace)
-    url = recorded_url(path)
-    with fetch_recording(path) as local, progress_bars() as progress:
+    with fetch_recording(path) as (local, url), progress_bars() as progress:
         request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)
         outcome = inject(space, request, progress)
     create_markdown_artifact(injection_page(outcome, request), key="injection")
@@ -114,8 +113,8 @@ def inject_flow(
     added, bad = outcome.accepted if outcome.batches else 0, len(outcome.quarantined)
     counts = f"{added} added, {outcome.duplicates} known, {bad} bad"
     if outcome.refused(strict=strict):
-        raise PacloopError(f"nothing was added from {request.where}: {counts}; the run's artifact says why")
-    return f"inject {Path(request.where).name} - {counts}", f"{request.where}: {counts}"
+        raise PacloopError(f"nothing was added from {outcome.path}: {counts}; the run's artifact says why")
+    return f"inject {Path(outcome.path).name} - {counts}", f"{outcome.path}: {counts}"
 
 
 @flow(name="evaluate-policy", flow_run_name="evaluate", log_prints=True)

@@ -1,6 +1,7 @@
 """Scripted demonstrations as a batch, in a workspace or in a dataset of their own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ...datasets import Batch, EpisodeStore
@@ -12,6 +13,7 @@ from ..workspace.place import Place
 from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from ...actors.task import Task
     from ...datasets import Episode, Schema
 
 
@@ -30,34 +32,21 @@ def add_demonstrations(
       progress: called after each episode.
     """
     from ...actors.registry import find_task
-    from ...actors.rollout.rollout import rollout
-    from ...actors.tasks.stack.demonstrator import Demonstrator
-    from ...actors.tasks.stack.mistakes import Mistakes
 
     spec = find_task(task)
     if task != "pacloop/stack":
         raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
-    store = (
-        _bare_store(place, spec.schema)
-        if bare
-        else Workspace.create(place, Config(task=task, seed=seed)).store
-    )
+    if bare:
+        store = _bare_store(place, spec.schema)
+    else:
+        store = Workspace.create(place, Config(task=task, seed=seed)).store
     name = f"{'clean' if clean else 'clumsy'}-s{seed}-n{episodes}"
     if store.holds(name):
         return store.batch(name)
-    environment = spec.make()
-    demonstrations = rollout(
-        spec,
-        Demonstrator(Mistakes.none() if clean else Mistakes()),
-        episode_seeds("demonstration", run=seed, round=0, count=episodes),
-        environments=[environment],
-        policy_id="demonstrator",
-    )
+    seeds = episode_seeds("demonstration", run=seed, round=0, count=episodes)
     origin = {"policy": "demonstrator", "seed": seed, "mistakes": "none" if clean else "default"}
-    counted = _with_progress(demonstrations, episodes, progress)
-    batch = store.append(counted, batch_id=name, source="demonstration", round=0, origin=origin)
-    environment.close()
-    return batch
+    demonstrations = _demonstrations(spec, seeds, clean, progress)
+    return store.append(demonstrations, batch_id=name, source="demonstration", round=0, origin=origin)
 
 
 def _bare_store(place: Place, schema: "Schema") -> EpisodeStore:
@@ -66,9 +55,17 @@ def _bare_store(place: Place, schema: "Schema") -> EpisodeStore:
     return space.make_store(schema) if space else EpisodeStore.create(place, schema)
 
 
-def _with_progress(episodes: "Iterable[Episode]", total: int, progress: Progress) -> "Iterator[Episode]":
-    successes = 0
-    for number, episode in enumerate(episodes, start=1):
-        successes += episode.score >= 1.0
-        progress("demonstrate", number, total, f"success {successes / number:.0%}")
-        yield episode
+def _demonstrations(
+    task: "Task", seeds: Sequence[int], clean: bool, progress: Progress
+) -> "Iterator[Episode]":
+    from ...actors.rollout.rollout import rollout
+    from ...actors.tasks.stack.demonstrator import Demonstrator
+    from ...actors.tasks.stack.mistakes import Mistakes
+
+    actor, successes = Demonstrator(Mistakes.none() if clean else Mistakes()), 0
+    with closing(task.make()) as environment:
+        played = rollout(task, actor, seeds, environments=[environment], policy_id="demonstrator")
+        for number, episode in enumerate(played, start=1):
+            successes += episode.score >= 1.0
+            progress("demonstrate", number, len(seeds), f"success {successes / number:.0%}")
+            yield episode

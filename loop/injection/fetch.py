@@ -14,27 +14,22 @@ SILENCE_SEC = 30.0
 
 
 @contextmanager
-def fetch_recording(location: str) -> Iterator[Path]:
-    """The path that `location` is, or a copy of what it names as a URL, which is removed afterwards.
+def fetch_recording(location: str) -> Iterator[tuple[Path, str]]:
+    """The path that `location` is, and ""; of a URL a copy of what it names, and what the record says of it.
 
-    Raises DatasetError where a URL cannot be read.
+    The copy is removed afterwards. Raises DatasetError where a URL cannot be read.
     """
     scheme, is_url, _ = location.partition("://")
     if not is_url:
-        yield Path(location).expanduser()
+        yield Path(location).expanduser(), ""
         return
+    url = without_secrets(location)
     if scheme not in (*SCHEMES, "http", "https"):
-        schemes = f"{', '.join(SCHEMES)}, http or https"
-        raise DatasetError(f"{without_secrets(location)} cannot be read: a URL begins with {schemes}")
+        raise DatasetError(f"{url} cannot be read: a URL begins with {', '.join(SCHEMES)}, http or https")
     with tempfile.TemporaryDirectory(prefix="pacloop-") as folder:
         target = Path(folder) / (PurePosixPath(unquote(_split(location).path)).name or "recording")
         (_from_bucket if scheme in SCHEMES else _from_web)(location, target)
-        yield target
-
-
-def recorded_url(location: str) -> str:
-    """What the record says of `location`: the URL without its secrets, or nothing where it is a path."""
-    return without_secrets(location) if "://" in location else ""
+        yield target, url
 
 
 def without_secrets(url: str) -> str:

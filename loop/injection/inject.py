@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...datasets import DatasetError
@@ -22,9 +21,9 @@ from ...datasets.store.quarantine import Quarantined, write_quarantine
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.workspace import Workspace
-from .duplicates import EpisodeKey, KnownEpisodes, episode_key, known_episodes
+from .duplicates import EpisodeKey, episode_key, known_episodes
 from .outcome import InjectionOutcome, Remarks
-from .reading import Reading, open_reading
+from .reading import Reading, Request, open_reading
 
 if TYPE_CHECKING:
     from ...datasets import Episode
@@ -34,40 +33,6 @@ PART_BYTES = 2**26
 
 SOURCES = ("demonstration", "intervention")
 """What may come from outside; collections and evaluations are the loop's own."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to inject and how.
-
-    Attributes:
-      path: the file or folder, here.
-      format: one of `readers.FORMATS`, or `auto`.
-      map: `--map`'s text, see `datasets/imports/mapping.py`.
-      score: a number, `column:<name>`, `replay`, or "" for what the file says.
-      source: `demonstration` or `intervention`.
-      note: why; kept with the batch.
-      by: who.
-      strict: whether one bad episode refuses all.
-      dry_run: whether to write nothing.
-      url: where `path` was fetched from, and what is recorded instead of it.
-    """
-
-    path: Path
-    format: str = "auto"
-    map: str = ""
-    score: str = ""
-    source: str = "demonstration"
-    note: str = ""
-    by: str = ""
-    strict: bool = False
-    dry_run: bool = False
-    url: str = ""
-
-    @property
-    def where(self) -> str:
-        """What people call it."""
-        return self.url or str(self.path)
 
 
 @dataclass
@@ -95,8 +60,8 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
     """
     if request.source not in SOURCES:
         raise LoopError(f"source is {request.source!r}, but must be {' or '.join(SOURCES)}")
-    reading = open_reading(space, request.path, format=request.format, map=request.map, score=request.score)
-    outcome = InjectionOutcome(request.where, reading.format)
+    reading = open_reading(space, request)
+    outcome = InjectionOutcome(request.url or str(request.path), reading.format)
     accepted = _judge(reading, known_episodes(space, request.source), outcome, progress)
     refused = request.strict and bool(outcome.quarantined)
     if request.dry_run or refused or not (outcome.accepted or outcome.quarantined):
@@ -116,21 +81,21 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
 
 
 def _judge(
-    reading: Reading, known: KnownEpisodes, outcome: InjectionOutcome, progress: Progress
+    reading: Reading, known: tuple[set[str], set[EpisodeKey]], outcome: InjectionOutcome, progress: Progress
 ) -> _Accepted:
     """The episodes to add. Counts all others in `outcome`, with what a person should know."""
-    total = reading.count()
+    total, (digests, excluded_keys) = reading.count(), known
     accepted, remarks, excluded = _Accepted(), Remarks(), 0
     for raw, verdict in reading.episodes():
         outcome.found += 1
         if isinstance(raw, Unreadable) or isinstance(verdict, list):
             reasons = verdict if isinstance(verdict, list) else ()
             outcome.quarantined.append(Quarantined(printable(raw.where), tuple(map(printable, reasons))))
-        elif (key := episode_key(verdict)) in known.excluded or key[0] in known.digests:
+        elif (key := episode_key(verdict)) in excluded_keys or key[0] in digests:
             outcome.duplicates += 1
-            excluded += key[0] not in known.digests
+            excluded += key[0] not in digests
         else:
-            known.digests.add(key[0])
+            digests.add(key[0])
             accepted.add(key, verdict)
             remarks.add(raw, verdict)
             outcome.accepted += 1
@@ -151,8 +116,7 @@ def _judge(
 def _parts(reading: Reading, accepted: _Accepted) -> "Iterator[list[Episode]]":
     """The accepted episodes in parts that fit into memory; read again where they were not kept."""
     if accepted.episodes is not None:
-        if accepted.episodes:
-            yield accepted.episodes
+        yield from filter(None, [accepted.episodes])
         return
     missing, part, size_bytes = set(accepted.keys), [], 0
     for _, verdict in reading.episodes():

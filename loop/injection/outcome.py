@@ -21,13 +21,11 @@ class InjectionOutcome:
     """What became of the episodes of a path.
 
     Attributes:
-      path: where they came from.
-      format: as which it was read.
-      found: episodes in it.
-      accepted: of these, fit and new.
-      successes: of the accepted, with score 1.
-      duplicates: of these, present already or twice in the path.
-      quarantined: the others, with their reasons.
+      path: the path or URL.
+      found: how many it has: those accepted, duplicates and quarantined together.
+      accepted: how many fit and are new.
+      successes: how many of the accepted have score 1.
+      duplicates: how many are present already, or twice in the path.
       remarks: what a person should know, each a sentence.
       batches: ids of what was committed; none where nothing was written.
       written: whether the dataset was changed.
@@ -66,33 +64,34 @@ class InjectionOutcome:
         return f"{self.accepted} good, {len(self.quarantined)} bad, {self.duplicates} known"
 
 
+@dataclass
 class Remarks:
     """What a person should know of episodes that were accepted, gathered one by one."""
 
-    def __init__(self) -> None:
-        """No episode yet."""
-        self._low, self._high = np.inf, -np.inf
-        self._unread: set[str] = set()
-        self._is_rate_unknown = self._is_last_repeated = False
+    low: float = np.inf
+    high: float = -np.inf
+    unread: set[str] = field(default_factory=set)
+    is_rate_unknown: bool = False
+    is_last_repeated: bool = False
 
     def add(self, raw: "RawEpisode", episode: "Episode") -> None:
         """Take note of an accepted episode."""
-        self._low = min(self._low, float(episode.action.min()))
-        self._high = max(self._high, float(episode.action.max()))
-        self._unread.update(map(printable, raw.unread))
-        self._is_rate_unknown |= raw.control_hz is None
-        self._is_last_repeated |= raw.info.get("last_observation") == "repeated"
+        self.low = min(self.low, float(episode.action.min()))
+        self.high = max(self.high, float(episode.action.max()))
+        self.unread.update(map(printable, raw.unread))
+        self.is_rate_unknown |= raw.control_hz is None
+        self.is_last_repeated |= raw.info.get("last_observation") == "repeated"
 
     def sentences(self, schema: "Schema") -> list[str]:
         """What there is to say."""
-        remarks, low, high = [], self._low, self._high
+        remarks = []
         bounds = schema.action_minimum[0], schema.action_maximum[0]
-        if low <= high and (hint := scale_hint(low, high, *bounds)):
-            remarks.append(f"actions lie in [{low:g}, {high:g}]; {hint}")
-        if self._unread:
-            remarks.append(f"not taken, as the dataset has no such field: {', '.join(sorted(self._unread))}")
-        if self._is_rate_unknown:
+        if self.low <= self.high and (hint := scale_hint(self.low, self.high, *bounds)):
+            remarks.append(f"actions lie in [{self.low:g}, {self.high:g}]; {hint}")
+        if self.unread:
+            remarks.append(f"not taken, as the dataset has no such field: {', '.join(sorted(self.unread))}")
+        if self.is_rate_unknown:
             remarks.append(f"the control rate is not in the file: {schema.control_hz:g} Hz is assumed")
-        if self._is_last_repeated:
+        if self.is_last_repeated:
             remarks.append("the file has no observation after the last action: the last one was repeated")
         return remarks

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...datasets import DatasetError
 from ...datasets.imports.detect import Reader, reader
 from ...datasets.imports.mapping import Piece, names_to_read, parse_map
 from ...datasets.imports.readers.decode import whole_file
@@ -26,6 +25,34 @@ LEAST_FIELD_BYTES = 2**24
 
 
 @dataclass(frozen=True)
+class Request:
+    """What to inject and how.
+
+    Attributes:
+      path: the file or folder, here.
+      format: one of `readers.FORMATS`, or `auto`.
+      map: `--map`'s text, see `datasets/imports/mapping.py`.
+      score: a number, `column:<name>`, `replay`, or "" for what the file says.
+      source: `demonstration` or `intervention`.
+      note: why; kept with the batch.
+      by: who.
+      strict: whether one bad episode refuses all.
+      url: where `path` was fetched from, and what is recorded instead of it.
+    """
+
+    path: Path
+    format: str = "auto"
+    map: str = ""
+    score: str = ""
+    source: str = "demonstration"
+    note: str = ""
+    by: str = ""
+    strict: bool = False
+    dry_run: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Reading:
     """All it takes to read and judge the episodes of a path, any number of times."""
 
@@ -38,7 +65,7 @@ class Reading:
     options: ReadOptions
 
     def count(self) -> int:
-        """How many episodes there seem to be; 0 where that takes reading them."""
+        """How many episodes there seem to be."""
         with whole_file(self.path, self.format):
             return self.reader.count(self.path)
 
@@ -50,26 +77,21 @@ class Reading:
                 raw = next(raws, None)
             if raw is None:
                 return
-            if isinstance(raw, Unreadable):
-                yield raw, [raw.reason]
-            else:
-                yield raw, validate(raw, self.schema, self.pieces, self.scorer)
+            is_read = isinstance(raw, RawEpisode)
+            yield raw, validate(raw, self.schema, self.pieces, self.scorer) if is_read else [raw.reason]
 
 
-def open_reading(space: Workspace, path: Path, *, format: str, map: str, score: str) -> Reading:
-    """Find out how `path` is read for a workspace. The texts are those of `Request`.
-
-    Raises DatasetError or LoopError where the path or one of the texts is no good.
-    """
-    name, module = reader(path, format)
+def open_reading(space: Workspace, request: Request) -> Reading:
+    """How a path is read for a workspace. Raises DatasetError or LoopError where the request is no good."""
+    name, module = reader(request.path, request.format)
     schema = space.open_store().schema if space.has_store() else space.task.schema
-    pieces = parse_map(map, schema)
-    scorer, columns = _scorer(space, score)
+    pieces = parse_map(request.map, schema)
+    scorer, columns = _scorer(space, request.score)
     fields = (*schema.observation.values(), schema.action)
     step_bytes = max(field.size * np.dtype(field.dtype).itemsize for field in fields)
     limit_bytes = max(LEAST_FIELD_BYTES, 2 * (schema.horizon + 1) * step_bytes)
     options = ReadOptions(names_to_read(schema, pieces) | columns, limit_bytes)
-    return Reading(path, name, module, schema, pieces, scorer, options)
+    return Reading(request.path, name, module, schema, pieces, scorer, options)
 
 
 def _scorer(space: Workspace, score: str) -> tuple[Scorer, set[str]]:
@@ -81,11 +103,10 @@ def _scorer(space: Workspace, score: str) -> tuple[Scorer, set[str]]:
         return column_score(column), {flat_name(column)}
     if score:
         try:
-            return constant_score(float(score)), set()
-        except DatasetError:
-            raise
+            value = float(score)
         except ValueError:
             raise LoopError(f"--score is {score!r}, but must be a number, column:NAME or replay") from None
+        return constant_score(value), set()
     from ...actors.registry import TaskError
 
     try:

@@ -28,9 +28,12 @@ def replay_score(task: "Task") -> Scorer:
         if raw.seed is None or raw.seed < 0:
             raise DatasetError("has no seed, so the simulator cannot replay it: give its score otherwise")
         environment.seed(raw.seed)
-        start = environment.reset()
-        if (name := _differs(start.observation, observation)) is not None:
-            raise DatasetError(f"starts otherwise than {task.name} does from seed {raw.seed}: {name} differs")
+        start = environment.reset().observation
+        numbers = {name: values for name, values in observation.items() if values.dtype.kind == "f"}
+        for name, values in numbers.items():
+            if not np.allclose(start[name], values[0], SAME_START, SAME_START):
+                start_of = f"{task.name} does from seed {raw.seed}"
+                raise DatasetError(f"starts otherwise than {start_of}: {name} differs")
         steps = []
         for number, command in enumerate(action, start=1):
             steps.append(environment.step(command))
@@ -38,19 +41,10 @@ def replay_score(task: "Task") -> Scorer:
                 raise DatasetError(f"has {len(action)} actions, but the simulator ended it after {number}")
         reward = np.asarray([step.reward for step in steps], np.float32)
         ended = bool(steps[-1].last() and steps[-1].discount == 0.0)
-        info = {"replay_error": _distance(steps[-1].observation, observation)}
-        return EpisodeScore(float(task.score(reward)), reward, ended, info)
+        last = steps[-1].observation
+        errors = (float(np.abs(last[name] - values[-1]).max()) for name, values in numbers.items())
+        return EpisodeScore(
+            float(task.score(reward)), reward, ended, {"replay_error": max(errors, default=0.0)}
+        )
 
     return scorer
-
-
-def _differs(start: Mapping[str, np.ndarray], observation: Mapping[str, np.ndarray]) -> str | None:
-    for name, values in observation.items():
-        if values.dtype.kind == "f" and not np.allclose(start[name], values[0], SAME_START, SAME_START):
-            return name
-    return None
-
-
-def _distance(last: Mapping[str, np.ndarray], observation: Mapping[str, np.ndarray]) -> float:
-    floats = [name for name, values in observation.items() if values.dtype.kind == "f"]
-    return max((float(np.abs(last[name] - observation[name][-1]).max()) for name in floats), default=0.0)

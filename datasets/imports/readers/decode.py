@@ -49,41 +49,31 @@ def complete(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Every observation with its T+1 rows, and what `info` says where a last one is repeated.
 
+    Where the file has T of them, that of `after` follows; where it has none either, the T-th is
+    repeated: the last action and its reward, often the one that tells success, stay, and only a
+    critic that looks beyond the episode's end sees one stale observation. Raises DatasetError for
+    any other number.
+
     Args:
       observation: by flat name, each `[T, ...]` or `[T+1, ...]`.
       steps: T.
       place: what comes before the name in a message.
       after: by flat name, the observation after the last action, `[1, ...]`, where the file has one apart.
     """
-    rows = {
-        name: with_last(values, steps, f"{place}{name}", (after or {}).get(name))
-        for name, values in observation.items()
-    }
-    repeated = any(is_repeated for _, is_repeated in rows.values())
-    info = {"last_observation": "repeated"} if repeated else {}
-    return {name: values for name, (values, _) in rows.items()}, info
-
-
-def with_last(
-    values: np.ndarray, steps: int, name: str, last: np.ndarray | None = None
-) -> tuple[np.ndarray, bool]:
-    """T+1 rows from what the file has, and whether the last one is a copy of the one before.
-
-    Where the file has T of them, `last` (`[1, ...]`) follows; where it has none either, the T-th is
-    repeated: the last action and its reward, often the one that tells success, stay, and only a
-    critic that looks beyond the episode's end sees one stale observation. Raises DatasetError for
-    any other number.
-    """
-    if values.ndim == 0 or (last is not None and last.shape[1:] != values.shape[1:]):
-        after = "" if last is None else f", and {last.shape} after the last action"
-        raise DatasetError(f"{name} has shape {values.shape}{after}, but must have a row a step")
-    if len(values) == steps + 1:
-        return values, False
-    if len(values) != steps:
-        raise DatasetError(f"{name} has {len(values)} rows for {steps} actions, but must have T or T+1")
-    if steps == 0 or (last is not None and len(last) == 1):
-        return (values if last is None else np.concatenate([values, last])), False
-    return np.concatenate([values, values[-1:]]), True
+    rows, info = dict(observation), {}
+    for name, values in observation.items():
+        last = (after or {}).get(name)
+        if values.ndim == 0 or (last is not None and last.shape[1:] != values.shape[1:]):
+            more = "" if last is None else f", and {last.shape} after the last action"
+            raise DatasetError(f"{place}{name} has shape {values.shape}{more}, but must have a row a step")
+        if len(values) not in (steps, steps + 1):
+            counts = f"{len(values)} rows for {steps} actions"
+            raise DatasetError(f"{place}{name} has {counts}, but must have T or T+1")
+        if len(values) == steps:
+            if last is None or len(last) != 1:
+                last, info = values[-1:], {"last_observation": "repeated"}
+            rows[name] = np.concatenate([values, last])
+    return rows, info
 
 
 def check_flags(name: str, flags: np.ndarray) -> None:
@@ -115,16 +105,14 @@ def open_image(data: bytes, options: ReadOptions, name: str, count: int) -> Iter
         yield image
 
 
-def decode_image(data: bytes, options: ReadOptions, name: str, count: int = 1) -> np.ndarray:
-    """An encoded image as `[height, width, channels]` uint8; its size is checked before it is decoded."""
-    with open_image(data, options, name, count) as image:
-        array = np.asarray(image)
-    return array[:, :, None] if array.ndim == 2 else array
-
-
 def decode_images(images: Sequence[bytes], options: ReadOptions, name: str) -> np.ndarray:
-    """Encoded images, one a step, as `[T, height, width, channels]` uint8."""
-    return np.stack([decode_image(bytes(data), options, name, len(images)) for data in images])
+    """Encoded images, one a step, as `[T, height, width, channels]` uint8; each is measured before."""
+    arrays = []
+    for data in images:
+        with open_image(bytes(data), options, name, len(images)) as image:
+            array = np.asarray(image)
+        arrays.append(array[:, :, None] if array.ndim == 2 else array)
+    return np.stack(arrays)
 
 
 def text(value: Any) -> str:

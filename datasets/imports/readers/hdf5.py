@@ -23,10 +23,8 @@ def opened(path: Path) -> Iterator[Any]:
         )
     with whole_file(path, "HDF5"):
         file = h5py.File(path, "r")
-    try:
+    with file:
         yield file
-    finally:
-        file.close()
 
 
 def child(group: Any, name: str) -> Any:

@@ -105,7 +105,11 @@ def _tables(dataset: _Dataset, options: ReadOptions) -> Iterator[tuple[int, Any]
     """The frames of one episode after the other, as a table; None in its place where it is too large."""
     import pyarrow as pa
 
-    names = {name for name, feature in dataset.features.items() if _is_read(name, feature, options)}
+    names = {
+        name
+        for name, feature in dataset.features.items()
+        if feature.get("dtype") != "video" and (name in KNOWN or flat_name(name) in options.names)
+    }
     number, parts, size = None, [], 0
     for file, batch in _batches(dataset.folder / "data", names.__contains__):
         if "episode_index" not in batch.schema.names:
@@ -121,15 +125,6 @@ def _tables(dataset: _Dataset, options: ReadOptions) -> Iterator[tuple[int, Any]
             parts = [*parts, piece] if size <= options.limit_bytes and (parts or size == piece.nbytes) else []
     if number is not None:
         yield number, pa.Table.from_batches(parts) if parts else None
-
-
-def _is_read(name: str, feature: Mapping[str, Any], options: ReadOptions) -> bool:
-    """Whether a feature's column of the Parquet files is read."""
-    if feature.get("dtype") == "video":
-        return False
-    if name.startswith("observation"):
-        return options.reads(flat_name(name))
-    return name in KNOWN or options.reads_column(flat_name(name))
 
 
 def _episode(
@@ -154,9 +149,9 @@ def _episode(
         return columns[name]
 
     features = [(n, feature) for n, feature in dataset.features.items() if n.startswith("observation")]
-    observation, unread = options.observations(features, observed)
+    observation, unread = options.select(features, observed)
     observation, repeated = complete(observation, steps, "")
-    others = set(columns) - {name for name, _ in features} - {"action"}
+    others = columns.keys() - {"action", *(name for name, _ in features)}
     success, tasks = columns.get("next.success"), row.get("tasks")
     return RawEpisode(
         where=where,
@@ -167,7 +162,7 @@ def _episode(
         score=None if success is None or not len(success) else float(success.max()),
         instruction=str(tasks[0]) if isinstance(tasks, list) and tasks else "",
         control_hz=dataset.fps,
-        columns=options.columns(((name, name) for name in others), columns.__getitem__),
+        columns=options.select(((name, columns[name]) for name in others), lambda _, array: array)[0],
         unread=unread,
         info={"episode": int(row["episode_index"])} | repeated,
     )

@@ -110,7 +110,7 @@ def _episode(where: str, dataset: _Dataset, number: int, file: Any, options: Rea
         raise DatasetError(f"{where} counts {int(counted)} steps, but holds {len(reward)}")
     check_flags("terminations", ended)
     check_flags("truncations", cut)
-    observation, unread = options.observations(_leaves(members["observations"], "observation", ""), read)
+    observation, unread = options.select(_leaves(members["observations"], "observation", ""), read)
     actions = {name: read(name, values) for name, values in _leaves(members["actions"], "action", "action/")}
     infos = _leaves(members["infos"], "infos", "infos/") if "infos" in members else ()
     return RawEpisode(
@@ -120,7 +120,7 @@ def _episode(where: str, dataset: _Dataset, number: int, file: Any, options: Rea
         reward=reward,
         terminal=last_number("terminations", ended, bool),
         seed=None if seed is None else int(seed),
-        columns={**actions, **options.columns(infos, lambda values: read("infos", values))},
+        columns=actions | options.select(infos, read)[0],
         unread=unread,
         info={"episode": number},
     )

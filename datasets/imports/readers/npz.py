@@ -40,8 +40,8 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
     if not files:
         raise DatasetError(f"{path} has no .npz file")
     if not path.is_dir():
-        with whole_file(path, ".npz"), zipfile.ZipFile(path) as archive:
-            archive.infolist()
+        with whole_file(path, ".npz"):
+            zipfile.ZipFile(path).close()
     for file in files:
         yield attempt(file.name, _episode, file, options)
 
@@ -55,11 +55,11 @@ def _episode(where: str, path: Path, options: ReadOptions) -> RawEpisode:
     with zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
 
-        def read(member: str) -> np.ndarray:
+        def read(_name: str, member: str) -> np.ndarray:
             return _array(archive, member, options)
 
         known = {
-            name: read(members[key])
+            name: read(key, members[key])
             for name, keys in KNOWN.items()
             if (key := next((key for key in keys if key in members), None))
         }
@@ -67,8 +67,8 @@ def _episode(where: str, path: Path, options: ReadOptions) -> RawEpisode:
             names = ", ".join(sorted(members)) or "nothing"
             raise DatasetError(f"{path.name} has no array action, only {names}")
         observed = {k: m for k, m in members.items() if k.replace(".", "/").split("/")[0] in PREFIXES}
-        observation, unread = options.observations(observed.items(), lambda _, member: read(member))
-        columns = options.columns(((k, m) for k, m in members.items() if k not in observed), read)
+        observation, unread = options.select(observed.items(), read)
+        columns, _ = options.select(((k, m) for k, m in members.items() if k not in observed), read)
     observation, repeated = complete(observation, len(known["action"]), f"{path.name}, ")
     return RawEpisode(
         where=where,
@@ -88,10 +88,9 @@ def _array(archive: zipfile.ZipFile, member: str, options: ReadOptions) -> np.nd
     """One array, its claimed size checked before a byte of it is unpacked."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        read_header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(file)
+        headers = np.lib.format
+        read = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
+        shape, _, dtype = read(file)
     if dtype.hasobject:
         raise DatasetError(f"{member} holds Python objects, which are not read")
     options.check_size(member, shape, dtype)

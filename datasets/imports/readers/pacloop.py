@@ -10,7 +10,6 @@ from pathlib import Path
 from ...errors import DatasetError
 from ...store.backend import SCHEMAS
 from ...store.store import EpisodeStore
-from .decode import whole_file
 from .raw import RawEpisode, ReadOptions, Unreadable
 
 
@@ -21,24 +20,23 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
     if faults := store.verify():
         raise DatasetError(f"{folder} is not sound: {faults[0]}")
     for batch in store.batches():
-        with whole_file(store.path(batch), "a batch of pacloop"):
-            for row, episode in zip(store.iter_rows([batch]), store.episodes(batch), strict=True):
-                observation, unread = options.observations(episode.observation.items(), lambda _, a: a)
-                origin = {"id": row.id, "source": batch.source, "policy": row.policy, "round": row.round}
-                yield RawEpisode(
-                    where=f"{folder.parent.name}, {row.id}",
-                    observation=observation,
-                    action=episode.action,
-                    reward=episode.reward,
-                    discount=episode.discount,
-                    terminal=episode.is_terminal,
-                    score=episode.score,
-                    seed=episode.seed,
-                    instruction=episode.instruction,
-                    control_hz=store.schema.control_hz,
-                    unread=unread,
-                    info=dict(episode.info) | {"injected_from": origin},
-                )
+        for row, episode in zip(store.iter_rows([batch]), store.episodes(batch), strict=True):
+            observation, unread = options.select(episode.observation.items(), lambda _, array: array)
+            origin = {"id": row.id, "source": batch.source, "policy": row.policy, "round": row.round}
+            yield RawEpisode(
+                where=f"{folder.parent.name}, {row.id}",
+                observation=observation,
+                action=episode.action,
+                reward=episode.reward,
+                discount=episode.discount,
+                terminal=episode.is_terminal,
+                score=episode.score,
+                seed=episode.seed,
+                instruction=episode.instruction,
+                control_hz=store.schema.control_hz,
+                unread=unread,
+                info=dict(episode.info) | {"injected_from": origin},
+            )
 
 
 def count(path: Path) -> int:

@@ -20,20 +20,17 @@ Stored = TypeVar("Stored")
 class RawEpisode:
     """An episode as its file tells it: T actions, T+1 observations, nothing converted or checked.
 
+    What the file does not say is None; the fields' meaning is that of `Episode`.
+
     Attributes:
       where: `<file>, <episode>`, for messages.
       observation: by flat name, each `[T+1, ...]`; only the fields that were asked for.
-      action: `[T, ...]`; None where the file has no array of that name.
-      reward: `[T]`, or None where the file has none.
-      discount: `[T]`, or None where the file has none.
-      terminal: whether the environment ended the episode; None where the file does not say.
-      score: how well it went, where the file says so.
-      seed: of its start state, where the file says so.
-      instruction: what the robot was told, or "".
-      control_hz: actions a second, where the file says so.
+      action: `[T, ...]`.
+      reward: `[T]`.
+      discount: `[T]`.
+      terminal: whether the environment ended the episode.
       columns: whatever else was asked for, by flat name, `[T, ...]`, `[T+1, ...]` or of one value.
       unread: flat names of the file's observations that were not asked for.
-      info: further facts worth keeping, JSON-able.
     """
 
     where: str
@@ -64,45 +61,30 @@ class ReadOptions:
     """What a reader is asked for.
 
     Attributes:
-      names: flat names of observations and columns to read; None for all observations and no column.
+      names: flat names of the arrays to read, observations and others.
       limit_bytes: the most memory that one field of one episode may claim.
     """
 
-    names: Collection[str] | None = None
+    names: Collection[str]
     limit_bytes: int = 2**28
 
-    def reads(self, name: str) -> bool:
-        """Whether the observation of this flat name is read."""
-        return self.names is None or name in self.names
-
-    def reads_column(self, name: str) -> bool:
-        """Whether an array of this flat name that is no observation is read: only by name."""
-        return self.names is not None and name in self.names
-
-    def observations(
+    def select(
         self, arrays: Iterable[tuple[str, Stored]], read: Callable[[str, Stored], np.ndarray]
     ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-        """The observations to read, by flat name, and the flat names of the others.
+        """Those of some arrays that are asked for, by flat name, and the flat names of the others.
 
         Args:
-          arrays: the file's observations: names as the file spells them, and the arrays as it keeps them.
+          arrays: names as the file spells them, and the arrays as it keeps them.
           read: the array in memory, given one such pair.
         """
-        observation, unread = {}, []
+        selected, unread = {}, []
         for name, array in arrays:
             flat = flat_name(name)
-            if self.reads(flat):
-                observation[flat] = read(name, array)
+            if flat in self.names:
+                selected[flat] = read(name, array)
             else:
                 unread.append(flat)
-        return observation, tuple(unread)
-
-    def columns(
-        self, arrays: Iterable[tuple[str, Stored]], read: Callable[[Stored], np.ndarray]
-    ) -> dict[str, np.ndarray]:
-        """Those of the file's other arrays that are read, by flat name."""
-        flat = ((flat_name(name), array) for name, array in arrays)
-        return {name: read(array) for name, array in flat if self.reads_column(name)}
+        return selected, tuple(unread)
 
     def check_size(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
         """Raise DatasetError where an array claims more memory than an episode's field may take."""

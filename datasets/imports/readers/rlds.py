@@ -64,16 +64,14 @@ def count(path: Path) -> int:
 
 def _version_folder(path: Path) -> Path:
     """The folder with `features.json`: `path` or one below. Raises DatasetError for none or several."""
-    if (path / "features.json").exists():
-        return path
-    folders = sorted((file.parent for file in path.glob("*/features.json")), key=lambda f: natural(f.name))
-    folders = folders or sorted(file.parent for file in path.glob("*/*/features.json"))
-    if not folders:
-        raise DatasetError(f"{path} is no TFDS directory: features.json is missing")
-    if len(folders) > 1:
-        names = ", ".join(str(folder.relative_to(path)) for folder in folders)
-        raise DatasetError(f"{path} holds several TFDS datasets, name one of {names}")
-    return folders[0]
+    for below in ("", "*/", "*/*/"):
+        folders = [file.parent for file in path.glob(f"{below}features.json")]
+        if len(folders) > 1:
+            names = ", ".join(sorted((str(folder.relative_to(path)) for folder in folders), key=natural))
+            raise DatasetError(f"{path} holds several TFDS datasets, name one of {names}")
+        if folders:
+            return folders[0]
+    raise DatasetError(f"{path} is no TFDS directory: features.json is missing")
 
 
 def _check_features(value: Any, path: Path, options: ReadOptions) -> None:
@@ -87,10 +85,10 @@ def _check_features(value: Any, path: Path, options: ReadOptions) -> None:
             raise DatasetError(f"{path} names the class {member!r}, which is none of TFDS's")
         elif key in ("dimensions", "length"):
             # TensorFlow makes room for a fixed size before it looks at a record, and may never return.
-            given: Any = member if isinstance(member, list) else [member]
-            sizes = [int(size) for size in given]
+            sizes: Any = member if isinstance(member, list) else [member]
             step_bytes = 1024 if key == "length" else 1
-            options.check_size(f"{path}, {key}", (step_bytes, *(max(size, 1) for size in sizes)), np.uint8)
+            shape = (step_bytes, *(max(int(size), 1) for size in sizes))
+            options.check_size(f"{path}, {key}", shape, np.uint8)
 
 
 def _examples(builder: Any, split: str, folder: Path) -> Iterator[dict[str, Any]]:
@@ -131,21 +129,24 @@ def _episode(
 
     observed = {key: values for key, values in steps.items() if key.split("/")[0] == "observation"}
     others = {key: values for key, values in (metadata | steps).items() if key not in observed}
-    observation, unread = options.observations(observed.items(), decoded)
+    observation, unread = options.select(observed.items(), decoded)
     observation, repeated = complete(observation, actions, "observation/")
     seed = _number(metadata.items(), ("seed",), int)
+    texts = chain(steps.items(), metadata.items())
+    instructions = (text(value) for key, value in texts if key.split("/")[-1] in INSTRUCTIONS)
+    reward, discount = (steps[key][:actions] if key in steps else None for key in ("reward", "discount"))
     return RawEpisode(
         where=where,
         observation=observation,
         action=decoded("action", steps["action"])[:actions] if "action" in steps else None,
-        reward=steps["reward"][:actions] if "reward" in steps else None,
-        discount=steps["discount"][:actions] if "discount" in steps else None,
+        reward=reward,
+        discount=discount,
         terminal=last_number("is_terminal", steps.get("is_terminal"), bool),
         score=_number(metadata.items(), ("score", "success"), float),
         seed=None if seed is None or seed < 0 else seed,  # exports write -1: TFDS has no missing numbers
         control_hz=_number(chain(metadata.items(), facts.items()), RATES, float),
-        instruction=_instruction(chain(steps.items(), metadata.items())),
-        columns=options.columns(others.items(), lambda values: values),
+        instruction=next(filter(None, instructions), ""),
+        columns=options.select(others.items(), lambda _, values: values)[0],
         unread=unread,
         info={"split": facts["split"]} | repeated,
     )
@@ -164,10 +165,8 @@ def _count_actions(steps: Mapping[str, np.ndarray]) -> int:
         raise DatasetError(f"the last of {len(last)} steps is not is_last: the episode is cut short")
     if not first[0] or first[1:].any():
         raise DatasetError("is_first is not set at the first step alone")
-    reward = steps.get("reward")
-    if reward is None or reward.dtype.kind not in "fiu":
-        return len(last) - 1
-    rewarded = np.isfinite(reward[-1]).all() and np.any(reward[-1] != 0)
+    final = np.asarray(steps["reward"][-1] if "reward" in steps else 0.0)
+    rewarded = final.dtype.kind in "fiu" and np.isfinite(final).all() and np.any(final != 0)
     return len(last) if rewarded else len(last) - 1
 
 
@@ -202,11 +201,6 @@ def _flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(value, f"{prefix}{key}/")
         else:
             yield f"{prefix}{key}", value
-
-
-def _instruction(facts: Iterable[tuple[str, Any]]) -> str:
-    words = (text(value) for key, value in facts if key.split("/")[-1] in INSTRUCTIONS)
-    return next(filter(None, words), "")
 
 
 def _number(facts: Iterable[tuple[str, Any]], names: tuple[str, ...], kind: Any) -> Any:

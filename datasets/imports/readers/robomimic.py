@@ -83,18 +83,18 @@ def _episode(where: str, data: Any, name: str, facts: dict[str, Any], options: R
         raise DatasetError(f"{name} counts {int(counted)} samples, but holds {len(action)} actions")
     if "obs" not in group:
         raise DatasetError(f"{name} has no obs: let robomimic's dataset_states_to_obs.py make them first")
-    observation, unread = options.observations(leaves(child(group, "obs")), lambda _, a: array(a, options))
+    observation, unread = options.select(leaves(child(group, "obs")), lambda _, a: array(a, options))
     after = leaves(child(group, "next_obs")) if "next_obs" in group else ()
-    last, _ = options.observations(after, lambda _, a: array(a, options, slice(-1, None)))
+    last, _ = options.select(after, lambda _, a: array(a, options, slice(-1, None)))
     observation, repeated = complete(observation, len(action), f"{name}/obs/", last)
-    others = ((key, key) for key in group if key not in ("obs", "next_obs"))
+    others = ((key, group) for key in group if key not in ("obs", "next_obs"))
     return RawEpisode(
         where=where,
         observation=observation,
         action=action,
         reward=optional_array(group, "rewards", options),
         terminal=last_number("dones", optional_array(group, "dones", options), bool),
-        columns=options.columns(others, lambda key: array(child(group, key), options)),
+        columns=options.select(others, lambda key, _: array(child(group, key), options))[0],
         unread=unread,
         info={"demo": name} | repeated,
         **facts,

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
-from foreign import make_episode
+from foreign import SCHEMA, make_episode
 
 from pacloop.datasets.imports.readers.raw import RawEpisode, ReadOptions
 
@@ -20,7 +20,7 @@ def episodes():
 
 @pytest.fixture(scope="session")
 def options():
-    return ReadOptions()
+    return ReadOptions({*SCHEMA.observation, "observation"})
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,12 @@ def test_episodes_that_do_not_fit(raw, schema, change, says):
     assert any(says in reason for reason in reasons(replace(raw, **change), schema))
 
 
+@pytest.mark.parametrize("score", [2.0, float("nan")])
+def test_a_score_that_is_none(raw, schema, score):
+    found = reasons(replace(raw, score=score), schema, file_score(None))
+    assert found == [f"score is {score}, but must lie in [0, 1]"]
+
+
 def test_every_reason_is_given_at_once(raw, schema):
     bad = changed(replace(raw, control_hz=5.0), "touch", np.full(5, b"x"))
     assert len(reasons(replace(bad, action=np.full((4, 2), 2.0)), schema)) == 3

@@ -29,13 +29,14 @@ def web(tmp_path):
 
 
 def test_a_path_is_itself(tmp_path):
-    with fetch_recording(str(tmp_path)) as path:
-        assert path == tmp_path
+    with fetch_recording(str(tmp_path)) as (path, url):
+        assert (path, url) == (tmp_path, "")
 
 
 def test_a_file_behind_a_web_address(web, tmp_path):
     np.savez(tmp_path / "demo.npz", a=np.arange(3))
-    with fetch_recording(f"{web}/demo.npz?signature=secret") as path:
+    with fetch_recording(f"{web}/demo.npz?signature=secret") as (path, url):
+        assert url == f"{web}/demo.npz"
         assert path.name == "demo.npz"
         assert path.read_bytes() == (tmp_path / "demo.npz").read_bytes()
     assert not path.exists()
@@ -52,10 +53,10 @@ def test_a_file_and_a_folder_in_a_bucket(s3):
     bucket = Bucket("s3://robots")
     for name in ("a.npz", "deep/b.npz"):
         bucket.create(f"recordings/monday/{name}", name.encode())
-    with fetch_recording("s3://robots/recordings/monday") as path:
+    with fetch_recording("s3://robots/recordings/monday") as (path, _):
         found = {str(p.relative_to(path)): p.read_text() for p in path.rglob("*.npz")}
     assert found == {"a.npz": "a.npz", "deep/b.npz": "deep/b.npz"}
-    with fetch_recording("s3://robots/recordings/monday/a.npz") as path:
+    with fetch_recording("s3://robots/recordings/monday/a.npz") as (path, _):
         assert (path.name, path.read_text()) == ("a.npz", "a.npz")
     with pytest.raises(DatasetError, match="there is no such object"), fetch_recording("s3://robots/nothing"):
         pass
@@ -81,7 +82,7 @@ def test_no_error_tells_a_secret(url):
 def test_a_redirect_is_followed_and_content_is_not_unpacked(web, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "index.html").write_bytes(b"\x1f\x8b raw")
-    with fetch_recording(f"{web}/folder") as path:  # the server sends it to /folder/
+    with fetch_recording(f"{web}/folder") as (path, _):  # the server sends it to /folder/
         assert path.read_bytes() == b"\x1f\x8b raw"
 
 

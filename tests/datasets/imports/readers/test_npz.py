@@ -34,7 +34,7 @@ def test_a_fact_that_is_no_real_number(tmp_path, options, what):
 
 def test_claims_are_checked_before_they_are_unpacked(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", action=np.zeros((2**20, 16), np.float32))
-    (found,) = read(tmp_path, ReadOptions(limit_bytes=2**20))
+    (found,) = read(tmp_path, ReadOptions((), 2**20))
     assert "claims 64 MiB" in found.reason
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pacloop.datasets import DatasetError
-from pacloop.datasets.imports.readers.decode import check_flags, decode_image, with_last
+from pacloop.datasets.imports.readers.decode import check_flags, complete, decode_images
 from pacloop.datasets.imports.readers.raw import ReadOptions, flat_name, natural, printable
 
 
@@ -28,11 +28,12 @@ def test_demonstrations_sort_by_their_numbers():
 
 def test_the_last_observation():
     rows = np.arange(3.0)
-    assert with_last(rows, 2, "x")[0].tolist() == [0, 1, 2]
-    assert with_last(rows, 3, "x", np.array([9.0])) == (pytest.approx([0, 1, 2, 9]), False)
-    assert with_last(rows, 3, "x") == (pytest.approx([0, 1, 2, 2]), True)
-    with pytest.raises(DatasetError, match="x has 3 rows for 5 actions"):
-        with_last(rows, 5, "x")
+    assert complete({"x": rows}, 2, "") == ({"x": pytest.approx([0, 1, 2])}, {})
+    assert complete({"x": rows}, 3, "", {"x": np.array([9.0])}) == ({"x": pytest.approx([0, 1, 2, 9])}, {})
+    repeated = {"last_observation": "repeated"}
+    assert complete({"x": rows}, 3, "") == ({"x": pytest.approx([0, 1, 2, 2])}, repeated)
+    with pytest.raises(DatasetError, match="obs/x has 3 rows for 5 actions"):
+        complete({"x": rows}, 5, "obs/")
 
 
 def test_flags_may_only_be_set_at_the_end():
@@ -48,9 +49,9 @@ def test_a_picture_is_measured_before_it_is_decoded(tmp_path):
 
     buffer = io.BytesIO()
     Image.new("L", (3000, 3000)).save(buffer, "PNG")
-    assert decode_image(buffer.getvalue(), ReadOptions(), "x").shape == (3000, 3000, 1)
+    assert decode_images([buffer.getvalue()], ReadOptions(()), "x").shape == (1, 3000, 3000, 1)
     with pytest.raises(DatasetError, match=r"x of shape .* claims 34 MiB"):
-        decode_image(buffer.getvalue(), ReadOptions(limit_bytes=2**20), "x")
+        decode_images([buffer.getvalue()], ReadOptions((), 2**20), "x")
 
 
 def test_control_characters_of_a_file_do_not_reach_the_terminal():

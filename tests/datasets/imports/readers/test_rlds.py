@@ -55,7 +55,7 @@ def test_what_unpacks_to_too_much_is_not_unpacked(packed, tmp_path, options):
     hand.value[0] = zlib.compress(bytes(2**22))
     with file.open("wb") as out:
         write_records(out, [example.SerializeToString() for example in examples])
-    found = list(read(folder, ReadOptions(limit_bytes=2**21)))
+    found = list(read(folder, ReadOptions({"hand"}, 2**21)))
     assert [type(raw) for raw in found] == [RawEpisode, Unreadable, RawEpisode]
     assert found[1].reason == "observation/hand unpacks to more than the 2 MiB a field may take"
 
