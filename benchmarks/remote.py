@@ -22,7 +22,7 @@ from append import ACTION, OBSERVATION, STEPS, make_episode
 from machine import machine
 
 from pacloop.datasets import EpisodeStore, Field, Schema  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.store.bucket import create_remote, open_remote  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.store.bucket import CachedBucket  # pyright: ignore[reportMissingImports]
 
 EPISODES = 10
 BOUND = (1.0,) * ACTION
@@ -82,12 +82,12 @@ def measure(folder: Path, count: int) -> tuple[list[tuple[str, float, float | No
 
     batches = [[make_episode(EPISODES * i + k) for k in range(EPISODES)] for i in range(count)]
     local = EpisodeStore.create(folder / "local", SCHEMA)
-    store = create_remote("s3://bench/data", SCHEMA, folder / "one", 2**40)
+    store = EpisodeStore.create(CachedBucket("s3://bench/data", folder / "one", 2**40), SCHEMA)
 
     def append_to(target: EpisodeStore) -> Callable[[int], object]:
         return lambda i: target.append(batches[i], batch_id=f"b{i}", source="collection")
 
-    warm = create_remote("s3://bench/warm", SCHEMA, folder / "warm", 2**40)
+    warm = EpisodeStore.create(CachedBucket("s3://bench/warm", folder / "warm", 2**40), SCHEMA)
     warm.append(batches[0], batch_id="a", source="collection")  # imports, and the server's first requests
     locally = timed(append_to(local), count)
     appended = timed(append_to(store), count)
@@ -95,8 +95,9 @@ def measure(folder: Path, count: int) -> tuple[list[tuple[str, float, float | No
     raw = from_url("s3://bench/raw", client_options={"allow_http": True})
     put = timed(lambda i: [obstore.put(raw, f"{i}/{path.name}", path) for path in files[i]], count)
     got = timed(lambda i: [bytes(obstore.get(raw, f"{i}/{path.name}").bytes()) for path in files[i]], count)
-    other = open_remote("s3://bench/data", folder / "two", 2**40)
-    listed = timed(lambda _: open_remote("s3://bench/data", folder / "two", 2**40).batches(), 1)
+    elsewhere = CachedBucket("s3://bench/data", folder / "two", 2**40)
+    other = EpisodeStore.open(elsewhere)
+    listed = timed(lambda _: EpisodeStore.open(elsewhere).batches(), 1)
     other.batches()
     read = lambda i: list(other.episodes(f"b{i}"))  # noqa: E731
     first, second = timed(read, count), timed(read, count)

@@ -4,6 +4,7 @@ Everything pacloop records (manifests, rounds, the champion's pointer) goes thro
 sees the old content or the new one, never a mixture, whatever is killed and whenever.
 """
 
+import dataclasses
 import errno
 import hashlib
 import json
@@ -12,21 +13,27 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from xxhash import xxh3_128 as file_hash
 
 from .errors import DatasetError
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+
 T = TypeVar("T")
 
 _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]+)\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
+
+STRICT: Any = {"extra": "forbid"}
+"""Of a dataclass that `parse_model` reads, as its `__pydantic_config__`: unknown fields are refused."""
 
 # What this process writes now: a leftover may carry our own process id where containers restart.
 _in_flight: set[str] = set()
@@ -51,11 +58,30 @@ def write_json_atomically(path: Path | str, data: Any) -> None:
 
 def json_bytes(path: Path | str, data: Any) -> bytes:
     """What `write_json_atomically` writes to `path`. Raises DatasetError where `data` is not JSON."""
+    return _json(f"{path} was not written: its content", data, indent=2).encode() + b"\n"
+
+
+def as_json(name: str, data: Any) -> Any:
+    """`data`, such as a record, as one reads it from a JSON file. Raises DatasetError if it is none."""
+    return json.loads(_json(name, data))
+
+
+def canonical(name: str, data: Any) -> str:
+    """`data` as JSON with its keys in order: the same for equal data. Raises DatasetError if it is none."""
+    return _json(name, data, sort_keys=True)
+
+
+def _json(name: str, data: Any, **options: Any) -> str:
     try:
-        text = json.dumps(data, indent=2, allow_nan=False, default=plain)
+        return json.dumps(data, allow_nan=False, default=plain, **options)
     except (TypeError, ValueError) as error:
-        raise DatasetError(f"{path} was not written: its content is not JSON ({error})") from None
-    return text.encode() + b"\n"
+        raise DatasetError(f"{name} is not JSON ({error})") from None
+
+
+def fingerprint(data: Any) -> str:
+    """SHA-256 of bytes, or of the canonical JSON of anything else, in hex: equal for equal data only."""
+    raw = data if isinstance(data, bytes) else canonical("what is fingerprinted", data).encode()
+    return hashlib.sha256(raw).hexdigest()
 
 
 def read_json(path: Path | str) -> Any:
@@ -71,6 +97,46 @@ def parse_json(path: Path | str, raw: bytes) -> Any:
         return json.loads(raw)
     except ValueError as error:
         raise DatasetError(f"{path} is not valid JSON: {error}") from None
+
+
+def parse_model(model: type[T], data: Any, path: Path | str) -> T:
+    """What was read from `path`, as a pydantic model or a dataclass, checked by its types.
+
+    Raises DatasetError where it is of another version than the model's default, and for the first field that
+    is wrong.
+    """
+    from pydantic import ValidationError
+
+    fields: Any = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
+    if isinstance(data, Mapping) and "version" in fields:
+        version, known = data.get("version", "none"), fields["version"].default
+        if version != known:
+            raise DatasetError(f"{path}: version is {version}, but this pacloop reads {known}")
+    try:
+        return _adapter(model).validate_python(data)
+    except ValidationError as error:
+        raise DatasetError(f"{path}: {first_fault(error)}") from None
+
+
+def first_fault(error: "ValidationError") -> str:
+    """What pydantic says of the first field that is wrong, in one sentence without a full stop."""
+    fault = error.errors()[0]
+    field, wanted = ".".join(map(str, fault["loc"])), fault["msg"]
+    if fault["type"] == "missing":
+        return f"{field} is missing"
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{field} is unknown"
+    if fault["type"] == "value_error":
+        return f"{field}: {wanted}".removeprefix(": ").replace("Value error, ", "")
+    wanted = re.sub(r" or an instance of \w+$", "", wanted.replace("Input should", "must"))
+    return f"{field or 'its content'} is {fault['input']!r:.80}, but {wanted}"
+
+
+@cache
+def _adapter(model: type[T]) -> "TypeAdapter[T]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(model)
 
 
 def sync(path: Path) -> None:
@@ -134,7 +200,7 @@ def replacing(path: Path, *, parents: bool = False) -> Iterator[Path]:
 def temporary_beside(path: Path) -> Iterator[Path]:
     """A hidden name in `path`'s folder that says who writes it: `.<name>.<host>.<pid>-<random>.tmp`.
 
-    Creates nothing and removes nothing. While inside, `writer_is_gone` knows that the name is in use.
+    Creates nothing and removes nothing. While inside, `writer_is_dead` knows that the name is in use.
     """
     name = f".{path.name}.{_host()}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     _in_flight.add(name)
@@ -149,7 +215,7 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.match(name) is not None
 
 
-def writer_is_gone(name: str) -> bool | None:
+def writer_is_dead(name: str) -> bool | None:
     """Whether the writer of a temporary name is dead; None where it ran on another host."""
     match = _TEMPORARY.match(name)
     if match is None:
@@ -172,7 +238,7 @@ def remove_dead(paths: Iterable[Path]) -> list[str]:
     """Remove those of `paths` that writers of this host who are dead were writing; their names."""
     removed = []
     for path in paths:
-        if is_temporary(path.name) and writer_is_gone(path.name):
+        if is_temporary(path.name) and writer_is_dead(path.name):
             with named_errors(path, "removed"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             removed.append(path.name)
@@ -180,7 +246,9 @@ def remove_dead(paths: Iterable[Path]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """`json.dumps`'s default: numpy scalars and arrays as numbers and lists, paths as text."""
+    """`json.dumps`'s default: numpy's as numbers and lists, dataclasses as objects, paths as text."""
+    if dataclasses.is_dataclass(value):
+        return vars(value)
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Path):

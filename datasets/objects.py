@@ -73,7 +73,7 @@ class Bucket:
         self.url = url.rstrip("/")
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
         plain: ClientConfig = {"allow_http": True} if endpoint.startswith("http://") else {}
-        with self._told("", "opened"):
+        with self._named_errors("", "opened"):
             self._store: Any = from_url(self.url, client_options=CLIENT | plain, retry_config=RETRY)
 
     def create(self, key: str, raw: bytes) -> bool:
@@ -81,7 +81,7 @@ class Bucket:
         import obstore
 
         try:
-            with self._told(key, "written"):
+            with self._named_errors(key, "written"):
                 obstore.put(self._store, key, raw, mode="create")
         except _Exists:
             return False
@@ -97,17 +97,17 @@ class Bucket:
 
         mode: Any = dict(seen) if seen else "create"
         try:
-            with self._told(key, "written"):
+            with self._named_errors(key, "written"):
                 return _version(obstore.put(self._store, key, raw, mode=mode))
         except (_Exists, _Missing):
-            found = self.fetch(key)
-            return found.version if found and found.raw == raw else None
+            current = self.fetch(key)
+            return current.version if current and current.raw == raw else None
 
     def upload(self, path: Path, key: str) -> None:
         """Make an object of a file."""
         import obstore
 
-        with self._told(key, "written"):
+        with self._named_errors(key, "written"):
             obstore.put(self._store, key, path)
 
     def read(self, key: str) -> bytes | None:
@@ -115,7 +115,7 @@ class Bucket:
         import obstore
 
         try:
-            with self._told(key, "read"):
+            with self._named_errors(key, "read"):
                 return bytes(obstore.get(self._store, key).bytes())
         except _Missing:
             return None
@@ -125,9 +125,9 @@ class Bucket:
         import obstore
 
         try:
-            with self._told(key, "read"):
-                got = obstore.get(self._store, key)
-                return Object(bytes(got.bytes()), _version(got.meta), got.meta["last_modified"])
+            with self._named_errors(key, "read"):
+                result = obstore.get(self._store, key)
+                return Object(bytes(result.bytes()), _version(result.meta), result.meta["last_modified"])
         except _Missing:
             return None
 
@@ -136,7 +136,7 @@ class Bucket:
         import obstore
 
         digest = file_hash()
-        with self._told(key, "read"), (path or Path(os.devnull)).open("wb") as file:
+        with self._named_errors(key, "read"), (path or Path(os.devnull)).open("wb") as file:
             for chunk in obstore.get(self._store, key).stream():
                 digest.update(chunk)
                 file.write(chunk)
@@ -154,7 +154,7 @@ class Bucket:
         """Remove objects; those that are gone already do not matter."""
         import obstore
 
-        with self._told("", "cleaned"):
+        with self._named_errors("", "cleaned"):
             obstore.delete(self._store, keys)
 
     def place(self, key: str) -> str:
@@ -164,11 +164,11 @@ class Bucket:
     def _listed(self, under: str) -> "list[ObjectMeta]":
         import obstore
 
-        with self._told(under, "listed"):
+        with self._named_errors(under, "listed"):
             return [meta for chunk in obstore.list(self._store, under) for meta in chunk]
 
     @contextmanager
-    def _told(self, key: str, verb: str) -> Iterator[None]:
+    def _named_errors(self, key: str, verb: str) -> Iterator[None]:
         from obstore import exceptions
 
         try:
@@ -190,15 +190,15 @@ class _Missing(DatasetError):
     """There is no such object."""
 
 
-def _version(told: Mapping[str, Any]) -> Version:
-    return {name: told[name] for name in ("e_tag", "version") if told.get(name)}
+def _version(facts: Mapping[str, Any]) -> Version:
+    return {name: facts[name] for name in ("e_tag", "version") if facts.get(name)}
 
 
 def _reason(error: Exception) -> str:
     from obstore import exceptions
 
     text = str(error)
-    code = found[1] if (found := _CODE.search(text)) else ""
+    code = match[1] if (match := _CODE.search(text)) else ""
     if code == "NoSuchBucket":
         return "there is no such bucket"
     if _ROLE in text:
@@ -206,7 +206,8 @@ def _reason(error: Exception) -> str:
             "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the store's own), "
             "or give this machine a role"
         )
-    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
+    denied = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
+    if denied or code == "AccessDenied":  # who lists gets no error of its own kind
         return f"access denied ({code or 'no reason given'})"
     if isinstance(error, FileNotFoundError):
         return "there is no such object"

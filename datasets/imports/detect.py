@@ -65,7 +65,7 @@ def _some(names: list[str]) -> str:
 def _of_folder(path: Path) -> str | None:
     if (path / "meta" / "info.json").exists():
         return "lerobot"
-    if (path / "pacloop.toml").exists() or (path / "schema.json").exists():
+    if (path / "pacloop.toml").exists() or (path / "schemas").is_dir():
         return "pacloop"
     if (path / "metadata.json").exists() or (path / "data" / "metadata.json").exists():
         return "minari"

@@ -1,20 +1,17 @@
-"""A batch of episodes as its manifest tells it: what it holds, where it came from, its digests."""
+"""A batch of episodes as its manifest describes it: what it holds, where it came from, its digests."""
 
-import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import read_json
+from ..files import STRICT
 
 SOURCES = ("demonstration", "collection", "evaluation", "intervention")
 """Where a batch may come from. The position in this tuple is the number a replay reports."""
 
-MANIFEST = "batch.json"
-VERSION = 1
+VERSION = 2
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _LONGEST_ID = 128  # the temporary folder's name adds host and pid, and names end at 255 bytes
@@ -22,7 +19,7 @@ _LONGEST_ID = 128  # the temporary folder's name adds host and pid, and names en
 
 @dataclass(frozen=True)
 class Batch:
-    """The manifest of a committed batch. Its presence in the batch's folder is the commit.
+    """The manifest of a batch. That it lies in its place is the commit.
 
     Attributes:
       id: name of the batch, a function of what produced it.
@@ -34,11 +31,13 @@ class Batch:
       score_sum: sum of the episodes' scores.
       digests: XXH3 (128 bits) of each data file by name.
       digest: BLAKE3 of the content (episodes, source, round, schema), whatever the file format.
-      schema: fingerprint of the schema.
+      schema: fingerprint of its steps' layout.
       origin: free JSON: policy id, host, command, note and the like.
-      committed: ISO time of the commit, UTC.
-      version: format of the batch's folder.
+      committed: ISO time of the commit, UTC; "" before it.
+      version: format of the batch's files.
     """
+
+    __pydantic_config__ = STRICT
 
     id: str
     source: str
@@ -54,6 +53,15 @@ class Batch:
     committed: str
     version: int = VERSION
 
+    def __post_init__(self) -> None:
+        """Raise DatasetError, naming the field, where there cannot be such a batch."""
+        check_batch_id(self.id)
+        check_source(self.source)
+        if self.round is not None and not isinstance(self.round, int):
+            raise DatasetError(f"batch {self.id}: round is {self.round!r}, but must be a number or None")
+        if self.episodes < 1:
+            raise DatasetError(f"batch {self.id} has no episodes")
+
     @property
     def mean_score(self) -> float:
         """Mean score of the episodes; the success rate where the task is binary."""
@@ -64,37 +72,6 @@ class Batch:
         """Whether every score is 0 or 1."""
         return abs(self.score_sum - self.successes) < 1e-9
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON; `from_json` gives an equal batch back."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any], path: Path | str = MANIFEST) -> "Batch":
-        """Read what `to_json` wrote. Raises DatasetError, naming `path`, where it does not fit."""
-        version = data.get("version") if isinstance(data, Mapping) else None
-        if not isinstance(version, int):
-            raise DatasetError(f"{path} is no manifest of a batch: it has no version")
-        if version > VERSION:
-            raise DatasetError(
-                f"{path} has version {version}, but this pacloop reads versions up to {VERSION}: upgrade it"
-            )
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(data) != names:
-            wrong = sorted(names ^ set(data))
-            raise DatasetError(f"{path} has missing or unknown keys: {', '.join(wrong)}")
-        if not isinstance(data["digests"], dict) or not data["episodes"] or data["source"] not in SOURCES:
-            raise DatasetError(f"{path} must have digests by file name, episodes, and a known source")
-        return cls(**data)
-
-
-def read_batch(folder: Path) -> Batch:
-    """The manifest of the batch in `folder`. Raises DatasetError where it is missing, broken or too new."""
-    path = folder / MANIFEST
-    batch = Batch.from_json(read_json(path), path)
-    if batch.id != folder.name:
-        raise DatasetError(f"{path} says id {batch.id!r}, but its folder is called {folder.name!r}")
-    return batch
-
 
 def batch_of(episode_id: str) -> str:
     """The id of the batch that holds an episode, `<batch>/<number>`; "" where it names no episode."""
@@ -103,10 +80,10 @@ def batch_of(episode_id: str) -> str:
 
 def by_batch(episode_ids: Iterable[str]) -> dict[str, list[str]]:
     """The ids by the batches that hold them, in their order."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for episode in episode_ids:
-        found.setdefault(batch_of(episode), []).append(episode)
-    return found
+        groups.setdefault(batch_of(episode), []).append(episode)
+    return groups
 
 
 def check_source(source: str) -> None:

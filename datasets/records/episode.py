@@ -1,6 +1,6 @@
 """One episode in memory, with RLDS's meaning of a step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,26 @@ class Episode:
     def is_terminal(self) -> bool:
         """True where the environment ended the episode, False where a time limit cut it off."""
         return self.length > 0 and float(self.discount[-1]) == 0.0
+
+    @property
+    def is_success(self) -> bool:
+        """Whether its score is a success."""
+        return is_success(self.score)
+
+
+def is_success(score: float) -> bool:
+    """Whether a score is a success: 1, the best there is."""
+    return score >= 1.0
+
+
+def padded(arrays: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    """What goes with the actions of some episodes, each `[T, ...]`, as T+1 steps each, one after the other.
+
+    In the last step of an episode only the observation means anything, so the rest is 0 there.
+    """
+    last = np.zeros((1, *arrays[0].shape[1:]), dtype)
+    parts = [part for array in arrays for part in (array, last)]
+    return np.concatenate(parts, dtype=dtype, casting="unsafe")
 
 
 def check_episode(episode: Episode, schema: Schema) -> None:

@@ -15,8 +15,8 @@ from blake3 import blake3
 from xxhash import xxh3_128
 
 from ..errors import DatasetError
-from ..files import plain
-from .episode import Episode, check_layout, check_values
+from ..files import canonical
+from .episode import Episode, check_layout, check_values, is_success
 from .images import EncodedImages
 from .schema import Schema
 
@@ -59,6 +59,22 @@ class EpisodeRow:
     info: str
     digest: str
 
+    @property
+    def is_success(self) -> bool:
+        """Whether its score is a success."""
+        return is_success(self.score)
+
+
+def counts(episodes: Iterable[Episode | EpisodeRow]) -> dict[str, Any]:
+    """What a manifest counts of its episodes: `episodes`, `steps`, `successes` and `score_sum`."""
+    episodes = list(episodes)
+    return {
+        "episodes": len(episodes),
+        "steps": sum(episode.length for episode in episodes),
+        "successes": sum(bool(episode.is_success) for episode in episodes),
+        "score_sum": sum(float(episode.score) for episode in episodes),
+    }
+
 
 def check_layouts(batch_id: str, episodes: Sequence[Episode], schema: Schema) -> None:
     """Raise DatasetError, naming episode and field, where anything but the numbers does not fit `schema`."""
@@ -73,7 +89,7 @@ def check_numbers(
     Looks at the columns that the episodes became, all at once, and at each episode only where these leave a
     doubt: one column may have a bound for each of its dimensions, and its last rows hold 0, bound or not.
     """
-    if not _sound(columns, schema):
+    if not _surely_in_bounds(columns, schema):
         _each(batch_id, episodes, lambda episode, _: check_values(episode, schema))
 
 
@@ -86,15 +102,18 @@ def episode_rows(batch_id: str, episodes: Sequence[Episode], round: int | None) 
     return tuple(rows)
 
 
-def content_digest(header: Mapping[str, Any], rows: Sequence[EpisodeRow], columns: str) -> str:
+def content_digest(
+    schema: str, source: str, round: int | None, rows: Sequence[EpisodeRow], columns: str
+) -> str:
     """BLAKE3 of what a batch says, whatever the version of Arrow that wrote it: what a snapshot pins.
 
-    `columns` is what `columns_digest` says of its steps.
+    `schema` is the fingerprint of its steps' layout, `columns` what `columns_digest` says of its steps.
     """
+    header = {"schema": schema, "source": source, "round": round}
     facts = [
         [row.length, row.score, row.seed, row.policy, row.instruction, row.info, row.digest] for row in rows
     ]
-    return blake3(json.dumps([dict(header), facts, columns], sort_keys=True).encode()).hexdigest()
+    return blake3(canonical("batch", [header, facts, columns]).encode()).hexdigest()
 
 
 def columns_digest(columns: Mapping[str, Column]) -> str:
@@ -134,7 +153,7 @@ def _bytes(array: np.ndarray) -> bytes | memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def _sound(columns: Mapping[str, np.ndarray], schema: Schema) -> bool:
+def _surely_in_bounds(columns: Mapping[str, np.ndarray], schema: Schema) -> bool:
     bounds = {"action": (max(schema.action_minimum), min(schema.action_maximum)), "discount": (0.0, 1.0)}
     for name, column in columns.items():
         low, high = bounds.get(name, (-np.inf, np.inf))
@@ -149,23 +168,19 @@ def _sound(columns: Mapping[str, np.ndarray], schema: Schema) -> bool:
 
 def _each(batch_id: str, episodes: Sequence[Episode], look: Callable[[Episode, int], T]) -> list[T]:
     """What `look` makes of each episode and its index; its errors name the episode."""
-    made = []
+    results = []
     for index, episode in enumerate(episodes):
         try:
-            made.append(look(episode, index))
+            results.append(look(episode, index))
         except DatasetError as error:
             raise DatasetError(f"batch {batch_id}, episode {index}: {error}") from None
-    return made
+    return results
 
 
 def _episode_row(name: str, offset: int, episode: Episode, round: int | None) -> EpisodeRow:
     seed = None if episode.seed is None else int(episode.seed)
     if seed is not None and not -(2**63) <= seed < 2**63:
         raise DatasetError(f"seed is {seed}, but must fit 64 bits")
-    try:
-        info = json.dumps(dict(episode.info), sort_keys=True, allow_nan=False, default=plain)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"info is not JSON ({error})") from None
     return EpisodeRow(
         id=name,
         offset=offset,
@@ -176,6 +191,6 @@ def _episode_row(name: str, offset: int, episode: Episode, round: int | None) ->
         round=round,
         instruction=str(episode.instruction),
         terminal=episode.is_terminal,
-        info=info,
+        info=canonical("info", dict(episode.info)),
         digest=episode_digest(episode),
     )

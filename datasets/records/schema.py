@@ -1,7 +1,5 @@
-"""What one step of a task looks like, and the fingerprint that keeps unlike data apart."""
+"""What one step looks like, the fingerprint that keeps unlike data apart, and the task's facts beside it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatasetError
+from ..files import STRICT, fingerprint
 
 
 @dataclass(frozen=True)
@@ -18,12 +17,17 @@ class Field:
     Text is `str`, of any length; its arrays hold Python's own strings (numpy's `object`).
     """
 
+    __pydantic_config__ = STRICT
+
     shape: tuple[int, ...]
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        """Normalise, so that equal fields compare and hash equal."""
-        dtype = np.dtype(self.dtype)
+        """Normalise, so that equal fields compare and hash equal. Raises DatasetError for no numpy dtype."""
+        try:
+            dtype = np.dtype(self.dtype)
+        except TypeError:
+            raise DatasetError(f"dtype is {self.dtype!r}, but must be the name of a numpy dtype") from None
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         object.__setattr__(self, "dtype", "str" if dtype.kind == "U" else dtype.name)
 
@@ -49,18 +53,40 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What a task says beside the layout of its steps.
+
+    Attributes:
+      task: its name, e.g. `pacloop/stack`.
+      horizon: the most actions an episode may have.
+      instruction: what the robot is told, or "".
+    """
+
+    __pydantic_config__ = STRICT
+
+    task: str
+    horizon: int
+    instruction: str = ""
+
+
+@dataclass(frozen=True)
 class Schema:
-    """The fields of a step, the action's bounds, and the rate at which actions are taken.
+    """The layout of a step, the rate at which actions are taken, and the task's facts.
+
+    The layout is all but the facts: steps of one layout can be learned from together.
 
     Attributes:
       task: name of the task the episodes belong to, e.g. `pacloop/stack`.
       observation: field by name; nested observations are flat names joined by `/`.
       action: the action's field, always one-dimensional: shape `(A,)`.
       action_minimum: lower bound of each action dimension, `A` numbers.
-      action_maximum: upper bound of each action dimension, `A` numbers.
+      action_maximum: upper bound of each action dimension, `A` numbers, each above its lower bound.
       control_hz: actions a second.
       horizon: the most actions an episode may have.
+      instruction: what the robot is told, or "".
     """
+
+    __pydantic_config__ = STRICT
 
     task: str
     observation: Mapping[str, Field]
@@ -69,6 +95,7 @@ class Schema:
     action_maximum: tuple[float, ...]
     control_hz: float
     horizon: int
+    instruction: str = ""
 
     def __post_init__(self) -> None:
         """Normalise numbers, so that equal schemas have equal fingerprints, and check the bounds."""
@@ -83,59 +110,42 @@ class Schema:
                 raise DatasetError(
                     f"action {name} has {len(bound)} numbers for {self.action.size} dimensions"
                 )
+        for index, (low, high) in enumerate(zip(self.action_minimum, self.action_maximum)):
+            if not -np.inf < low < high < np.inf:
+                raise DatasetError(
+                    f"action_minimum is {low} in dimension {index}, and action_maximum {high}, "
+                    "but both must be finite, and the first below the second"
+                )
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON; `from_json` gives an equal schema back."""
-        return {
-            "task": self.task,
-            "observation": {name: _field_json(field) for name, field in self.observation.items()},
-            "action": _field_json(self.action),
-            "action_minimum": list(self.action_minimum),
-            "action_maximum": list(self.action_maximum),
-            "control_hz": self.control_hz,
-            "horizon": self.horizon,
-        }
+    @property
+    def facts(self) -> Facts:
+        """What the task says beside the layout."""
+        return Facts(self.task, self.horizon, self.instruction)
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Schema":
-        """Read what `to_json` wrote. Raises DatasetError where a key is missing."""
-        try:
-            return cls(
-                task=data["task"],
-                observation={name: _field(value) for name, value in data["observation"].items()},
-                action=_field(data["action"]),
-                action_minimum=tuple(data["action_minimum"]),
-                action_maximum=tuple(data["action_maximum"]),
-                control_hz=float(data["control_hz"]),
-                horizon=int(data["horizon"]),
-            )
-        except KeyError as missing:
-            raise DatasetError(f"schema has no {missing}") from None
-        except (AttributeError, TypeError) as error:
-            raise DatasetError(f"schema is malformed: {error}") from None
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What the fingerprint covers, by name: the fields, the action's bounds, the control rate."""
+        return {name: value for name, value in vars(self).items() if name not in vars(self.facts)}
 
     def fingerprint(self) -> str:
-        """SHA-256 over the canonical JSON: equal for equal schemas, whatever the order of the fields."""
-        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        """Equal for equal layouts, whatever the order of the fields."""
+        return fingerprint(self.layout)
 
     def difference(self, other: "Schema") -> str | None:
-        """The first field in which `other` differs, as a sentence without a full stop; None where equal."""
-        mine, theirs = self.to_json(), other.to_json()
-        for key in mine:
-            if key == "observation":
-                for name in sorted(mine[key] | theirs[key]):
-                    found, wanted = theirs[key].get(name), mine[key].get(name)
-                    if found != wanted:
-                        return f"observation {name} is {found}, but must be {wanted}"
-            elif mine[key] != theirs[key]:
-                return f"{key} is {theirs[key]}, but must be {mine[key]}"
+        """The first part of the layout in which `other` differs, without a full stop; None where equal."""
+        mine, theirs = _flat(self.layout), _flat(other.layout)
+        for name in sorted(mine | theirs):
+            if mine.get(name) != theirs.get(name):
+                return f"{name} is {_words(theirs.get(name))}, but must be {_words(mine.get(name))}"
         return None
 
 
-def _field_json(field: Field) -> dict[str, Any]:
-    return {"shape": list(field.shape), "dtype": field.dtype}
+def _flat(layout: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {f"observation {name}": field for name, field in layout["observation"].items()}
+    return {name: value for name, value in layout.items() if name != "observation"} | fields
 
 
-def _field(data: Mapping[str, Any]) -> Field:
-    return Field(tuple(data["shape"]), data["dtype"])
+def _words(value: Any) -> str:
+    if isinstance(value, Field):
+        return f"{value.dtype} of shape {value.shape}"
+    return "missing" if value is None else str(value)

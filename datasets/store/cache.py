@@ -9,8 +9,8 @@ it can be mapped.
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -58,16 +58,6 @@ class Cache:
         """Remove the files of a batch."""
         for path in (self._folder / batch_id).glob(f"*{SUFFIX}"):
             path.unlink(missing_ok=True)
-
-    @contextmanager
-    def held(self, batch_ids: Collection[str]) -> Iterator[None]:
-        """Keep the files of these batches, too, while inside."""
-        before = self.in_use
-        self.in_use = before | frozenset(batch_ids)
-        try:
-            yield
-        finally:
-            self.in_use = before
 
     def _touch(self, path: Path) -> bool:
         """Note that a file is used now; False where there is none."""

@@ -1,9 +1,8 @@
-"""How a batch becomes part of the store: written aside, read back, synced, renamed."""
+"""How a batch becomes part of a store: written aside, read back, synced, and published in one step."""
 
-import errno
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,104 +11,99 @@ from typing import Any
 import pyarrow as pa
 
 from ..errors import DatasetError
-from ..files import digest_of, in_background, named_errors, plain, sync, temporary_beside
-from ..records.batch import MANIFEST, Batch
-from ..records.rows import EpisodeRow
-from .tables import EPISODES, STEPS, write_table
+from ..files import (
+    as_json,
+    digest_of,
+    in_background,
+    json_bytes,
+    named_errors,
+    sync,
+    temporary_beside,
+)
+from ..records.batch import Batch
+from ..records.episode import Episode
+from ..records.rows import content_digest, counts, episode_rows
+from .backend import BATCHES, MANIFEST, Backend
+from .tables import EPISODES, STEPS, episodes_table, write_table
 
-Described = Callable[[], tuple[Batch, pa.RecordBatch]]
-"""Makes the draft of a batch's manifest, and what its `episodes.arrow` shall hold."""
+Describe = Callable[[], tuple[Batch, pa.RecordBatch]]
+"""Makes a batch's manifest, as `describe_batch` does, and what `episodes.arrow` shall hold."""
 
 
 def draft_batch(
     batch_id: str,
     source: str,
     round: int | None,
-    rows: Sequence[EpisodeRow],
-    digest: str,
-    schema: str,
     origin: Mapping[str, Any],
+    schema: str,
+    episodes: Sequence[Episode],
 ) -> Batch:
-    """The manifest of a batch that is not committed yet: without file digests and time."""
+    """The manifest of a batch that is not committed yet: without digests and time.
+
+    Raises DatasetError where such a batch cannot be.
+    """
     return Batch(
         id=batch_id,
         source=source,
         round=round,
-        episodes=len(rows),
-        steps=sum(row.length for row in rows),
-        successes=sum(row.score == 1.0 for row in rows),
-        score_sum=sum(row.score for row in rows),
+        **counts(episodes),
         digests={},
-        digest=digest,
+        digest="",
         schema=schema,
-        origin=dict(origin),
+        origin=as_json(f"batch {batch_id}: origin", dict(origin)),
         committed="",
     )
 
 
-def commit(
-    target: Path,
-    steps: pa.RecordBatch,
-    described: Described,
-    publish: Callable[[Path, Path], None] | None = None,
-) -> Batch:
-    """Make `target` a whole, synced batch folder, unless another writer has done so meanwhile.
+def describe_batch(
+    draft: Batch, episodes: Sequence[Episode], columns: Future[str]
+) -> tuple[Batch, pa.RecordBatch]:
+    """The draft with the digest of its content, of whose columns it waits for; and `episodes.arrow`.
 
-    One rename is the commit, or what `publish` makes of the folder written aside and `target`. Raises
+    Raises DatasetError where seed or info of an episode cannot be kept.
+    """
+    rows = episode_rows(draft.id, episodes, draft.round)
+    digest = content_digest(draft.schema, draft.source, draft.round, rows, columns.result())
+    return replace(draft, digest=digest), episodes_table(rows)
+
+
+def commit(backend: Backend, batch_id: str, steps: pa.RecordBatch, describe: Describe) -> Batch:
+    """Make a whole, synced batch of `steps`, its `steps.arrow`, unless another writer has done so meanwhile.
+
+    `describe` is called while the disk takes the steps. Returns the manifest, as this writer made it. Raises
     DatasetError, leaving nothing behind, where the disk refuses or does not give back what was written.
     The caller syncs the parent folder.
-
-    Args:
-      target: the folder.
-      steps: what `steps.arrow` shall hold.
-      described: gives the manifest's draft and what `episodes.arrow` shall hold. It is called while the disk
-        takes the steps.
-      publish: as above.
-
-    Returns the draft.
     """
+    target = backend.folder / BATCHES / batch_id
     with temporary_beside(target) as aside:
         try:
             with named_errors(target, "written"):
                 aside.mkdir()
-                draft = _write(aside, steps, described)
-                (publish or _rename)(aside, target)
+                batch = _write(aside, steps, describe)
+                backend.publish(aside, batch)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-    return draft
+    return batch
 
 
-def _write(aside: Path, steps: pa.RecordBatch, described: Described) -> Batch:
+def _write(aside: Path, steps: pa.RecordBatch, describe: Describe) -> Batch:
     """Write the folder's files. Each begins to be synced at once: a journal commits once for all who wait."""
     digests = {STEPS: write_table(aside / STEPS, steps)}
     synced = [in_background(sync, aside / STEPS)]
-    draft, episodes = described()
+    draft, episodes = describe()
     digests[EPISODES] = write_table(aside / EPISODES, episodes)
     synced.append(in_background(sync, aside / EPISODES))
     for name, digest in digests.items():
         if digest_of(aside / name) != digest:
             raise DatasetError(f"{aside / name} does not read back as it was written")
-    (aside / MANIFEST).write_bytes(_manifest(draft, digests))
+    batch = _dated(draft, digests)
+    (aside / MANIFEST).write_bytes(json_bytes(MANIFEST, batch))
     synced += [in_background(sync, path) for path in (aside / MANIFEST, aside)]
     for one in synced:
         one.result()
-    return draft
+    return batch
 
 
-def _manifest(draft: Batch, digests: Mapping[str, str]) -> bytes:
+def _dated(draft: Batch, digests: Mapping[str, str]) -> Batch:
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    batch = replace(draft, digests=digests, committed=now)
-    try:
-        text = json.dumps(batch.to_json(), indent=2, allow_nan=False, default=plain)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"batch {draft.id}: origin is not JSON ({error})") from None
-    return text.encode() + b"\n"
-
-
-def _rename(aside: Path, target: Path) -> None:
-    try:
-        aside.rename(target)
-    except OSError as error:
-        # A folder of that name is another writer's commit: theirs counts, and it is as whole as ours.
-        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-            raise
+    return replace(draft, digests=digests, committed=now)

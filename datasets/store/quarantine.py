@@ -1,44 +1,69 @@
 """Episodes that were not taken, and why: one small file an injection, beside the batches.
 
-    <dataset>/quarantine/<id>.json    the path, who, when, and a place with its reasons for each episode
+    quarantine/<id>.json    the path, who, when, and a place with its reasons for each episode
 
 Nothing reads them but people. The id is a function of the content, so the same injection again finds its
 file and writes none.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
-from ..files import json_bytes, read_json
+from ..files import STRICT, fingerprint, json_bytes, parse_json, parse_model
+from .backend import QUARANTINE
+from .store import EpisodeStore
 
-if TYPE_CHECKING:
-    from .store import EpisodeStore
-
-QUARANTINE = "quarantine"
+VERSION = 1
 
 
 @dataclass(frozen=True)
 class Quarantined:
     """An episode that was not taken: where it is, and every reason."""
 
+    __pydantic_config__ = STRICT
+
     where: str
     reasons: tuple[str, ...]
 
 
-def write_quarantine(store: "EpisodeStore", entries: Sequence[Quarantined], facts: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Injection:
+    """What one injection did not take.
+
+    Attributes:
+      path: where the episodes came from.
+      entries: those that were not taken.
+      facts: what else is known of the injection: its format, by whom, when, ...
+      version: format of the file.
+    """
+
+    __pydantic_config__ = STRICT
+
+    path: str
+    entries: tuple[Quarantined, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+
+
+def write_quarantine(store: EpisodeStore, entries: Sequence[Quarantined], facts: Mapping[str, Any]) -> str:
     """Record the entries of one injection into `store`; the id of the record."""
-    content = {"path": str(facts.get("path", "")), "entries": [asdict(entry) for entry in entries]}
-    name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    if name not in {path.stem for path in store.records(QUARANTINE)}:
-        file = f"{name}.json"
-        store.write_record(QUARANTINE, file, json_bytes(file, dict(facts) | content))
+    path, others = str(facts.get("path", "")), {k: v for k, v in facts.items() if k != "path"}
+    name = fingerprint([path, entries])[:16]
+    file = f"{QUARANTINE}/{name}.json"
+    store.backend.create(file, json_bytes(file, Injection(path, tuple(entries), others)))
     return name
 
 
-def read_quarantine(store: "EpisodeStore") -> list[dict[str, Any]]:
-    """Every record of `store`, the oldest first, each with its `id`."""
-    records = [{"id": path.stem} | read_json(path) for path in store.records(QUARANTINE)]
+def read_quarantine(store: EpisodeStore) -> list[dict[str, Any]]:
+    """Every record of `store`, the oldest first: its facts, with `id`, `path` and `entries`."""
+    records = []
+    names = store.backend.names(QUARANTINE)
+    for name, raw in zip(names, store.backend.read([f"{QUARANTINE}/{name}" for name in names])):
+        path = f"{store.place}/{QUARANTINE}/{name}"
+        record = parse_model(Injection, parse_json(path, raw or b""), path)
+        entries = [{"where": entry.where, "reasons": list(entry.reasons)} for entry in record.entries]
+        records.append(
+            {"id": name.removesuffix(".json"), **record.facts, "path": record.path, "entries": entries}
+        )
     return sorted(records, key=lambda record: (str(record.get("when", "")), record["id"]))

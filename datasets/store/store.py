@@ -1,112 +1,95 @@
 """The episode store: batches are written aside, checked, and appear whole under one name or not at all.
 
-    <folder>/schema.json               what a step looks like, with its fingerprint
-    <folder>/batches/<id>/             a committed batch: steps.arrow, episodes.arrow, batch.json
-    <folder>/batches/.<id>.*.tmp/      a batch somebody is writing, or was writing when they were killed
-    <folder>/excluded/                 tombstones: what later snapshots leave out (exclusion.py)
-
 Nothing committed is ever written again. Counts come from the manifests, so there is no index that
-could disagree with them, and an append costs the same however much is there already.
+could disagree with them, and an append costs the same however much is there already. How a dataset lies on a
+disk or in a bucket: backend.py.
 """
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from ..errors import DatasetError
-from ..files import (
-    in_background,
-    named_errors,
-    read_json,
-    sync,
-    write_bytes_atomically,
-    write_json_atomically,
-)
-from ..records.batch import MANIFEST, Batch, check_batch_id, check_source, read_batch
+from ..files import in_background, named_errors, sync
+from ..records.batch import Batch, check_batch_id
 from ..records.episode import Episode
-from ..records.rows import (
-    EpisodeRow,
-    check_layouts,
-    check_numbers,
-    columns_digest,
-    content_digest,
-    episode_digest,
-    episode_rows,
-)
+from ..records.rows import EpisodeRow, check_layouts, check_numbers, columns_digest
 from ..records.schema import Schema
-from ..records.snapshot import Snapshot, counted_batches, pinned_batches, take_snapshot
-from .commit import Described, commit, draft_batch
-from .exclusion import Tombstone, excluded, mark, tombstones
+from ..records.snapshot import Snapshot
+from .backend import BATCHES, SCHEMAS, Backend, manifest_key, parse_manifest
+from .commit import commit, describe_batch, draft_batch
+from .exclusion import Tombstone, excluded, mark, read_tombstones
+from .folder import Folder
+from .schemas import read_schema, reconcile, write_schema
+from .snapshots import check_pinned, recounted, take_snapshot
 from .tables import (
     EPISODES,
     STEPS,
     check_storable,
-    episodes_table,
     read_episodes,
     read_steps,
     step_columns,
     steps_table,
     to_episode,
 )
+from .verify import verify
 
-SCHEMA = "schema.json"
-BATCHES = "batches"
+Place = Path | str | Backend
+"""A folder, or whatever else keeps a dataset."""
 
 
 class EpisodeStore:
-    """Episodes of one schema in one folder, in immutable batches.
+    """Episodes of one layout in one place, in immutable batches.
 
     Any number of processes may read and append at the same time. Every method raises DatasetError,
-    and nothing else, for bad data, a bad request or a disk that refuses.
+    and nothing else, for bad data, a bad request or a place that refuses.
     """
 
-    def __init__(self, folder: Path | str, schema: Schema) -> None:
+    def __init__(self, backend: Backend, schema: Schema) -> None:
         """Use `create` or `open`."""
-        self._folder = Path(folder)
-        self._schema = schema
+        self.backend = backend
+        self.schema = schema
         self._fingerprint = schema.fingerprint()
         self._known: dict[str, Batch] = {}  # manifests never change, so each is read once
 
     @classmethod
-    def create(cls, folder: Path | str, schema: Schema) -> "EpisodeStore":
-        """Make an empty store, or open the one that is there if its schema is the same.
+    def create(cls, place: Place, schema: Schema, *, reason: str = "") -> "EpisodeStore":
+        """Make an empty store, or open the one that is there if its layout is the same.
 
-        Raises DatasetError, naming the field that differs, where the folder holds another schema.
+        Where the task's facts have changed since (horizon, instruction), that is recorded, with the reason;
+        another task must have one. Raises DatasetError, naming what differs, where the layout is another one.
         """
-        folder = Path(folder)
+        backend = _backend(place)
         check_storable(schema)
-        with named_errors(folder, "made"):
-            (folder / BATCHES).mkdir(parents=True, exist_ok=True)
-        if not (folder / SCHEMA).exists():
-            write_json_atomically(folder / SCHEMA, schema_json(schema))
-        store = cls.open(folder)
-        check_same_schema(folder / SCHEMA, store.schema, schema)
+        with named_errors(backend.folder, "made"):
+            (backend.folder / BATCHES).mkdir(parents=True, exist_ok=True)
+        if not cls.exists(backend):
+            write_schema(backend, schema)
+        store = cls.open(backend)
+        store.schema = reconcile(store.backend, store.schema, schema, reason)
         return store
 
     @classmethod
-    def open(cls, folder: Path | str) -> "EpisodeStore":
-        """Open the store in `folder`. Raises DatasetError where there is none, or it is broken."""
-        path = Path(folder) / SCHEMA
-        return cls(folder, parse_schema(path, read_json(path)))
+    def open(cls, place: Place) -> "EpisodeStore":
+        """Open the store at a place. Raises DatasetError where there is none, or it is broken."""
+        backend = _backend(place)
+        return cls(backend, read_schema(backend))
+
+    @staticmethod
+    def exists(place: Place) -> bool:
+        """Whether there is a store at a place."""
+        return bool(_backend(place).names(SCHEMAS))
 
     @property
     def folder(self) -> Path:
-        """Where the store lives."""
-        return self._folder
+        """Where the store lives, or keeps its local copies."""
+        return self.backend.folder
 
     @property
     def place(self) -> str:
         """What sentences call it."""
-        return str(self._folder)
-
-    @property
-    def schema(self) -> Schema:
-        """What every step of every episode looks like."""
-        return self._schema
+        return self.backend.place
 
     def append(
         self,
@@ -123,30 +106,18 @@ class EpisodeStore:
         killed may simply run again. Raises DatasetError, and leaves nothing behind, where an episode
         does not fit the schema, or the id is taken by other content (episodes, source or round).
         """
-        check_batch_id(batch_id)
-        check_source(source)
-        if round is not None and not isinstance(round, int):
-            raise DatasetError(f"batch {batch_id}: round is {round!r}, but must be a whole number or None")
         episodes = list(episodes)
-        if not episodes:
-            raise DatasetError(f"batch {batch_id} has no episodes")
-        check_layouts(batch_id, episodes, self._schema)
-        columns = step_columns(episodes, self._schema)
-        check_numbers(batch_id, episodes, columns, self._schema)
-        hashed = in_background(columns_digest, columns)
-
-        def described() -> tuple[Batch, pa.RecordBatch]:
-            rows = episode_rows(batch_id, episodes, round)
-            digest = content_digest(self._header(source, round), rows, hashed.result())
-            draft = draft_batch(batch_id, source, round, rows, digest, self._fingerprint, origin or {})
-            return draft, episodes_table(rows)
-
-        if self._committed(batch_id) is None:
-            draft = self._commit(self.path(batch_id), steps_table(episodes, columns), described)
+        draft = draft_batch(batch_id, source, round, origin or {}, self._fingerprint, episodes)
+        check_layouts(batch_id, episodes, self.schema)
+        columns = step_columns(episodes, self.schema)
+        check_numbers(batch_id, episodes, columns, self.schema)
+        describe = partial(describe_batch, draft, episodes, in_background(columns_digest, columns))
+        if self.holds(batch_id):
+            draft, _ = describe()
         else:
-            draft, _ = described()
-        with named_errors(self._folder / BATCHES, "synced"):
-            sync(self._folder / BATCHES)  # also where another writer committed but has not synced yet
+            draft = commit(self.backend, batch_id, steps_table(episodes, columns), describe)
+        with named_errors(self.folder / BATCHES, "synced"):
+            sync(self.folder / BATCHES)  # also where another writer committed but has not synced yet
         batch = self.batch(batch_id)
         if batch.digest != draft.digest:
             raise DatasetError(f"batch {batch_id} is already committed, with other content")
@@ -155,22 +126,20 @@ class EpisodeStore:
     def batch(self, batch_id: str) -> Batch:
         """The committed batch of this id. Raises DatasetError where there is none."""
         check_batch_id(batch_id)
-        committed = self._committed(batch_id)
-        if committed is None:
+        (batch,) = self._committed([batch_id])
+        if batch is None:
             raise DatasetError(f"{self.place} has no batch {batch_id}")
-        return committed
+        return batch
 
     def holds(self, batch_id: str) -> bool:
         """Whether a batch of this id is committed."""
         check_batch_id(batch_id)
-        return self._committed(batch_id) is not None
+        return self._committed([batch_id]) != [None]
 
     def batches(self) -> list[Batch]:
         """All committed batches, in the order of their commits."""
-        with named_errors(self._folder / BATCHES, "listed"), os.scandir(self._folder / BATCHES) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".")]
-        found = [batch for batch in map(self._committed, names) if batch is not None]
-        return sorted(found, key=lambda batch: (batch.committed, batch.id))
+        batches = [batch for batch in self._committed(self.backend.names(BATCHES)) if batch is not None]
+        return sorted(batches, key=lambda batch: (batch.committed, batch.id))
 
     def iter_rows(self, batches: Iterable[Batch | str] | None = None) -> Iterator[EpisodeRow]:
         """What is known of each episode without its steps, batch by batch; all batches by default."""
@@ -179,7 +148,7 @@ class EpisodeStore:
 
     def episodes(self, batch: Batch | str) -> Iterator[Episode]:
         """The episodes of a batch, in order. Their arrays are read-only views of the mapped file."""
-        columns = read_steps(self.file(batch, STEPS), self._schema)
+        columns = read_steps(self.file(batch, STEPS), self.schema)
         for row in read_episodes(self.file(batch, EPISODES)):
             yield to_episode(row, columns)
 
@@ -192,7 +161,7 @@ class EpisodeStore:
         if not index.isdecimal() or int(index) >= batch.episodes:
             raise DatasetError(f"batch {batch_id} has no episode {index!r}, only 0 to {batch.episodes - 1}")
         row = read_episodes(self.file(batch, EPISODES))[int(index)]
-        return to_episode(row, read_steps(self.file(batch, STEPS), self._schema))
+        return to_episode(row, read_steps(self.file(batch, STEPS), self.schema))
 
     def snapshot(
         self, sources: Iterable[str] | None = None, batches: Iterable[Batch | str] | None = None
@@ -202,133 +171,93 @@ class EpisodeStore:
         The order is that of the commits, whatever the order of the arguments. What is excluded now is
         left out; a batch of which nothing is left is not listed.
         """
-        return take_snapshot(self, sources, batches)
+        ids = None if batches is None else {self.batch(_id(batch)).id for batch in batches}
+        chosen = [batch for batch in self.batches() if ids is None or batch.id in ids]
+        return take_snapshot(self._fingerprint, chosen, self.excluded(), sources)
 
     def pinned(self, snapshot: Snapshot) -> list[Batch]:
-        """The batches of a snapshot, in its order.
+        """The batches of a snapshot, in its order, with their files at hand until another one is pinned.
 
         Raises DatasetError, naming the batch, where one is missing or is not the one that was pinned.
         """
-        return pinned_batches(self, snapshot)
+        batches = self._pinned(snapshot)
+        self.backend.fetch(batches)
+        return batches
 
     def counted(self, snapshot: Snapshot) -> list[Batch]:
         """The batches of a snapshot with their counts as they are without the episodes it leaves out."""
-        return counted_batches(self, snapshot)
+        return recounted(snapshot, self._pinned(snapshot), lambda batch: self.iter_rows([batch]))
 
     def counted_rows(self, snapshot: Snapshot) -> Iterator[EpisodeRow]:
         """What is known of each episode that a snapshot does not leave out, in its order."""
-        gone = frozenset(snapshot.excluded)
-        return (row for row in self.iter_rows(snapshot.batch_ids) if row.id not in gone)
+        excluded = frozenset(snapshot.excluded)
+        return (row for row in self.iter_rows(snapshot.batch_ids) if row.id not in excluded)
 
     def task_of(self, row: EpisodeRow) -> str:
         """What an episode was about: its instruction, or the schema's task where it has none."""
-        return row.instruction or self._schema.task
+        return row.instruction or self.schema.task
 
     def exclude(self, target: str, *, reason: str, by: str) -> int:
         """Leave an episode, or all of a batch, out of every later snapshot; how many that leaves out more.
 
         Raises DatasetError where there is no such episode or batch, or it is excluded already.
         """
-        return mark(self, "exclude", target, reason=reason, by=by)
+        return mark(self.backend, self._sizes(), "exclude", target, reason=reason, by=by)
 
     def include(self, target: str, *, reason: str, by: str) -> int:
         """Take an exclusion back; how many episodes that brings back.
 
         Raises DatasetError where there is no such episode or batch, or nothing of it is excluded.
         """
-        return mark(self, "include", target, reason=reason, by=by)
+        return mark(self.backend, self._sizes(), "include", target, reason=reason, by=by)
 
     def excluded(self) -> frozenset[str]:
         """Ids of the episodes that a snapshot made now leaves out."""
-        return excluded(self)
+        tombstones = self.tombstones()
+        return excluded(tombstones, self._sizes()) if tombstones else frozenset()
 
     def tombstones(self) -> list[Tombstone]:
         """Every exclusion and what took it back, oldest first."""
-        return tombstones(self)
+        return read_tombstones(self.backend)
 
     def path(self, batch: Batch | str) -> Path:
         """The folder of a batch."""
-        return self._folder / BATCHES / _id(batch)
+        return self.folder / BATCHES / _id(batch)
 
     def file(self, batch: Batch | str, name: str) -> Path:
-        """A data file of a batch, where it can be mapped."""
-        return self.path(batch) / name
-
-    def records(self, room: str) -> list[Path]:
-        """The small files of a room beside the batches (`excluded`, `quarantine`), by name."""
-        folder = self._folder / room
-        with named_errors(folder, "listed"):
-            return sorted(folder.glob("[!.]*.json"))
-
-    def write_record(self, room: str, name: str, raw: bytes) -> None:
-        """Add a small file to a room, synced. Nothing ever writes it again."""
-        folder = self._folder / room
-        with named_errors(folder, "made"):
-            folder.mkdir(exist_ok=True)
-            sync(folder.parent)
-        write_bytes_atomically(folder / name, raw)
+        """A data file of a batch, where it can be mapped. Raises DatasetError where it cannot be had."""
+        return self.backend.file(self.batch(_id(batch)), name)
 
     def verify(self) -> list[str]:
         """Recompute every digest and count. A sentence for each thing that is wrong."""
-        from .verify import verify
-
-        return verify(self)
+        return verify(self.backend, self.schema)
 
     def clean(self) -> list[str]:
-        """Remove what writers of this host that are dead have left behind. The names of what was removed."""
-        from .verify import clean
+        """Remove what writers that are known to be dead have left behind. The names of what was removed."""
+        return self.backend.clean()
 
-        return clean(self)
+    def _pinned(self, snapshot: Snapshot) -> list[Batch]:
+        if snapshot.schema != self._fingerprint:
+            raise DatasetError(f"snapshot {snapshot.id} is of another schema than {self.place}")
+        self._committed(snapshot.batch_ids)  # all at once, where that takes requests
+        batches = [self.batch(batch_id) for batch_id in snapshot.batch_ids]
+        check_pinned(snapshot, batches)
+        return batches
 
-    def content_digest(self, batch: Batch) -> str:
-        """The digest of what the files of `batch` say now: `batch.digest`, unless they were changed."""
-        columns = read_steps(self.file(batch, STEPS), self._schema)
-        rows = [
-            replace(row, digest=episode_digest(to_episode(row, columns)))
-            for row in read_episodes(self.file(batch, EPISODES))
-        ]
-        return content_digest(self._header(batch.source, batch.round), rows, columns_digest(columns))
+    def _sizes(self) -> dict[str, int]:
+        return {batch.id: batch.episodes for batch in self.batches()}
 
-    def _header(self, source: str, round: int | None) -> dict[str, Any]:
-        return {"schema": self._fingerprint, "source": source, "round": round}
-
-    def _commit(self, target: Path, steps: pa.RecordBatch, described: Described) -> Batch:
-        return commit(target, steps, described)
-
-    def _committed(self, batch_id: str) -> Batch | None:
-        if batch_id not in self._known:
-            folder = self.path(batch_id)
-            if not (folder / MANIFEST).exists():
-                return None
-            batch = read_batch(folder)
-            if batch.schema != self._fingerprint:
-                raise DatasetError(f"{folder / MANIFEST} is of another schema than {self._folder / SCHEMA}")
-            self._known[batch_id] = batch
-        return self._known[batch_id]
+    def _committed(self, batch_ids: Sequence[str]) -> list[Batch | None]:
+        unknown = [batch_id for batch_id in batch_ids if batch_id not in self._known]
+        contents = self.backend.read([manifest_key(batch_id) for batch_id in unknown])
+        for batch_id, raw in zip(unknown, contents):
+            if raw is not None:
+                self._known[batch_id] = parse_manifest(self.backend, batch_id, raw, self._fingerprint)
+        return [self._known.get(batch_id) for batch_id in batch_ids]
 
 
-def schema_json(schema: Schema) -> dict[str, Any]:
-    """What `schema.json` says."""
-    return {"version": 1, "fingerprint": schema.fingerprint(), "schema": schema.to_json()}
-
-
-def parse_schema(path: Path | str, data: Any) -> Schema:
-    """The schema that `schema.json` holds. Raises DatasetError where it is broken or too new."""
-    if not isinstance(data, dict) or "schema" not in data or "fingerprint" not in data:
-        raise DatasetError(f"{path} must have a schema and its fingerprint")
-    if data.get("version") != 1:
-        raise DatasetError(f"{path} has version {data.get('version')}, but this pacloop reads version 1")
-    schema = Schema.from_json(data["schema"])
-    if schema.fingerprint() != data["fingerprint"]:
-        raise DatasetError(f"{path} was changed by hand: its schema does not fit its fingerprint")
-    return schema
-
-
-def check_same_schema(path: Path | str, found: Schema, wanted: Schema) -> None:
-    """Raise DatasetError, naming the field that differs, where `path` holds another schema."""
-    difference = found.difference(wanted)
-    if difference is not None:
-        raise DatasetError(f"{path} is of another schema: {difference}")
+def _backend(place: Place) -> Backend:
+    return Folder(place) if isinstance(place, Path | str) else place
 
 
 def _id(batch: Batch | str) -> str:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from ..errors import DatasetError
 from ..files import file_hash, in_background, named_errors
-from ..records.episode import Episode
+from ..records.episode import Episode, padded
 from ..records.images import EncodedImages, encode, is_encoded
 from ..records.rows import Column, EpisodeRow
 from ..records.schema import Field, Schema
@@ -73,10 +73,9 @@ def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.nd
     for name, field in step_fields(schema).items():
         if name.startswith("observation/"):
             parts = [episode.observation[name.removeprefix("observation/")] for episode in episodes]
+            columns[name] = np.concatenate(parts, dtype=field.numpy, casting="unsafe")
         else:
-            last = np.zeros((1, *field.shape), field.numpy)
-            parts = [part for episode in episodes for part in (getattr(episode, name), last)]
-        columns[name] = np.concatenate(parts, dtype=field.numpy, casting="unsafe")
+            columns[name] = padded([getattr(episode, name) for episode in episodes], field.numpy)
     return columns
 
 
@@ -182,19 +181,22 @@ def _to_arrow(column: np.ndarray) -> pa.Array:
         values = pa.array(flat.view(np.uint8) if flat.dtype == np.bool_ else flat)
     if column.ndim == 1:
         return values
-    return pa.FixedSizeListArray.from_arrays(values, int(np.prod(column.shape[1:])))
+    lists = pa.FixedSizeListArray.from_arrays(values, int(np.prod(column.shape[1:])))
+    return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(values.type, column.shape[1:]), lists)
+
+
+def _arrow_type(field: Field) -> pa.DataType:
+    stored = np.dtype(np.uint8) if field.numpy == np.bool_ else field.numpy
+    scalar = pa.large_string() if field.is_text else pa.from_numpy_dtype(stored)
+    return pa.fixed_shape_tensor(scalar, field.shape) if field.shape else scalar
 
 
 def _to_numpy(array: pa.Array, field: Field, name: str) -> Column:
     if field.is_image and array.type == pa.large_binary() and not array.null_count:
         return EncodedImages(array, field, name)
-    values = array.flatten() if isinstance(array, pa.FixedSizeListArray) else array
-    size = array.type.list_size if isinstance(array, pa.FixedSizeListArray) else 1
-    stored = np.dtype(np.uint8) if field.numpy == np.bool_ else field.numpy
-    if size != field.size or values.type != (
-        pa.large_string() if field.is_text else pa.from_numpy_dtype(stored)
-    ):
+    if array.type != _arrow_type(field):
         raise DatasetError(f"{name} is {array.type}, but must be {field.dtype} of shape {field.shape}")
+    values = array.storage.flatten() if isinstance(array, pa.ExtensionArray) else array
     if values.null_count:
         raise DatasetError(f"{name} has {values.null_count} gaps, but must have a value in every step")
     column = values.to_numpy(zero_copy_only=not field.is_text).view(field.numpy)

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...datasets.records.batch import batch_of
@@ -17,7 +18,7 @@ RIGHT = ("round", "episodes", "steps", "rows", "success", "score", "seed", "excl
 
 def batch_facts(batch: "Batch", excluded: Collection[str]) -> dict[str, Any]:
     """A batch's manifest, and how many of its episodes are excluded now."""
-    return batch.to_json() | {"excluded": sum(batch_of(episode) == batch.id for episode in excluded)}
+    return asdict(batch) | {"excluded": sum(batch_of(episode) == batch.id for episode in excluded)}
 
 
 def row_facts(batch: "Batch", row: "EpisodeRow", excluded: Collection[str]) -> dict[str, Any]:

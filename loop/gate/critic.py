@@ -36,7 +36,7 @@ def learnable(batches: Sequence[Batch], share: float) -> list[Batch]:
 def held_out(space: Workspace, number: int) -> Snapshot:
     """The newest collected blocks that no learner has read up to a round, whatever the settings were then."""
     pinned = [space.record(Appended, k) for k in space.rounds() if k <= number]
-    learned = {name for record in pinned if record for name, _ in record.snapshot["batches"]}
+    learned = {name for record in pinned if record for name in record.snapshot.batch_ids}
     unread = [
         batch
         for batch in space.store.batches()

@@ -22,7 +22,7 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     batches = store.counted(snapshot)
     progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
     record = Appended(
-        snapshot=snapshot.to_json(),
+        snapshot=snapshot,
         snapshot_id=snapshot.id,
         episodes=sum(b.episodes for b in batches),
         rows=sum(b.steps for b in batches),

@@ -48,7 +48,7 @@ def run_learner(
     watch, pinned = Stopwatch(), space.require(Appended, number)
     folder, seed = run_folder(space, number, stage), space.config.seed * 1000 + number
     network = _network(space, start)
-    snapshot = Snapshot.from_json(pinned.snapshot)
+    snapshot = pinned.snapshot
     mixed = mixtures(space, snapshot)
     replay = _replay(space, snapshot, config, network, mixed)
     learned = train(
@@ -127,8 +127,7 @@ def start_policy(space: Workspace, number: int) -> str:
 def fresh_rows(space: Workspace, pinned: Appended, start: str) -> int:
     """Rows of a round's snapshot from which its starting policy has not learned."""
     learned_in = read_record(space.policy_folder(start)).lineage["round"]
-    before = Snapshot.from_json(space.require(Appended, learned_in).snapshot)
-    shared = Snapshot.from_json(pinned.snapshot).shared(before)
+    shared = pinned.snapshot.shared(space.require(Appended, learned_in).snapshot)
     return pinned.rows - sum(batch.steps for batch in space.store.counted(shared))
 
 

@@ -149,7 +149,7 @@ def main(request: dict[str, Any], folder: Path) -> None:
     """Make the films of a request, with a line of JSON as each is done."""
     space = Workspace.open(request["workspace"])
     store = space.open_store()
-    with _renderer(space, store) as render:
+    with _renderer(store) as render:
         for name in request["episodes"]:
             print(json.dumps(_make(store, name, render, folder, request["videos"])), flush=True)
 
@@ -178,14 +178,15 @@ def _make(store: "EpisodeStore", name: str, render: "Render", folder: Path, vide
 
 
 @contextmanager
-def _renderer(space: Workspace, store: "EpisodeStore") -> Iterator["Render"]:
+def _renderer(store: "EpisodeStore") -> Iterator["Render"]:
     """Renders episodes from their own images, or by acting them out again in one environment."""
+    from ...actors.registry import find_task
     from ...actors.rendering.video import act_again, image_fields, show_images
 
     if names := image_fields(store.schema):
         yield lambda episode, see, steps: show_images(episode, names, see, steps=steps)
         return
-    task = space.task
+    task = find_task(store.schema.task)
     if difference := store.schema.difference(task.schema):
         raise LoopError(f"{task.name} is another task by now: {difference}")
     environment = task.make()

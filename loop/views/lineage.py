@@ -128,7 +128,7 @@ def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:
     pinned = None if number is None else space.record(Appended, number)
     if pinned is None or pinned.snapshot_id != lineage.get("snapshot"):
         return None
-    return Snapshot.from_json(pinned.snapshot)
+    return pinned.snapshot
 
 
 def _batch_facts(batch: Batch) -> Facts:

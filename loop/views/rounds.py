@@ -116,7 +116,7 @@ def first_learned(space: Workspace) -> dict[str, int]:
     found: dict[str, int] = {}
     for number in space.rounds():
         pinned = space.record(Appended, number)
-        for name, _ in pinned.snapshot["batches"] if pinned else ():
+        for name in pinned.snapshot.batch_ids if pinned else ():
             found.setdefault(name, number)
     return found
 

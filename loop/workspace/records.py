@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ...datasets.records.snapshot import Snapshot
 from ..errors import LoopError
 
 VERSION = 1
@@ -102,7 +103,7 @@ class Appended(Timed):
     """What a round may learn from.
 
     Attributes:
-      snapshot: as `Snapshot` has it in JSON.
+      snapshot: exactly which episodes the learner reads.
       snapshot_id: its id.
       episodes: in it.
       rows: steps in it.
@@ -111,7 +112,7 @@ class Appended(Timed):
     """
 
     STAGE = "append"
-    snapshot: dict[str, Any]
+    snapshot: Snapshot
     snapshot_id: str
     episodes: int
     rows: int

@@ -15,7 +15,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from ...actors.task import Task
     from ...datasets import EpisodeStore, Schema
+    from ...datasets.store.store import Place as DatasetPlace
     from ...learner.checkpoint import PolicyRecord
 
 Place = Path | str
@@ -154,7 +155,9 @@ class Workspace:
 
     def make_store(self, schema: "Schema") -> "EpisodeStore":
         """The dataset, made with this schema where there is none, wherever it lives."""
-        return self._make_store(self._dataset_url, "dataset", schema)
+        from ...datasets import EpisodeStore
+
+        return EpisodeStore.create(self._dataset_at(self._dataset_url, "dataset"), schema)
 
     def store_of(self, task: str) -> "EpisodeStore":
         """The dataset of a further task, made where there is none; the run's own for "".
@@ -163,24 +166,22 @@ class Workspace:
         this workspace could act in it.
         """
         from ...actors.registry import find_task
+        from ...datasets import EpisodeStore
 
         if not task:
             return self.store
         other, own = find_task(task).schema, self.task.schema
-        if difference := own.difference(replace(other, task=own.task)):
+        if difference := own.difference(other):
             raise LoopError(f"[gate.others] {task} does not fit {own.task}: its {difference}")
         name = f"others/{task}"
-        return self._make_store(f"{self.copy.url}/{name}" if self.copy else "", name, other)
+        place = self._dataset_at(f"{self.copy.url}/{name}" if self.copy else "", name)
+        return EpisodeStore.create(place, other)
 
     def open_store(self) -> "EpisodeStore":
         """The dataset. Raises DatasetError where there is none, or it is broken or out of reach."""
         from ...datasets import EpisodeStore
 
-        if url := self._dataset_url:
-            from ...datasets.store.bucket import open_remote
-
-            return open_remote(url, self._cache, self._cache_bytes)
-        return EpisodeStore.open(self.folder / "dataset")
+        return EpisodeStore.open(self._dataset_at(self._dataset_url, "dataset"))
 
     @property
     def dataset(self) -> str:
@@ -189,20 +190,17 @@ class Workspace:
 
     def has_store(self) -> bool:
         """Whether a dataset was made already."""
-        if url := self._dataset_url:
-            from ...datasets.store.bucket import has_remote
-
-            return has_remote(url)
-        return (self.folder / "dataset" / "schema.json").exists()
-
-    def _make_store(self, url: str, name: str, schema: "Schema") -> "EpisodeStore":
         from ...datasets import EpisodeStore
 
-        if url:
-            from ...datasets.store.bucket import create_remote
+        return EpisodeStore.exists(self._dataset_at(self._dataset_url, "dataset"))
 
-            return create_remote(url, schema, self._cache, self._cache_bytes)
-        return EpisodeStore.create(self.folder / name, schema)
+    def _dataset_at(self, url: str, name: str) -> "DatasetPlace":
+        """Where a dataset lives: at a URL, or in a folder of this name."""
+        if not url:
+            return self.folder / name
+        from ...datasets.store.bucket import CachedBucket
+
+        return CachedBucket(url, self._cache, self._cache_bytes)
 
     @property
     def _dataset_url(self) -> str:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pacloop.datasets import Episode, Field, Schema
+from pacloop.datasets import Episode, EpisodeStore, Field, Schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # recordings.py
 
@@ -91,14 +91,14 @@ def url(s3, monkeypatch):
 @pytest.fixture
 def bucket_store(url, tmp_path, schema):
     """An empty dataset in a bucket."""
-    from pacloop.datasets.store.bucket import create_remote
+    from pacloop.datasets.store.bucket import CachedBucket
 
-    return create_remote(url, schema, tmp_path / "cache", 2**40)
+    return EpisodeStore.create(CachedBucket(url, tmp_path / "cache", 2**40), schema)
 
 
 @pytest.fixture
 def elsewhere(url, tmp_path):
     """The dataset in the bucket as another machine sees it, with a cache of its own."""
-    from pacloop.datasets.store.bucket import open_remote
+    from pacloop.datasets.store.bucket import CachedBucket
 
-    return lambda limit=2**40: open_remote(url, tmp_path / f"cache{next(_names)}", limit)
+    return lambda limit=2**40: EpisodeStore.open(CachedBucket(url, tmp_path / f"cache{next(_names)}", limit))

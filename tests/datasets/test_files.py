@@ -14,7 +14,7 @@ from pacloop.datasets.files import (
     temporary_beside,
     write_bytes_atomically,
     write_json_atomically,
-    writer_is_gone,
+    writer_is_dead,
 )
 
 
@@ -78,13 +78,13 @@ def test_a_write_cut_short_by_the_system_leaves_nothing(tmp_path):
 def test_temporary_names_know_their_writer(tmp_path):
     with temporary_beside(tmp_path / "a.b-c") as aside:
         assert is_temporary(aside.name)
-        assert writer_is_gone(aside.name) is False
-    assert writer_is_gone(aside.name) is True  # our own process id, but not in use: a container's old life
+        assert writer_is_dead(aside.name) is False
+    assert writer_is_dead(aside.name) is True  # our own process id, but not in use: a container's old life
     assert not is_temporary("a.b-c")
     assert not is_temporary(".hidden")
 
 
-def test_the_writer_is_gone_when_its_process_is(tmp_path):
+def test_the_writer_is_dead_when_its_process_is(tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nfrom pacloop.datasets.files import temporary_beside\n"
         "with temporary_beside(Path('x')) as aside:\n  print(aside.name, flush=True); sys.stdin.read()"
@@ -93,9 +93,9 @@ def test_the_writer_is_gone_when_its_process_is(tmp_path):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         name = process.stdout.readline().strip()
-        assert writer_is_gone(name) is False
+        assert writer_is_dead(name) is False
         process.kill()
         process.wait()
-        assert writer_is_gone(name) is True
+        assert writer_is_dead(name) is True
     host = name.split(".")[2]
-    assert writer_is_gone(name.replace(host, "elsewhere")) is None
+    assert writer_is_dead(name.replace(host, "elsewhere")) is None

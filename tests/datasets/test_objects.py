@@ -5,38 +5,36 @@ import sys
 
 import pytest
 
-from pacloop.datasets import DatasetError
+from pacloop.datasets import DatasetError, EpisodeStore
 from pacloop.datasets import objects as bucket
-from pacloop.datasets.store.bucket import create_remote, open_remote
+from pacloop.datasets.store.bucket import CachedBucket
 
 LARGE = 2**40
 
 
 def test_what_cannot_be_opened(s3, url, tmp_path, schema, monkeypatch):
-    with pytest.raises(DatasetError, match=r"schema.json cannot be read: there is no such object"):
-        open_remote(url, tmp_path, LARGE)
+    with pytest.raises(DatasetError, match=r"holds no dataset: schemas has 0 files, but must have one"):
+        EpisodeStore.open(CachedBucket(url, tmp_path, LARGE))
     with pytest.raises(
-        DatasetError, match=r"^s3://wrong/x/schema.json cannot be read: there is no such bucket$"
+        DatasetError, match=r"^s3://wrong/x/schemas cannot be listed: there is no such bucket$"
     ):
-        open_remote("s3://wrong/x", tmp_path, LARGE)
+        EpisodeStore.open(CachedBucket("s3://wrong/x", tmp_path, LARGE))
     for wrong in ("s3://", "http://robots/x", "robots/x", "s3:///x", "s3://robots/a b"):
         with pytest.raises(DatasetError, match="is no url of a bucket"):
-            open_remote(wrong, tmp_path, LARGE)
+            EpisodeStore.open(CachedBucket(wrong, tmp_path, LARGE))
     with pytest.raises(DatasetError, match="must not hold credentials") as told:
-        open_remote("s3://key:hunter2@robots/x", tmp_path, LARGE)
+        EpisodeStore.open(CachedBucket("s3://key:hunter2@robots/x", tmp_path, LARGE))
     assert "hunter2" not in str(told.value)
     s3.deny = True
     try:
-        with pytest.raises(
-            DatasetError, match=r"schema.json cannot be read: access denied \(AccessDenied\)$"
-        ):
-            open_remote(url, tmp_path, LARGE)
+        with pytest.raises(DatasetError, match=r"schemas cannot be listed: access denied \(AccessDenied\)$"):
+            EpisodeStore.open(CachedBucket(url, tmp_path, LARGE))
     finally:
         s3.deny = False
     s3.ignore_conditions = True
     try:
         with pytest.raises(DatasetError, match="overwrites what it was told to create only"):
-            create_remote(url, schema, tmp_path, LARGE)
+            EpisodeStore.create(CachedBucket(url, tmp_path, LARGE), schema)
     finally:
         s3.ignore_conditions = False
 
@@ -46,7 +44,7 @@ def test_no_credentials_is_one_sentence(s3, url, tmp_path, monkeypatch):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setitem(bucket.CLIENT, "connect_timeout", bucket.timedelta(seconds=1))
     with pytest.raises(DatasetError, match="there are no credentials; set AWS_ACCESS_KEY_ID") as told:
-        open_remote(url, tmp_path, LARGE)
+        EpisodeStore.open(CachedBucket(url, tmp_path, LARGE))
     assert "\n" not in str(told.value)
 
 

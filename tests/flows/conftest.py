@@ -74,7 +74,7 @@ def two_rounds(tmp_path_factory):
         folder, task="pacloop/stack", episodes=4, seed=0, clean=False, bare=False, progress=silent
     )
     snapshot = space.store.snapshot()
-    pinned = {"snapshot": snapshot.to_json(), "snapshot_id": snapshot.id, "episodes": 4, "rows": 400}
+    pinned = {"snapshot": snapshot, "snapshot_id": snapshot.id, "episodes": 4, "rows": 400}
     for number in (0, 1):
         put(space, number, "append", **pinned, seconds=0.5)
         run = space.round_folder(number) / "learn-run"

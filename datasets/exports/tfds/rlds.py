@@ -65,8 +65,7 @@ def _prepare(update: Update, name: str) -> None:
     features = None if path.exists() else _features_json(ledger.schema_)  # first, since it may refuse
     update.begin()
     if features:
-        schema = ledger.model_dump(mode="json")["schema"]
-        write_json_atomically(update.folder / "metadata.json", schema)
+        write_json_atomically(update.folder / "metadata.json", ledger.schema_)
         write_bytes_atomically(path, features)
     _write_info(update.folder, name, ledger)
     _remove_uncounted(update.folder, name, ledger)

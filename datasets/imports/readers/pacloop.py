@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import DatasetError
-from ...store.store import SCHEMA, EpisodeStore
+from ...store.backend import SCHEMAS
+from ...store.store import EpisodeStore
 from .decode import whole_file
 from .raw import RawEpisode, ReadOptions, Unreadable
 
@@ -47,6 +48,6 @@ def count(path: Path) -> int:
 
 def _folder(path: Path) -> Path:
     for folder in (path, path / "dataset"):
-        if (folder / SCHEMA).exists():
+        if (folder / SCHEMAS).is_dir():
             return folder
-    raise DatasetError(f"{path} holds no dataset of pacloop: {SCHEMA} is missing")
+    raise DatasetError(f"{path} holds no dataset of pacloop: {SCHEMAS} is missing")

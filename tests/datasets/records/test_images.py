@@ -40,7 +40,7 @@ def test_each_image_is_encoded_by_itself_as_documented(store, build):
         words = np.frombuffer(rows, "<u4" if name == "front" else "<u8").reshape(shape[0], -1)
         decoded = words.cumsum(axis=0, dtype=words.dtype).view(np.uint8).reshape(shape)
         assert np.array_equal(decoded, build.episode(5, 0, schema=store.schema).observation[name][1])
-    assert found.column("observation/tiny").type == pa.list_(pa.uint8(), 48)
+    assert found.column("observation/tiny").type == pa.fixed_shape_tensor(pa.uint8(), (4, 4, 3))
     (episode, _) = store.episodes("b0")
     assert build.same(episode, build.episode(5, 0, schema=store.schema))
     assert not episode.observation["front"].flags.writeable
@@ -102,7 +102,9 @@ def test_a_replay_decodes(store, limit):
 def test_batches_that_were_kept_raw_are_still_read(store, build, monkeypatch):
     monkeypatch.setattr(tables, "is_encoded", lambda field: False)
     store.append([build.episode(4, 9, schema=store.schema)], batch_id="old", source="collection")
-    assert table(store, "old").column("observation/front").type == pa.list_(pa.uint8(), 24 * 20 * 3)
+    assert table(store, "old").column("observation/front").type == pa.fixed_shape_tensor(
+        pa.uint8(), (24, 20, 3)
+    )
     monkeypatch.undo()
     assert build.same(store.episode("old/0"), build.episode(4, 9, schema=store.schema))
     replay = Replay(store, store.snapshot(), n_step=1, discount=0.9, time_limit_is_terminal=True, ram_limit=0)

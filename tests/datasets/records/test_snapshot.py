@@ -1,6 +1,7 @@
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore, Snapshot
+from pacloop.datasets.files import json_bytes, parse_json, parse_model
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def store(tmp_path, build, schema):
 
 def test_json_gives_an_equal_snapshot_back(store):
     snapshot = store.snapshot()
-    assert Snapshot.from_json(snapshot.to_json()) == snapshot
+    assert parse_model(Snapshot, parse_json("s", json_bytes("s", snapshot)), "s") == snapshot
     assert len(snapshot.id) == 16
 
 
@@ -48,7 +49,7 @@ def test_another_digest_is_refused_by_name(store):
 
 
 def test_bad_json_and_a_batch_twice(store):
-    with pytest.raises(DatasetError, match="snapshot must have a schema and pairs"):
-        Snapshot.from_json({"batches": []})
+    with pytest.raises(DatasetError, match=r"round.json: schema is missing"):
+        parse_model(Snapshot, {"batches": []}, "round.json")
     with pytest.raises(DatasetError, match="names the batch demo twice"):
         Snapshot("s", (("demo", "1"), ("demo", "1")))

@@ -9,7 +9,7 @@ import pytest
 from pacloop.datasets import DatasetError, Episode, EpisodeStore, Replay
 from pacloop.datasets.objects import Bucket
 from pacloop.datasets.store import bucket as remote
-from pacloop.datasets.store.bucket import create_remote, has_remote, open_remote
+from pacloop.datasets.store.bucket import CachedBucket
 from pacloop.datasets.store.quarantine import Quarantined, read_quarantine, write_quarantine
 
 LARGE = 2**40
@@ -18,9 +18,9 @@ WRITER = """
 import os, signal, sys
 import numpy as np
 from pathlib import Path
-from pacloop.datasets import Episode
+from pacloop.datasets import Episode, EpisodeStore
 from pacloop.datasets.objects import Bucket
-from pacloop.datasets.store.bucket import open_remote
+from pacloop.datasets.store.bucket import CachedBucket
 url, folder, calls, when = sys.argv[1:]
 done = []
 def counted(real):
@@ -33,7 +33,7 @@ def counted(real):
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
     return call
-store = open_remote(url, Path(folder), 2**40)
+store = EpisodeStore.open(CachedBucket(url, Path(folder), 2**40))
 for name in ("upload", "create"):
     setattr(Bucket, name, counted(getattr(Bucket, name)))
 observation = {n: np.ones((3, *f.shape), f.dtype) for n, f in store.schema.observation.items()}
@@ -143,9 +143,9 @@ def test_exclusions_and_quarantine_are_seen_everywhere(store, elsewhere, build):
 
 
 def test_another_schema_is_refused_by_name(store, url, tmp_path, build):
-    with pytest.raises(DatasetError, match=r"runs/\d+/schema.json is of another schema: control_hz is 10.0"):
-        create_remote(url, build.schema(control_hz=10.0), tmp_path / "c", LARGE)
-    assert has_remote(url)
+    with pytest.raises(DatasetError, match=r"runs/\d+ is of another schema: control_hz is 10.0"):
+        EpisodeStore.create(CachedBucket(url, tmp_path / "c", LARGE), build.schema(control_hz=10.0))
+    assert EpisodeStore.exists(CachedBucket(url, tmp_path, LARGE))
 
 
 # Two at once.
@@ -213,7 +213,7 @@ def test_a_kill_leaves_a_whole_batch_or_nothing(store, elsewhere, url, calls, wh
     left = [upload for upload in uploads if not committed]
     assert len(other.verify()) == len(left), "only leftovers may be wrong"
     assert other.clean() == [], "who knows whether the writer is dead?"
-    removed = open_remote(url, store.folder.parent, LARGE).clean()
+    removed = EpisodeStore.open(CachedBucket(url, store.folder.parent, LARGE)).clean()
     assert [name for name in removed if not name.endswith(".tmp")] == [f"a/{upload}" for upload in left]
     assert other.verify() == []
     observation = {n: np.ones((3, *f.shape), f.dtype) for n, f in store.schema.observation.items()}

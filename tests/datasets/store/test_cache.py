@@ -2,9 +2,10 @@
 
 import pytest
 
+from pacloop.datasets import EpisodeStore
 from pacloop.datasets.objects import Bucket
 from pacloop.datasets.store import cache
-from pacloop.datasets.store.bucket import open_remote
+from pacloop.datasets.store.bucket import CachedBucket
 
 LARGE = 2**40
 
@@ -62,7 +63,7 @@ def test_what_another_process_has_just_asked_for_stays(store, elsewhere, url, bu
     for number in range(3):
         store.append([build.episode(30, number)], batch_id=f"b{number}", source="collection")
     one = elsewhere(1)
-    two = open_remote(url, one.folder.parent, 1)
+    two = EpisodeStore.open(CachedBucket(url, one.folder.parent, 1))
     path = one.file("b0", "steps.arrow")
     two.episode("b1/0")
     assert path.exists()
@@ -87,9 +88,9 @@ def test_a_dataset_that_was_made_anew_never_shows_old_copies(store, url, build):
     store.append([build.episode()], batch_id="a", source="collection")
     objects = Bucket(url)
     objects.delete(list(objects.list("batches")))
-    again = open_remote(url, store.folder.parent, LARGE)
+    again = EpisodeStore.open(CachedBucket(url, store.folder.parent, LARGE))
     assert again.batches() == []
     again.append([build.episode(seed=1)], batch_id="a", source="collection")
-    for fresh in (open_remote(url, store.folder.parent, LARGE) for _ in range(2)):
+    for fresh in (EpisodeStore.open(CachedBucket(url, store.folder.parent, LARGE)) for _ in range(2)):
         assert [batch.id for batch in fresh.batches()] == ["a"]
         assert build.same(fresh.episode("a/0"), build.episode(seed=1))

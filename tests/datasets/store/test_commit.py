@@ -13,6 +13,7 @@ import pytest
 from pacloop.datasets import DatasetError, EpisodeStore
 from pacloop.datasets.files import temporary_beside
 from pacloop.datasets.store import commit
+from pacloop.datasets.store.folder import Folder
 
 WRITER = """
 import sys
@@ -121,16 +122,16 @@ def test_writers_of_different_ids_do_not_meet_and_of_one_id_one_wins(store):
 @pytest.mark.parametrize("same_content", [True, False])
 def test_losing_the_race_at_the_last_moment(store, build, monkeypatch, same_content):
     rival = EpisodeStore.open(store.folder)
-    rename, won = commit._rename, []
+    publish, won = Folder.publish, []
 
-    def too_late(aside, target):
-        monkeypatch.setattr(commit, "_rename", rename)
+    def too_late(self, aside, batch):
+        monkeypatch.setattr(Folder, "publish", publish)
         won.append(
             rival.append([build.episode(seed=int(not same_content))], batch_id="a", source="collection")
         )
-        rename(aside, target)
+        publish(self, aside, batch)
 
-    monkeypatch.setattr(commit, "_rename", too_late)
+    monkeypatch.setattr(Folder, "publish", too_late)
     if same_content:
         assert store.append([build.episode()], batch_id="a", source="collection") == won[0]
     else:

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from pacloop.datasets import Batch, DatasetError, Episode, EpisodeStore, Field
+from pacloop.datasets.files import parse_model
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_the_file_is_plain_arrow_with_the_steps_of_rlds(store, build):
     assert table.column("is_first").to_pylist() == [True, False, False, True, False]
     assert table.column("is_last").to_pylist() == [False, False, True, False, True]
     assert table.column("is_terminal").to_pylist() == [False, False, True, False, False]
-    assert table.column("observation/arm/position").type == pa.list_(pa.float32(), 3)
+    assert table.column("observation/arm/position").type == pa.fixed_shape_tensor(pa.float32(), (3,))
     assert table.column("discount").to_pylist() == [1, 0, 0, 1, 0]
 
 
@@ -109,7 +110,7 @@ def test_appending_does_not_look_at_other_batches(store, build):
 
 def test_create_is_idempotent_and_names_the_difference(store, build):
     EpisodeStore.create(store.folder, build.schema())
-    with pytest.raises(DatasetError, match=r"schema.json is of another schema: control_hz is 10.0"):
+    with pytest.raises(DatasetError, match=r"dataset is of another schema: control_hz is 10.0"):
         EpisodeStore.create(store.folder, build.schema(control_hz=10.0))
 
 
@@ -121,9 +122,9 @@ def test_fields_that_cannot_be_kept_are_refused(tmp_path, build, field):
 
 
 def test_open_names_what_is_missing_or_changed(tmp_path, store):
-    with pytest.raises(DatasetError, match=r"none/schema.json cannot be read: no such file"):
+    with pytest.raises(DatasetError, match=r"none holds no dataset: schemas has 0 files, but must have one"):
         EpisodeStore.open(tmp_path / "none")
-    path = store.folder / "schema.json"
+    (path,) = (store.folder / "schemas").iterdir()
     path.write_text(path.read_text().replace("20.0", "30.0"))
     with pytest.raises(DatasetError, match="changed by hand"):
         EpisodeStore.open(store.folder)
@@ -176,12 +177,12 @@ def test_bounds_of_each_dimension_that_leave_out_zero(tmp_path, build):
 def test_a_newer_batch_says_so(store, build):
     store.append([build.episode()], batch_id="a", source="collection")
     path = store.path("a") / "batch.json"
-    data = json.loads(path.read_text()) | {"version": 2, "novelty": 1}
+    data = json.loads(path.read_text()) | {"version": 3, "novelty": 1}
     path.write_text(json.dumps(data))
-    with pytest.raises(DatasetError, match="version 2, but this pacloop reads versions up to 1"):
+    with pytest.raises(DatasetError, match=r"batch.json: version is 3, but this pacloop reads 2"):
         EpisodeStore.open(store.folder).batches()
-    with pytest.raises(DatasetError, match="has missing or unknown keys: novelty"):
-        Batch.from_json(data | {"version": 1})
+    with pytest.raises(DatasetError, match="b: novelty is unknown"):
+        parse_model(Batch, data | {"version": 2}, "b")
 
 
 # Digests: what happened in an episode, whatever is said about it.

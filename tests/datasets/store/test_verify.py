@@ -47,7 +47,7 @@ def test_a_missing_file_is_found_and_named(store, build, name, sentence):
         ({"source": "evaluation"}, "the content does not fit its digest"),
         ({"schema": "0"}, "of another schema"),
         ({"id": "c"}, "says id 'c'"),
-        ({"digests": 3}, "must have digests"),
+        ({"digests": 3}, "digests is 3, but must be a valid dictionary"),
     ],
 )
 def test_a_manifest_that_lies_is_found(store, build, changes, sentence):

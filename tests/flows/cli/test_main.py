@@ -93,7 +93,7 @@ def test_demonstrating_twice_adds_nothing(space):
 def test_a_dataset_can_be_written_without_a_workspace(tmp_path):
     done = pacloop("demonstrate", "--episodes", 2, "--seed", 1, "--out", "made", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "made" / "schema.json").exists()
+    assert (tmp_path / "made" / "schemas").is_dir()
     assert not (tmp_path / "workspace").exists()
 
 
@@ -214,16 +214,15 @@ def test_a_workspace_of_another_task(space, tmp_path):
 def test_a_dataset_whose_fingerprint_differs(space, tmp_path):
     import shutil
 
-    from pacloop.datasets import Schema
-    from pacloop.datasets.files import write_json_atomically
+    from pacloop.datasets.files import fingerprint, write_json_atomically
 
     other = tmp_path / "other"
     shutil.copytree(space, other)
-    path = other / "dataset" / "schema.json"
+    (path,) = (other / "dataset" / "schemas").iterdir()
     data = json.loads(path.read_text())
-    data["schema"]["control_hz"] = 10.0
-    data["fingerprint"] = Schema.from_json(data["schema"]).fingerprint()
-    write_json_atomically(path, data)
+    data["layout"]["control_hz"] = 10.0
+    path.unlink()
+    write_json_atomically(path.with_name(f"{fingerprint(data['layout'])}.json"), data)
     before = content(other)
     assert "control_hz" in refused("improve", "-w", other, cwd=tmp_path)
     assert content(other) == before

@@ -64,7 +64,7 @@ def test_every_so_manieth_block_of_a_collection_is_kept_out_of_learning(played):
     assert kept == {"r001-collect-00001", "r001-collect-00003"}
     assert [b.id for b in batches if b not in learnable(batches, 0.25)] == ["r001-collect-00003"]
     assert learnable(batches, 0.05) == learnable(batches, 0.0) == batches
-    pinned = played.record(Appended, 1).snapshot["batches"]
+    pinned = played.record(Appended, 1).snapshot.batches
     assert {name for name, _ in pinned} == {b.id for b in batches} - kept
 
 
@@ -76,7 +76,7 @@ def test_without_a_share_the_learner_reads_what_it_always_read(space, played):
 def test_only_what_no_learner_has_read_is_held_out(played):
     assert held_out(played, 1).batch_ids == ("r001-collect-00001", "r001-collect-00003")
     assert held_out(played, 0).batch_ids == ()
-    everything = played.store.snapshot().to_json()
+    everything = played.store.snapshot()
     put(played, 2, "append", snapshot=everything)
     assert held_out(played, 2).batch_ids == ()
     (played.round_folder(2) / "append.json").unlink()

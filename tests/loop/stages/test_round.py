@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from recorded import play_collection, put, tally, verdict
 
-from pacloop.datasets import Snapshot
 from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
@@ -96,7 +95,7 @@ def test_excluded_episodes_are_not_missing_and_do_not_count(space, collected):
     assert (outcome.episodes, outcome.rows) == (3, sum(row.length for row in kept))
     assert outcome.sources == {"demonstration": 2, "collection": 1}
     assert outcome.excluded == 2
-    assert len(Snapshot.from_json(outcome.snapshot).excluded) == 2
+    assert len(outcome.snapshot.excluded) == 2
     store.exclude("r001-collect-00000", reason="all of it", by="ann")
     assert append(space, 1, silent) == outcome, "a round that pinned its data keeps it"
 

@@ -48,7 +48,7 @@ def test_episodes_add_up(played):
 @pytest.fixture
 def injected(played):
     """Three demonstrations that came from outside when the first round had ended."""
-    began = played.store.snapshot().to_json()
+    began = played.store.snapshot()
     for number in (0, 1):
         put(played, number, "append", snapshot=began, seconds=1.0)
     episodes = list(played.store.episodes(played.store.batches()[0]))
@@ -71,7 +71,7 @@ def test_an_injection_waits_for_the_next_round(injected):
 
 
 def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
-    put(injected, 2, "append", snapshot=injected.store.snapshot().to_json(), seconds=1.0)
+    put(injected, 2, "append", snapshot=injected.store.snapshot(), seconds=1.0)
     found = rows(injected)
     assert [row.name for row in found[-3:]] == ["round 1", "injected demo.hdf5", "round 2"]
     assert [row.episodes for row in found[-3:]] == [70, 73, 123]

@@ -87,7 +87,7 @@ def test_the_commands_go_to_the_bucket_or_say_why_not(make_space, tmp_path):
         [PACLOOP, "dataset", "ls", "-w", wrong], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "pacloop: s3://nowhere/x/schema.json cannot be read: there is no such bucket\n"
+    assert done.stderr == "pacloop: s3://nowhere/x/schemas cannot be listed: there is no such bucket\n"
 
 
 def test_without_a_url_the_dataset_is_the_folder(space):
