@@ -78,11 +78,9 @@ class Bucket:
 
     def create(self, key: str, raw: bytes) -> bool:
         """Make an object, unless there is one: False then."""
-        import obstore
-
         try:
             with self._named_errors(key, "written"):
-                obstore.put(self._store, key, raw, mode="create")
+                self._store.put(key, raw, mode="create")
         except _Exists:
             return False
         return True
@@ -93,51 +91,38 @@ class Bucket:
         Returns its new version; None, and leaves the object alone, where somebody else has written it. A
         request that was answered too late was sent again, and finds its own work.
         """
-        import obstore
-
         mode: Any = dict(seen) if seen else "create"
         try:
             with self._named_errors(key, "written"):
-                return _version(obstore.put(self._store, key, raw, mode=mode))
+                return _version(self._store.put(key, raw, mode=mode))
         except (_Exists, _Missing):
             current = self.fetch(key)
             return current.version if current and current.raw == raw else None
 
     def upload(self, path: Path, key: str) -> None:
         """Make an object of a file."""
-        import obstore
-
         with self._named_errors(key, "written"):
-            obstore.put(self._store, key, path)
+            self._store.put(key, path)
 
     def read(self, key: str) -> bytes | None:
         """An object's content; None where there is none."""
-        import obstore
-
-        try:
-            with self._named_errors(key, "read"):
-                return bytes(obstore.get(self._store, key).bytes())
-        except _Missing:
-            return None
+        current = self.fetch(key)
+        return current.raw if current else None
 
     def fetch(self, key: str) -> Object | None:
         """An object's content with its version; None where there is none."""
-        import obstore
-
         try:
             with self._named_errors(key, "read"):
-                result = obstore.get(self._store, key)
+                result = self._store.get(key)
                 return Object(bytes(result.bytes()), _version(result.meta), result.meta["last_modified"])
         except _Missing:
             return None
 
     def download(self, key: str, path: Path | None) -> str:
         """Read an object into a file, or nowhere; the digest of what came, as `digest_of` gives it."""
-        import obstore
-
         digest = file_hash()
         with self._named_errors(key, "read"), (path or Path(os.devnull)).open("wb") as file:
-            for chunk in obstore.get(self._store, key).stream():
+            for chunk in self._store.get(key).stream():
                 digest.update(chunk)
                 file.write(chunk)
         return digest.hexdigest()
@@ -152,20 +137,16 @@ class Bucket:
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those that are gone already do not matter."""
-        import obstore
-
         with self._named_errors("", "cleaned"):
-            obstore.delete(self._store, keys)
+            self._store.delete(keys)
 
     def place(self, key: str) -> str:
         """What sentences call an object."""
         return f"{self.url}/{key}".rstrip("/")
 
     def _listed(self, under: str) -> "list[ObjectMeta]":
-        import obstore
-
         with self._named_errors(under, "listed"):
-            return [meta for chunk in obstore.list(self._store, under) for meta in chunk]
+            return [meta for chunk in self._store.list(under) for meta in chunk]
 
     @contextmanager
     def _named_errors(self, key: str, verb: str) -> Iterator[None]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..records.episode import Episode
+from ..records.episode import Episode, padded
 from ..records.rows import EpisodeRow
 from .update import Job
 
@@ -20,9 +20,9 @@ def rlds_steps(episode: Episode) -> dict[str, np.ndarray]:
     last = number == steps
     return {
         **{f"observation/{name}": array for name, array in episode.observation.items()},
-        "action": _padded(episode.action),
-        "reward": _padded(episode.reward),
-        "discount": _padded(episode.discount),
+        "action": padded([episode.action]),
+        "reward": padded([episode.reward]),
+        "discount": padded([episode.discount]),
         "is_first": number == 0,
         "is_last": last,
         "is_terminal": last & episode.is_terminal,
@@ -55,7 +55,3 @@ def pngs(pictures: np.ndarray) -> np.ndarray:
         Image.fromarray(flat).save(file, "png", compress_level=1)  # 6 takes three times as long to save 5 %
         files[index] = file.getvalue()
     return files
-
-
-def _padded(array: np.ndarray) -> np.ndarray:
-    return np.concatenate([array, np.zeros((1, *array.shape[1:]), array.dtype)])

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import DatasetError
-from ..records.episode import Episode, beyond_bounds, check_episode
+from ..records.episode import Episode, beyond_bounds, check_episode, is_success
 from ..records.schema import Field, Schema
 from .fit import fit
 from .mapping import Piece, field_of
@@ -145,7 +145,7 @@ def _is_terminal(raw: RawEpisode, score: EpisodeScore) -> bool:
     for flag in (raw.terminal, score.terminal):
         if flag is not None:
             return flag
-    return float(raw.discount[-1]) == 0.0 if raw.discount is not None else score.score == 1.0
+    return float(raw.discount[-1]) == 0.0 if raw.discount is not None else is_success(score.score)
 
 
 def _episode(

@@ -63,14 +63,13 @@ def is_success(score: float) -> bool:
     return score >= 1.0
 
 
-def padded(arrays: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
+def padded(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """What goes with the actions of some episodes, each `[T, ...]`, as T+1 steps each, one after the other.
 
     In the last step of an episode only the observation means anything, so the rest is 0 there.
     """
-    last = np.zeros((1, *arrays[0].shape[1:]), dtype)
-    parts = [part for array in arrays for part in (array, last)]
-    return np.concatenate(parts, dtype=dtype, casting="unsafe")
+    last = np.zeros_like(arrays[0], shape=(1, *arrays[0].shape[1:]))
+    return np.concatenate([part for array in arrays for part in (array, last)])
 
 
 def check_episode(episode: Episode, schema: Schema) -> None:

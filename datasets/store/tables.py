@@ -75,7 +75,7 @@ def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.nd
             parts = [episode.observation[name.removeprefix("observation/")] for episode in episodes]
             columns[name] = np.concatenate(parts, dtype=field.numpy, casting="unsafe")
         else:
-            columns[name] = padded([getattr(episode, name) for episode in episodes], field.numpy)
+            columns[name] = padded([getattr(episode, name) for episode in episodes])
     return columns
 
 

@@ -89,7 +89,7 @@ def _frames(episode: Episode, schema: Schema, total: Total, task: int) -> dict[s
         "next.discount": episode.discount,
         "next.done": done,
         "next.truncated": done & (not episode.is_terminal),
-        "next.success": done & (episode.score >= 1.0),
+        "next.success": done & episode.is_success,
         "timestamp": (number / schema.control_hz).astype(np.float32),
         "frame_index": number,
         "episode_index": np.full(steps, total.episodes),

@@ -10,7 +10,6 @@ from pacloop.datasets import DatasetError, Episode, EpisodeStore, Replay
 from pacloop.datasets.objects import Bucket
 from pacloop.datasets.store import bucket as remote
 from pacloop.datasets.store.bucket import CachedBucket
-from pacloop.datasets.store.quarantine import Quarantined, read_quarantine, write_quarantine
 
 LARGE = 2**40
 
@@ -118,34 +117,13 @@ def test_appending_again_writes_nothing(s3, store, elsewhere, build):
     assert keys(store) == before
 
 
-def test_a_bad_episode_leaves_nothing(s3, store, build):
+def test_a_bad_episode_asks_for_nothing(s3, store, build):
     s3.requests.clear()
     with pytest.raises(DatasetError, match="action lies in"):
         store.append(
             [build.episode(action=np.full((5, 2), 3, np.float32))], batch_id="a", source="collection"
         )
     assert s3.requests == []
-
-
-def test_exclusions_and_quarantine_are_seen_everywhere(store, elsewhere, build):
-    store.append([build.episode(), build.episode(seed=1)], batch_id="a", source="collection")
-    other = elsewhere()
-    assert other.exclude("a/1", reason="it slipped", by="ann") == 1
-    assert store.excluded() == {"a/1"}
-    assert store.snapshot().excluded == ("a/1",)
-    assert store.include("a/1", reason="it did not", by="ben") == 1
-    assert [t.reason for t in other.tombstones()] == ["it slipped", "it did not"]
-    assert write_quarantine(store, [Quarantined("x", ("bad",))], {"when": "1"}) == write_quarantine(
-        other, [Quarantined("x", ("bad",))], {"when": "2"}
-    )
-    assert [record["when"] for record in read_quarantine(other)] == ["1"]
-    assert elsewhere().verify() == []
-
-
-def test_another_schema_is_refused_by_name(store, url, tmp_path, build):
-    with pytest.raises(DatasetError, match=r"runs/\d+ is of another schema: control_hz is 10.0"):
-        EpisodeStore.create(CachedBucket(url, tmp_path / "c", LARGE), build.schema(control_hz=10.0))
-    assert EpisodeStore.exists(CachedBucket(url, tmp_path, LARGE))
 
 
 # Two at once.
@@ -161,26 +139,6 @@ def test_two_processes_that_append_one_id_make_one_batch(store, elsewhere, tmp_p
     assert committed[0] == committed[1], "both see one commit, made at one time"
     assert len(elsewhere().batches()) == 1
     assert elsewhere().verify() == []
-
-
-@pytest.mark.parametrize("same_content", [True, False])
-def test_losing_the_race_at_the_last_moment(store, elsewhere, build, monkeypatch, same_content):
-    rival, create, won = elsewhere(), Bucket.create, []
-
-    def too_late(self, key, raw):
-        monkeypatch.setattr(Bucket, "create", create)
-        episodes = [build.episode(seed=int(not same_content))]
-        won.append(rival.append(episodes, batch_id="a", source="collection"))
-        return create(self, key, raw)
-
-    monkeypatch.setattr(Bucket, "create", too_late)
-    if same_content:
-        assert store.append([build.episode()], batch_id="a", source="collection") == won[0]
-    else:
-        with pytest.raises(DatasetError, match="already committed, with other content"):
-            store.append([build.episode()], batch_id="a", source="collection")
-    assert len(keys(store)) == 3, "the loser takes its uploads away"
-    assert store.verify() == elsewhere().verify() == []
 
 
 def test_an_answer_that_came_too_late_is_no_loss(store, build, monkeypatch):

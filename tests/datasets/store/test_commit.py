@@ -13,7 +13,6 @@ import pytest
 from pacloop.datasets import DatasetError, EpisodeStore
 from pacloop.datasets.files import temporary_beside
 from pacloop.datasets.store import commit
-from pacloop.datasets.store.folder import Folder
 
 WRITER = """
 import sys
@@ -115,28 +114,6 @@ def test_writers_of_different_ids_do_not_meet_and_of_one_id_one_wins(store):
     assert all(process.returncode == 0 for process in writers)
     assert outputs[2] == outputs[3], "both see one commit, made at one time"
     assert len(store.batches()) == 75
-    assert store.verify() == []
-    assert hidden(store) == []
-
-
-@pytest.mark.parametrize("same_content", [True, False])
-def test_losing_the_race_at_the_last_moment(store, build, monkeypatch, same_content):
-    rival = EpisodeStore.open(store.folder)
-    publish, won = Folder.publish, []
-
-    def too_late(self, aside, batch):
-        monkeypatch.setattr(Folder, "publish", publish)
-        won.append(
-            rival.append([build.episode(seed=int(not same_content))], batch_id="a", source="collection")
-        )
-        publish(self, aside, batch)
-
-    monkeypatch.setattr(Folder, "publish", too_late)
-    if same_content:
-        assert store.append([build.episode()], batch_id="a", source="collection") == won[0]
-    else:
-        with pytest.raises(DatasetError, match="already committed, with other content"):
-            store.append([build.episode()], batch_id="a", source="collection")
     assert store.verify() == []
     assert hidden(store) == []
 

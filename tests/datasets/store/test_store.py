@@ -20,22 +20,6 @@ def hidden(store):
 # What goes in comes out.
 
 
-def test_append_and_read_back(store, build):
-    episodes = [build.episode(5, 1), build.episode(9, 2, terminal=False, score=0.25, policy=None, info={})]
-    batch = store.append(
-        episodes, batch_id="r1-collect.0", source="collection", round=1, origin={"host": "h", "n": (1, 2)}
-    )
-    assert (batch.episodes, batch.steps, batch.successes, batch.score_sum) == (2, 14, 1, 1.25)
-    assert batch.mean_score == 0.625
-    assert batch.origin == {"host": "h", "n": [1, 2]}
-    again = EpisodeStore.open(store.folder)
-    assert again.batches() == [batch]
-    assert all(build.same(a, b) for a, b in zip(episodes, again.episodes(batch), strict=True))
-    assert build.same(episodes[1], again.episode("r1-collect.0/1"))
-    assert store.verify() == []
-    assert hidden(store) == []
-
-
 def test_rows_tell_lineage(store, build):
     store.append([build.episode(5, 1)], batch_id="a", source="demonstration")
     store.append([build.episode(6, 2), build.episode(7, 3)], batch_id="b", source="collection", round=4)
@@ -77,23 +61,6 @@ def test_appending_again_writes_nothing(store, build):
     for again in (store, EpisodeStore.open(store.folder)):
         assert again.append([build.episode()], batch_id="a", source="collection", round=1) == first
     assert {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")} == before
-
-
-@pytest.mark.parametrize("changes", [{"seed": 1}, {"source": "evaluation"}, {"round": 2}])
-def test_other_content_under_the_same_id_is_refused(store, build, changes):
-    facts = {"seed": 0, "source": "collection", "round": 1}
-    store.append([build.episode(seed=0)], batch_id="a", source="collection", round=1)
-    facts |= changes
-    with pytest.raises(DatasetError, match="batch a is already committed, with other content"):
-        store.append(
-            [build.episode(seed=facts["seed"])], batch_id="a", source=facts["source"], round=facts["round"]
-        )
-
-
-def test_batches_keep_the_order_of_their_commits(store, build):
-    for name in ("z", "a", "m"):
-        store.append([build.episode()], batch_id=name, source="collection")
-    assert [batch.id for batch in store.batches()] == ["z", "a", "m"]
 
 
 def test_appending_does_not_look_at_other_batches(store, build):
