@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from blake3 import blake3
 from xxhash import xxh3_128 as file_hash
 
 from .errors import DatasetError
@@ -79,9 +80,9 @@ def _json(name: str, data: Any, **options: Any) -> str:
 
 
 def fingerprint(data: Any) -> str:
-    """SHA-256 of bytes, or of the canonical JSON of anything else, in hex: equal for equal data only."""
+    """BLAKE3 of bytes, or of the canonical JSON of anything else, in hex: equal for equal data only."""
     raw = data if isinstance(data, bytes) else canonical("what is fingerprinted", data).encode()
-    return hashlib.sha256(raw).hexdigest()
+    return blake3(raw).hexdigest()
 
 
 def read_json(path: Path | str) -> Any:

@@ -1,7 +1,7 @@
 """What is known of each episode without its steps, and the digests that tell episodes and batches apart.
 
-A batch's is BLAKE3, the fastest of the cryptographic ones, since it pins what a policy learned from. An
-episode's only finds its copies, as a file's (files.py) finds damage: XXH3, which is faster still.
+They are BLAKE3, the fastest of the cryptographic ones, since they pin what a policy learned from. A file's
+digest (files.py) only finds damage: XXH3, which is faster still.
 """
 
 import json
@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from blake3 import blake3
-from xxhash import xxh3_128
 
 from ..errors import DatasetError
 from ..files import canonical
@@ -103,48 +102,39 @@ def episode_rows(batch_id: str, episodes: Sequence[Episode], round: int | None) 
 
 
 def content_digest(
-    schema: str, source: str, round: int | None, rows: Sequence[EpisodeRow], columns: str
+    schema: str,
+    source: str,
+    round: int | None,
+    rows: Sequence[EpisodeRow],
+    discounts: Iterable[np.ndarray],
 ) -> str:
     """BLAKE3 of what a batch says, whatever the version of Arrow that wrote it: what a snapshot pins.
 
-    `schema` is the fingerprint of its steps' layout, `columns` what `columns_digest` says of its steps.
+    `schema` is the fingerprint of its steps' layout. The digests in `rows` cover all of an episode's steps
+    but its discounts, `[T]`, which come in the order of the rows.
     """
     header = {"schema": schema, "source": source, "round": round}
     facts = [
         [row.length, row.score, row.seed, row.policy, row.instruction, row.info, row.digest] for row in rows
     ]
-    return blake3(canonical("batch", [header, facts, columns]).encode()).hexdigest()
-
-
-def columns_digest(columns: Mapping[str, Column]) -> str:
-    """BLAKE3 of all steps."""
-    digest = blake3()
-    for name, column in sorted(columns.items()):
-        digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
-        for piece in _pieces(column):
-            digest.update(_bytes(piece))
+    digest = blake3(canonical("batch", [header, facts]).encode())
+    for discount in discounts:
+        digest.update(_bytes(discount))
     return digest.hexdigest()
 
 
 def episode_digest(episode: Episode) -> str:
-    """XXH3 (128 bits) over observations, action and reward: what tells whether an episode is already present.
+    """BLAKE3 over observations, action and reward: what tells whether an episode is already present.
 
     Score, seed, policy and the like are what somebody says about it, and do not count.
     """
-    digest = xxh3_128()
+    digest = blake3()
     arrays = {f"observation/{name}": value for name, value in episode.observation.items()}
     for name, value in sorted((arrays | {"action": episode.action, "reward": episode.reward}).items()):
         kind = "text" if value.dtype.kind in _TEXT else value.dtype.str
         digest.update(f"{name} {kind} {value.shape}".encode())
         digest.update(_bytes(value))
     return digest.hexdigest()
-
-
-def _pieces(column: Column) -> Iterable[np.ndarray]:
-    if isinstance(column, np.ndarray):
-        return [column]
-    # Decoded images might not all fit the memory.
-    return (column[start : start + 256] for start in range(0, len(column), 256))
 
 
 def _bytes(array: np.ndarray) -> bytes | memoryview:

@@ -22,7 +22,7 @@ from ..files import (
 )
 from ..records.batch import Batch
 from ..records.episode import Episode
-from ..records.rows import content_digest, counts, episode_rows
+from ..records.rows import EpisodeRow, content_digest, counts
 from .backend import BATCHES, MANIFEST, Backend
 from .tables import EPISODES, STEPS, episodes_table, write_table
 
@@ -56,15 +56,15 @@ def draft_batch(
 
 
 def describe_batch(
-    draft: Batch, episodes: Sequence[Episode], columns: Future[str]
+    draft: Batch, episodes: Sequence[Episode], rows: Future[tuple[EpisodeRow, ...]]
 ) -> tuple[Batch, pa.RecordBatch]:
-    """The draft with the digest of its content, of whose columns it waits for; and `episodes.arrow`.
+    """The draft with the digest of its content, and `episodes.arrow`; waits for the episodes' rows.
 
     Raises DatasetError where seed or info of an episode cannot be kept.
     """
-    rows = episode_rows(draft.id, episodes, draft.round)
-    digest = content_digest(draft.schema, draft.source, draft.round, rows, columns.result())
-    return replace(draft, digest=digest), episodes_table(rows)
+    discounts = [episode.discount for episode in episodes]
+    digest = content_digest(draft.schema, draft.source, draft.round, rows.result(), discounts)
+    return replace(draft, digest=digest), episodes_table(rows.result())
 
 
 def commit(backend: Backend, batch_id: str, steps: pa.RecordBatch, describe: Describe) -> Batch:

@@ -14,7 +14,7 @@ from ..errors import DatasetError
 from ..files import in_background, named_errors, sync
 from ..records.batch import Batch, check_batch_id
 from ..records.episode import Episode
-from ..records.rows import EpisodeRow, check_layouts, check_numbers, columns_digest
+from ..records.rows import EpisodeRow, check_layouts, check_numbers, episode_rows
 from ..records.schema import Schema
 from ..records.snapshot import Snapshot
 from .backend import BATCHES, SCHEMAS, Backend, manifest_key, parse_manifest
@@ -111,7 +111,9 @@ class EpisodeStore:
         check_layouts(batch_id, episodes, self.schema)
         columns = step_columns(episodes, self.schema)
         check_numbers(batch_id, episodes, columns, self.schema)
-        describe = partial(describe_batch, draft, episodes, in_background(columns_digest, columns))
+        describe = partial(
+            describe_batch, draft, episodes, in_background(episode_rows, batch_id, episodes, round)
+        )
         if self.holds(batch_id):
             draft, _ = describe()
         else:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..errors import DatasetError
 from ..files import digest_of
 from ..records.batch import Batch
-from ..records.rows import EpisodeRow, columns_digest, content_digest, counts, episode_digest
+from ..records.rows import EpisodeRow, content_digest, counts, episode_digest
 from ..records.schema import Schema
 from .backend import BATCHES, FILES, MANIFEST, Backend, manifest_key, parse_manifest
 from .exclusion import tombstone_faults
@@ -63,5 +63,9 @@ def _count_faults(batch: Batch, place: str, rows: Sequence[EpisodeRow]) -> list[
 
 def _content_digest(backend: Backend, batch: Batch, schema: Schema, rows: Sequence[EpisodeRow]) -> str:
     columns = read_steps(backend.file(batch, STEPS), schema)
-    rows = [replace(row, digest=episode_digest(to_episode(row, columns))) for row in rows]
-    return content_digest(batch.schema, batch.source, batch.round, rows, columns_digest(columns))
+    current, discounts = [], []
+    for row in rows:
+        episode = to_episode(row, columns)  # one after the other: decoded images might not all fit the memory
+        current.append(replace(row, digest=episode_digest(episode)))
+        discounts.append(episode.discount)
+    return content_digest(batch.schema, batch.source, batch.round, current, discounts)
