@@ -48,9 +48,8 @@ def run_learner(
     watch, pinned = Stopwatch(), space.require(Appended, number)
     folder, seed = run_folder(space, number, stage), space.config.seed * 1000 + number
     network = _network(space, start)
-    snapshot = pinned.snapshot
-    mixed = mixtures(space, snapshot)
-    replay = _replay(space, snapshot, config, network, mixed)
+    mixed = mixtures(space, pinned.snapshot)
+    replay = _replay(space, pinned.snapshot, config, network, mixed)
     learned = train(
         replay,
         schema=space.task.schema,
