@@ -4,11 +4,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..runs.plan import open_workspace
+from ..terminal import print_json, print_rows, reasons, rows_table
 from .options import HERE, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -28,31 +30,27 @@ def status(
 ) -> None:
     """Show the rounds so far, their verdicts, and what goes on."""
     from ...loop.views.status import read_status
-    from ...loop.workspace.workspace import Workspace
 
-    space = Workspace.open(workspace)
+    space = open_workspace(workspace)
     if watch:
-        watch_status(space, every, as_json)
+        _watch(space, every, as_json)
     elif as_json:
-        print(json.dumps(read_status(space).to_json(), indent=2))
+        print_json(read_status(space).to_json())
     else:
         print_status(read_status(space))
 
 
-def watch_status(space: "Workspace", every_sec: float, as_json: bool) -> None:
+def _watch(space: "Workspace", every_sec: float, as_json: bool) -> None:
     """Show the status every so often until Ctrl-C: on a terminal in place, else a line for each change."""
     from ...loop.views.status import read_status
 
     current = read_status(space)
-    with _screen(as_json) as show:
-        try:
-            while True:
-                show(current)
-                time.sleep(every_sec)
-                space.pull()
-                current = read_status(space, current)
-        except KeyboardInterrupt:
-            pass
+    with _screen(as_json) as show, suppress(KeyboardInterrupt):
+        while True:
+            show(current)
+            time.sleep(every_sec)
+            space.pull()
+            current = read_status(space, current)
     if sys.stdout.isatty() and not as_json:
         print_status(current)
 
@@ -60,7 +58,6 @@ def watch_status(space: "Workspace", every_sec: float, as_json: bool) -> None:
 def print_status(status: "Status") -> None:
     """Print it once."""
     from ...loop.views.status import now_line
-    from ..terminal import print_rows
 
     print_rows(status.rows, f"{status.task}: success per round")
     if status.now and status.at_work:
@@ -78,31 +75,28 @@ def _screen(as_json: bool) -> "Iterator[Callable[[Status], None]]":
         with Live(screen=True, auto_refresh=False) as live:
             yield lambda status: live.update(_page(status, live.console.height), refresh=True)
     else:
-        yield _Changes()
+        last = ""
+
+        def show_change(status: "Status") -> None:
+            nonlocal last
+            if (line := _line(status)) != last:
+                print(line, flush=True)
+            last = line
+
+        yield show_change
 
 
-class _Changes:
-    """A line of text whenever it is another one."""
+def _line(status: "Status") -> str:
+    from ...loop.views.status import now_line
 
-    def __init__(self) -> None:
-        self._last = ""
-
-    def __call__(self, status: "Status") -> None:
-        from ...loop.views.status import now_line
-
-        line = now_line(status.now) if status.now else "nothing has begun that has not ended"
-        line += f"; at work: {status.at_work or 'nobody'}"
-        if line != self._last:
-            print(line, flush=True)
-        self._last = line
+    line = now_line(status.now) if status.now else "nothing has begun that has not ended"
+    return f"{line}; at work: {status.at_work or 'nobody'}"
 
 
 def _page(status: "Status", height: int) -> "RenderableType":
     """All that fits on the screen: what goes on, the last rows, the last verdict's reason."""
     from rich.console import Group
     from rich.text import Text
-
-    from ..terminal import reasons, rows_table
 
     rows = status.rows[-max(3, height - 16) :]
     title = f"{status.task}: success per round"

@@ -23,7 +23,7 @@ from ...loop.stages.approval import Look, Question, make_answer
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
 from ..environment import user
-from ..pages.approval import approval_page
+from ..pages.round import approval_page
 
 
 class Word(RunInput):

@@ -99,17 +99,12 @@ def emit(
         emit_event(
             f"pacloop.{event}",
             resource={
-                "prefect.resource.id": workspace_resource(space),
+                "prefect.resource.id": f"pacloop.workspace.{address}",
                 "prefect.resource.name": space.name,
             },
             related=related,
             payload={"workspace": address, "task": space.config.task, **figures},
         )
-
-
-def workspace_resource(space: "Workspace") -> str:
-    """The id under which events name a workspace."""
-    return f"pacloop.workspace.{space.address}"
 
 
 def _resource(kind: str, name: str, role: str) -> dict[str, str]:
