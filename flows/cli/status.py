@@ -102,23 +102,19 @@ def _page(status: "Status", height: int) -> "RenderableType":
     title = f"{status.task}: success per round"
     title += f" (the last {len(rows)} of {len(status.rows)} rows)" if len(rows) < len(status.rows) else ""
     foot = Text(status.summary() + "\nCtrl-C ends watching; the loop goes on", style="dim")
-    return Group(_stage_at_work(status), Text(), rows_table(rows, title), *reasons(rows)[-1:], foot)
+    return Group(*_stage_at_work(status), Text(), rows_table(rows, title), *reasons(rows)[-1:], foot)
 
 
-def _stage_at_work(status: "Status") -> "RenderableType":
+def _stage_at_work(status: "Status") -> "list[RenderableType]":
     """What goes on, with a bar where its end is known."""
     from rich.progress_bar import ProgressBar
-    from rich.table import Table
     from rich.text import Text
 
     from ...loop.views.status import now_line
 
-    grid = Table.grid(padding=(0, 1))
     if status.now is None:
-        grid.add_row(Text("no stage is at work" if status.rows else "nothing has begun yet", style="dim"))
-        return grid
+        return [Text("no stage is at work" if status.rows else "nothing has begun yet", style="dim")]
     idle = "" if status.at_work else "  (nobody is at work on it)"
-    grid.add_row(Text(now_line(status.now) + idle, style="bold"))
-    if status.now.total:
-        grid.add_row(ProgressBar(status.now.total, status.now.done, width=60))
-    return grid
+    line = Text(now_line(status.now) + idle, style="bold")
+    total = status.now.total
+    return [line, ProgressBar(total, status.now.done, width=60)] if total else [line]

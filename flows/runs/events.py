@@ -58,15 +58,8 @@ def emit_injection(space: "Workspace", outcome: "InjectionOutcome", request: "Re
     """Emit what an injection added, and what it put into quarantine; nothing of what wrote nothing."""
     if not outcome.written:
         return
-    figures = {
-        "path": outcome.path,
-        "format": outcome.format,
-        "by": request.by,
-        "note": request.note,
-        "accepted": outcome.accepted,
-        "duplicates": outcome.duplicates,
-        "quarantined": len(outcome.quarantined),
-    }
+    figures = {name: getattr(outcome, name) for name in ("path", "format", "accepted", "duplicates")}
+    figures |= {"by": request.by, "note": request.note, "quarantined": len(outcome.quarantined)}
     if outcome.batches:
         emit(space, "injected", figures, batches=outcome.batches)
     if outcome.quarantined:
