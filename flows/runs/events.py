@@ -5,7 +5,6 @@ and batches are related to it, `pacloop.policy.<folder>/<id>` and `pacloop.batch
 news, the workspace's files are the record: where nobody listens, nothing fails and nothing waits.
 """
 
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -109,6 +108,8 @@ def _somebody_listens() -> bool:
 
     Emitting takes no time in either case; without an API it would start a server.
     """
+    import socket
+
     from prefect.runtime import flow_run
     from prefect.settings import PREFECT_API_URL
 
