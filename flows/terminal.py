@@ -1,14 +1,16 @@
 """What the terminal shows: progress bars while work goes on, tables and one-line errors otherwise."""
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..loop.progress import Progress
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -26,20 +28,20 @@ def progress_bars() -> Iterator[Progress]:
     if not sys.stdout.isatty():
         yield _Lines()
         return
-    from rich import progress as rich_progress
+    from rich import progress as rich
 
     columns = (
-        rich_progress.SpinnerColumn(),
-        rich_progress.TextColumn("{task.description:<11}"),
-        rich_progress.BarColumn(bar_width=28),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TimeElapsedColumn(),
-        rich_progress.TextColumn("left"),
-        rich_progress.TimeRemainingColumn(),
-        rich_progress.TextColumn("{task.fields[note]}"),
+        rich.SpinnerColumn(),
+        rich.TextColumn("{task.description:<11}"),
+        rich.BarColumn(bar_width=28),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("left"),
+        rich.TimeRemainingColumn(),
+        rich.TextColumn("{task.fields[note]}"),
     )
-    with rich_progress.Progress(*columns) as bars:
-        tasks: dict[str, rich_progress.TaskID] = {}
+    with rich.Progress(*columns) as bars:
+        tasks: dict[str, rich.TaskID] = {}
 
         def report(what: str, done: int, total: int, note: str) -> None:
             task = tasks.get(what)
@@ -71,14 +73,24 @@ class _Lines:
             del self._begun[what]
 
 
-def print_rows(rows: "Sequence[Row]", title: str) -> None:
-    """The rounds so far as a table, and the reason of each verdict."""
+def console(width: int = 110) -> "Console":
+    """Where tables are printed: as wide as the terminal, or `width` where there is none."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(rows_table(rows, title))
+    return Console(width=None if sys.stdout.isatty() else width)
+
+
+def print_json(data: Any) -> None:
+    """Print data for scripts."""
+    print(json.dumps(data, indent=2))
+
+
+def print_rows(rows: "Sequence[Row]", title: str) -> None:
+    """The rounds so far as a table, and the reason of each verdict."""
+    screen = console()
+    screen.print(rows_table(rows, title))
     for reason in reasons(rows):
-        console.print(reason)
+        screen.print(reason)
 
 
 def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
@@ -110,6 +122,5 @@ def reasons(rows: "Sequence[Row]") -> "list[Text]":
     return [Text(f"{row.name}: {row.reason}", style="dim") for row in rows if row.reason]
 
 
-def _bar(rate: float, width: int = 12) -> str:
-    filled = round(rate * width)
-    return "█" * filled + "·" * (width - filled)
+def _bar(rate: float) -> str:
+    return ("█" * round(rate * 12)).ljust(12, "·")

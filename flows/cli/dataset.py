@@ -1,16 +1,16 @@
-"""`pacloop dataset`: what is in the dataset, and whether it is sound."""
+"""`pacloop dataset`: what is in the dataset, whether it is sound, and copies for other tools."""
 
-import json
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from ...loop.progress import silent
 from ..environment import user
+from ..runs.plan import open_workspace
+from ..terminal import print_json, progress_bars
 from .options import HERE, By, JsonOption, Reason, WorkspaceOption
-
-if TYPE_CHECKING:
-    from ...datasets import EpisodeStore
 
 dataset = typer.Typer(
     name="dataset", help="Look at the episodes, check, exclude and export them.", no_args_is_help=True
@@ -38,17 +38,14 @@ def ls(
     from ...datasets.store.find import Query, find_batches, find_rows, moment
     from .tables import batch_facts, print_batches, print_episodes, row_facts
 
-    store = _store(workspace)
+    store = open_workspace(workspace).open_store()
     query = Query(round, source, policy, min_score, max_score, moment(since) if since else None)
     excluded = store.excluded()
     if query.of_scores:
-        facts = [row_facts(batch, row, excluded) for batch, row in find_rows(store, query)]
+        facts, print_all = [row_facts(*found, excluded) for found in find_rows(store, query)], print_episodes
     else:
-        facts = [batch_facts(batch, excluded) for batch in find_batches(store, query)]
-    if as_json:
-        print(json.dumps(facts, indent=2))
-    else:
-        (print_episodes if query.of_scores else print_batches)(facts)
+        facts, print_all = [batch_facts(b, excluded) for b in find_batches(store, query)], print_batches
+    (print_json if as_json else print_all)(facts)
 
 
 @dataset.command()
@@ -66,25 +63,22 @@ def show(
     For an episode, who learned from it as well; for a batch, its manifest and
     its episodes.
     """
-    if quarantine:
-        _show_quarantine(workspace, as_json)
-        return
+    from ...datasets.store.quarantine import read_quarantine
     from ...loop.views.lineage import episode_facts
-    from ...loop.workspace.workspace import Workspace
-    from .tables import print_facts, readable, whole_batch
+    from .tables import print_facts, print_quarantine, readable, whole_batch
 
-    store = _store(workspace)
-    data = (
-        episode_facts(Workspace.open(workspace), store, episode)
-        if "/" in episode
-        else whole_batch(store, episode)
-    )
+    space = open_workspace(workspace)
+    store = space.open_store()
+    if quarantine:
+        (print_json if as_json else print_quarantine)(read_quarantine(store))
+        return
+    data = episode_facts(space, store, episode) if "/" in episode else whole_batch(store, episode)
     if video:
         from ...loop.views.video import write_video
 
         data["video"] = write_video(store, episode, video)
     if as_json:
-        print(json.dumps(data, indent=2))
+        print_json(data)
     else:
         print_facts(readable(data))
 
@@ -95,10 +89,10 @@ def verify(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
 
     Exits 1 where one is wrong, and names it.
     """
-    store = _store(workspace)
+    store = open_workspace(workspace).open_store()
     wrong, count = store.verify(), len(store.batches())
     if as_json:
-        print(json.dumps({"batches": count, "wrong": wrong}, indent=2))
+        print_json({"batches": count, "wrong": wrong})
     else:
         print("\n".join(wrong) if wrong else f"{count} batches, all sound")
     raise SystemExit(1 if wrong else 0)
@@ -113,14 +107,14 @@ def exclude(target: Excludable, reason: Reason, by: By = "", workspace: Workspac
 
     That is from now on; nothing is deleted.
     """
-    count = _store(workspace).exclude(target, reason=reason, by=by or user())
+    count = open_workspace(workspace).open_store().exclude(target, reason=reason, by=by or user())
     print(f"{target}: {_episodes(count)} excluded from every later snapshot")
 
 
 @dataset.command()
 def include(target: Excludable, reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Take an exclusion back."""
-    count = _store(workspace).include(target, reason=reason, by=by or user())
+    count = open_workspace(workspace).open_store().include(target, reason=reason, by=by or user())
     print(f"{target}: {_episodes(count)} in every later snapshot again")
 
 
@@ -128,22 +122,32 @@ def _episodes(count: int) -> str:
     return f"{count} episode{'' if count == 1 else 's'}"
 
 
-def _show_quarantine(workspace: str, as_json: bool) -> None:
-    """Print every episode that an injection did not take, with its reasons."""
-    from ...datasets.store.quarantine import read_quarantine
+@dataset.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to; made where there is none.", metavar="DIR")],
+    format: Annotated[
+        Literal["rlds", "lerobot", "parquet"],
+        typer.Option(help="rlds: a TFDS directory; lerobot: v3.0; parquet: one file a batch."),
+    ] = "rlds",
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the episodes into a folder, or bring an earlier copy up to date."""
+    from ...datasets.exports import export_lerobot, export_parquet, export_rlds
 
-    records = read_quarantine(_store(workspace))
+    store = open_workspace(workspace).open_store()
+    write = {"rlds": export_rlds, "lerobot": export_lerobot, "parquet": export_parquet}[format]
+    with nullcontext(silent) if as_json else progress_bars() as progress:
+        written = write(
+            store,
+            folder.resolve(),
+            excluded=store.excluded(),
+            callback=lambda done, total: progress("export", done, total, "episodes"),
+        )
     if as_json:
-        print(json.dumps(records, indent=2))
+        print_json(vars(written) | {"path": str(written.path)})
         return
-    for record in records:
-        print(f"{record['path']} ({record['format']}), {record['when'][:19]}, by {record['by']}")
-        for entry in record["entries"]:
-            print(f"  {entry['where']}: " + "; ".join(entry["reasons"]))
-    print(f"{sum(len(record['entries']) for record in records)} episodes in quarantine")
-
-
-def _store(workspace: str) -> "EpisodeStore":
-    from ...loop.workspace.workspace import Workspace
-
-    return Workspace.open(workspace).open_store()
+    size = f"{written.episodes} episodes, {written.bytes / 1e6:.1f} MB"
+    new = "1 new shard" if written.shards == 1 else f"{written.shards} new shards"
+    print(f"{new}; {size} in {written.path}; to read it:")
+    print(*written.read, sep="\n")

@@ -1,16 +1,14 @@
 """`pacloop doctor`: what this machine has, what is wrong with it, and what to do about it."""
 
-import json
 import os
-import platform
 import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..environment import this_command
+from ..runs.plan import open_workspace
+from ..terminal import print_json
 from .options import HERE, JsonOption, WorkspaceOption
 
 TESTED = {
@@ -41,23 +39,7 @@ def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
 
     A workspace in a bucket is looked at, too. Exits 1 where something is wrong.
     """
-    results = checks(workspace)
-    if as_json:
-        print(json.dumps([vars(check) for check in results], indent=2))
-    else:
-        for check in results:
-            print(f"{'ok  ' if check.good else 'BAD '} {check.name:<12} {check.found}")
-            if check.advice:
-                print(f"     {'':<12} -> {check.advice}")
-    raise SystemExit(0 if all(check.good for check in results) else 1)
-
-
-def checks(workspace: str) -> list[Check]:
-    """Look at everything; some seconds, since the simulator and Ray's store are tried for real.
-
-    A workspace that is a URL is looked at, too.
-    """
-    return [
+    checks = [
         _python(),
         *_packages(),
         *_resources(),
@@ -65,28 +47,40 @@ def checks(workspace: str) -> list[Check]:
         *_settings(workspace),
         *_bucket(workspace),
     ]
+    if as_json:
+        print_json([vars(check) for check in checks])
+    else:
+        for check in checks:
+            print(f"{'ok  ' if check.good else 'BAD '} {check.name:<12} {check.found}")
+            if check.advice:
+                print(f"     {'':<12} -> {check.advice}")
+    raise SystemExit(0 if all(check.good for check in checks) else 1)
 
 
 def _python() -> Check:
     good = (3, 11) <= sys.version_info[:2] < (3, 13)
     advice = "" if good else "use Python 3.11 or 3.12: dm-control's labmaze has no wheel for others"
-    return Check("python", platform.python_version(), good, advice)
+    return Check("python", ".".join(map(str, sys.version_info[:3])), good, advice)
 
 
 def _packages() -> list[Check]:
+    from importlib.metadata import PackageNotFoundError, version
+
     results = []
     for name, tested in TESTED.items():
         try:
-            have = version(name)
+            installed = version(name)
         except PackageNotFoundError:
             results.append(Check(name, "not installed", False, "run: make"))
             continue
-        advice = "" if have.startswith(tested) else f"tested with {tested}; run: make"
-        results.append(Check(name, have, True, advice))
+        advice = "" if installed.startswith(tested) else f"tested with {tested}; run: make"
+        results.append(Check(name, installed, True, advice))
     return results
 
 
 def _resources() -> list[Check]:
+    import tempfile
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     temporary = tempfile.gettempdir()
@@ -103,6 +97,7 @@ def _resources() -> list[Check]:
 
 
 def _simulator() -> Check:
+    """Some seconds: it is tried for real."""
     from ...actors.registry import find_task
 
     try:
@@ -111,9 +106,8 @@ def _simulator() -> Check:
         environment.reset()
         environment.close()
     except Exception as error:
-        return Check(
-            "simulator", f"{type(error).__name__}: {error}", False, "mujoco and dm-control must fit: run make"
-        )
+        advice = "mujoco and dm-control must fit: run make"
+        return Check("simulator", f"{type(error).__name__}: {error}", False, advice)
     return Check("simulator", "pacloop/stack starts")
 
 
@@ -135,12 +129,11 @@ def _settings(workspace: str) -> list[Check]:
 def _bucket(workspace: str) -> list[Check]:
     from ...datasets.errors import PacloopError
     from ...loop.workspace.place import url_of
-    from ...loop.workspace.workspace import Workspace
 
     if not url_of(workspace):
         return []
     try:
-        space = Workspace.open(workspace)
+        space = open_workspace(workspace)
     except PacloopError as error:
         return [Check("workspace", str(error), False, "docs/remote.md says what a bucket needs")]
     return [Check("workspace", f"{space.place} ({space.config.task}), local copy in {space.folder}")]

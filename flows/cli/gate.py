@@ -1,12 +1,12 @@
 """`pacloop gate`: what a gate with given numbers would do, before it costs robot hours."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..terminal import print_json
 from .options import JsonOption
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ def simulate(
         from ...loop.views.panels import power_png
 
         write_bytes_atomically(plot, power_png(scenario))
-    print(json.dumps(asdict(scenario) | asdict(result), indent=2) if as_json else _table(scenario, result))
+    if as_json:
+        print_json(asdict(scenario) | asdict(result))
+    else:
+        print(_table(scenario, result))
 
 
 def _table(scenario: "Scenario", result: "Simulated") -> str:

@@ -1,14 +1,15 @@
 """`pacloop inject`: episodes from outside into the workspace's dataset."""
 
-import json
-import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...loop.progress import silent
 from ..environment import this_command, user
 from ..runs.events import emit_injection
+from ..runs.plan import open_workspace
+from ..terminal import console, print_json, progress_bars
 from .options import HERE, By, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -43,17 +44,14 @@ def inject(
     from ...loop.injection.fetch import fetch_recording
     from ...loop.injection.inject import Request
     from ...loop.injection.inject import inject as run
-    from ...loop.progress import silent
-    from ...loop.workspace.workspace import Workspace
-    from ..terminal import progress_bars
 
-    space = Workspace.open(workspace)
+    space = open_workspace(workspace)
     bars = nullcontext(silent) if as_json else progress_bars()
     with fetch_recording(path) as (local, url), bars as progress:
         request = Request(local, format, map, score, source, note, by or user(), strict, dry_run, url)
         outcome = run(space, request, progress)
     if as_json:
-        print(json.dumps(outcome.to_json(), indent=2))
+        print_json(outcome.to_json())
     else:
         _print_table(outcome)
         print(_ending(outcome, strict, dry_run, workspace))
@@ -62,7 +60,6 @@ def inject(
 
 
 def _print_table(outcome: "InjectionOutcome") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"{outcome.path} ({outcome.format})", title_justify="left", title_style="bold")
@@ -77,10 +74,10 @@ def _print_table(outcome: "InjectionOutcome") -> None:
     )
     for reason, count in outcome.reasons().items():
         table.add_row("", str(count), reason, style="dim")
-    console = Console(width=None if os.isatty(1) else 110)
-    console.print(table, markup=False)
+    screen = console()
+    screen.print(table, markup=False)
     for remark in outcome.remarks:
-        console.print(f"note: {remark}", highlight=False, markup=False)
+        screen.print(f"note: {remark}", highlight=False, markup=False)
 
 
 def _ending(outcome: "InjectionOutcome", strict: bool, dry_run: bool, workspace: str) -> str:

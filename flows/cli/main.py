@@ -11,17 +11,14 @@ import typer
 
 from ...datasets.errors import PacloopError
 from ..environment import prepare
-from .approval import approve, reject
 from .dataset import dataset
-from .deploy import deploy
 from .doctor import doctor
-from .export import export
 from .gate import gate
 from .inject import inject
-from .policies import policies, promote, rollback
+from .policies import approve, policies, promote, reject, rollback
 from .report import report
 from .run import demo, demonstrate, improve, init
-from .serve import serve
+from .serve import deploy, serve
 from .stages import collect, evaluate, learn
 from .status import status
 
@@ -42,7 +39,6 @@ for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(dataset, rich_help_panel="Data")
-dataset.command()(export)
 app.add_typer(policies, rich_help_panel="Policies")
 app.add_typer(gate, rich_help_panel="Policies")
 

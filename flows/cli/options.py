@@ -17,7 +17,6 @@ WorkspaceOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**16 - 1, help="Of everything random.")]
-Task = Annotated[str, typer.Option(help="Name of the task.")]
 
 Reason = Annotated[str, typer.Option(help="Why; it is kept on record.")]
 By = Annotated[str, typer.Option(help="Who; the user's name by default.")]

@@ -1,17 +1,15 @@
-"""`pacloop promote`, `rollback` and `policies`: which is in force, and what made each."""
+"""Which policy is in force, by hand, and what made each: `promote`, `approve`, `policies` and the like."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from ..environment import user
+from ..environment import this_command, user
 from ..runs.events import emit_change
+from ..runs.plan import open_workspace
+from ..terminal import print_json
 from .options import HERE, By, JsonOption, Reason, WorkspaceOption
-
-if TYPE_CHECKING:
-    from ...loop.workspace.workspace import Workspace
 
 policies = typer.Typer(name="policies", help="Look at the policies and what made them.", no_args_is_help=True)
 
@@ -23,7 +21,7 @@ def promote(
     workspace: WorkspaceOption = HERE,
 ) -> None:
     """Put a policy in force by hand; the gate is not asked."""
-    space, who = _open(workspace), by or user()
+    space, who = open_workspace(workspace), by or user()
     before = space.registry.champion()
     space.registry.promote(policy, reason=reason, by=who)
     emit_change(space, "promoted", before, policy, reason, who)
@@ -32,10 +30,31 @@ def promote(
 
 def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Put the champion before this one in force again."""
-    space, who = _open(workspace), by or user()
+    space, who = open_workspace(workspace), by or user()
     before, after = space.registry.rollback(reason=reason, by=who)
     emit_change(space, "rolled-back", before, after, reason, who)
     print(f"champion: {before} -> {after}")
+
+
+def approve(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Put the candidate in force that waits for approval."""
+    _answer(workspace, "approve", reason, by)
+
+
+def reject(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+    """Keep the champion; the candidate that waits for approval is rejected."""
+    _answer(workspace, "reject", reason, by)
+
+
+def _answer(workspace: str, decision: Literal["approve", "reject"], reason: str, by: str) -> None:
+    from ...loop.stages.approval import answer, make_answer
+    from ...loop.workspace.lease import at_work
+
+    space = open_workspace(workspace)
+    question = answer(space, make_answer(decision, by=by or user(), reason=reason))
+    word = {"approve": "approved", "reject": "rejected"}[decision]
+    print(f"round {question.round}, {question.judged.candidate}: {word}")
+    print("taken up by", at_work(space) or f"the next: {this_command('improve', workspace)}")
 
 
 @policies.command()
@@ -44,20 +63,16 @@ def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     from ...loop.views.lineage import policy_facts, policy_ids
     from .tables import print_table
 
-    space = _open(workspace)
+    space = open_workspace(workspace)
     store = space.open_store()
     facts = [policy_facts(space, store, policy) for policy in policy_ids(space)]
     if as_json:
-        print(json.dumps(facts, indent=2))
+        print_json(facts)
         return
     rows = [
         {
             "policy": f["id"],
-            "round": f["round"],
-            "parent": f["parent"],
-            "episodes": f["episodes"],
-            "rows": f["rows"],
-            "snapshot": f["snapshot"],
+            **{name: f[name] for name in ("round", "parent", "episodes", "rows", "snapshot")},
             "verdict": f["verdict"] and f["verdict"]["decision"],
             "standing": "" if f["standing"].startswith("never") else f["standing"],
         }
@@ -80,22 +95,18 @@ def show(
     from ...loop.views.lineage import policy_facts
     from .tables import print_facts
 
-    space = _open(workspace)
+    space = open_workspace(workspace)
     data = policy_facts(space, space.open_store(), policy)
     if as_json:
-        print(json.dumps(data, indent=2))
+        print_json(data)
         return
     verdict = data["verdict"]
     words = {
         "verdict": verdict and f"{verdict['decision']} in round {verdict['round']}: {verdict['reason']}",
-        "reigns": [_reign_line(reign) for reign in data["reigns"]],
+        "reigns": [f"{r['action']} by {r['by']}, {r['since']}: {r['reason']}" for r in data["reigns"]],
         "batches": [_batch_line(batch) for batch in data["batches"]],
     }
     print_facts(data | words)
-
-
-def _reign_line(reign: dict) -> str:
-    return f"{reign['action']} by {reign['by']}, {reign['since']}: {reign['reason']}"
 
 
 def _batch_line(batch: dict) -> str:
@@ -105,9 +116,3 @@ def _batch_line(batch: dict) -> str:
     if injected := batch.get("injected"):
         origin += f" from {Path(injected['path']).name} by {injected['by']}"
     return f"{batch['id']}: {origin}, {batch['episodes']} episodes, success {batch['mean_score']:.0%}"
-
-
-def _open(workspace: str) -> "Workspace":
-    from ...loop.workspace.workspace import Workspace
-
-    return Workspace.open(workspace)

@@ -1,12 +1,13 @@
 """`pacloop report`: a workspace as one HTML page that needs nothing else."""
 
-import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..runs.plan import open_workspace
+from ..terminal import progress_bars
 from .options import HERE, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -31,17 +32,17 @@ def report(
     It may be made at any time, also while a loop is at work in the workspace.
     """
     from ...datasets.files import write_bytes_atomically
-    from ...loop.workspace.workspace import Workspace
     from ..pages.report import report_page
-    from ..terminal import progress_bars
 
-    space = Workspace.open(workspace)
+    space = open_workspace(workspace)
     path = out or space.folder / "report.html"
     with progress_bars() as progress:
         text = report_page(space, _shelves(space, progress)).encode()
     write_bytes_atomically(path, text)
     print(f"{path}: {len(text) / 1e6:.1f} MB, one file that needs nothing else")
     if show:
+        import webbrowser
+
         webbrowser.open(path.resolve().as_uri())
 
 

@@ -7,6 +7,8 @@ import typer
 
 from ...datasets.errors import PacloopError
 from ..environment import this_command
+from ..runs.plan import open_workspace
+from ..terminal import print_rows, progress_bars
 from .options import HERE, Approve, Seed, Until, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -32,15 +34,13 @@ def improve(
     """
     from ...loop.views.rounds import rows
     from ..runs.improve import improve_with_prefect
-    from ..terminal import print_rows, progress_bars
 
+    space = open_workspace(workspace, rounds=rounds, until=until, minutes=minutes, approve=approve)
     with progress_bars() as progress:
-        ended = improve_with_prefect(
-            workspace, progress, rounds=rounds, until=until, minutes=minutes, approve=approve
-        )
-    print_rows(rows(ended.space), f"{ended.space.config.task}: success per round")
-    print(ended.text)
-    raise SystemExit(0 if ended.good else 1)
+        improved, text = improve_with_prefect(space, progress)
+    print_rows(rows(space), f"{space.config.task}: success per round")
+    print(text)
+    raise SystemExit(0 if improved.good else 1)
 
 
 def demo(
@@ -89,8 +89,6 @@ def demonstrate(
 ) -> None:
     """Make scripted, clumsy demonstrations, and their workspace."""
     from ...loop.injection.demonstrations import add_demonstrations
-    from ...loop.workspace.workspace import Workspace
-    from ..terminal import progress_bars
 
     with progress_bars() as progress:
         batch = add_demonstrations(
@@ -102,7 +100,7 @@ def demonstrate(
             bare=out is not None,
             progress=progress,
         )
-    where = out if out else Workspace.open(workspace).dataset
+    where = out if out else open_workspace(workspace).dataset
     print(f"{batch.episodes} demonstrations, success {batch.mean_score:.1%}, batch {batch.id} in {where}")
 
 

@@ -1,14 +1,17 @@
-"""`pacloop serve`: Prefect's UI for a workspace, with forms and a schedule, until Ctrl-C."""
+"""`pacloop serve` and `deploy`: a workspace in Prefect, with forms and a schedule."""
 
-import asyncio
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from ..environment import DEFAULTS, program
 from .options import HERE, Approve, Cron, Every, Name, Port, Rounds, Until, WorkspaceOption
 
 if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.runner import Runner
 
     from ..runs.plan import Plan
@@ -40,11 +43,45 @@ def serve(
         workspace, every=every, cron=cron, rounds=rounds, until=until, approve=approve, name=name
     )
     with prefect_server(port, meanwhile=_import_flows) as (url, own):
-        from ..runs.deployments import check_name
-
-        check_name(plan)
         _serve(plan, url, begun)
         print("the Prefect server is stopped" if own else f"the Prefect server at {url} goes on", flush=True)
+
+
+def deploy(
+    pool: Annotated[str, typer.Option(help="Work pool of the type `process`.")],
+    every: Every = None,
+    cron: Cron = None,
+    rounds: Rounds = None,
+    until: Until = None,
+    approve: Approve = None,
+    name: Name = "",
+    port: Port = None,
+    workspace: WorkspaceOption = HERE,
+) -> None:
+    """Register the loop with Prefect's workers, on a schedule.
+
+    Its deployments go to a work pool, and a Prefect worker runs them. The
+    worker must run where pacloop is, and the workspace, unless that is in a
+    bucket.
+    """
+    from ..runs.plan import make_plan
+    from ..server.start import prefect_server
+
+    plan = make_plan(
+        workspace, every=every, cron=cron, rounds=rounds, until=until, approve=approve, name=name
+    )
+    with prefect_server(port, start=False) as (url, _):
+        from ..runs.deployments import check_name, check_pool, deployments
+
+        registered = deployments(plan)
+        check_name(plan, registered)
+        check_pool(pool)
+        for deployment in registered:
+            deployment.job_variables = {"env": DEFAULTS}
+            deployment.apply(work_pool_name=pool)
+    site = url.removesuffix("/api")
+    _print_deployments(plan, registered, f"is registered with pool {pool} at {site}:")
+    print(f"a worker runs them: {program('prefect')} worker start --pool {pool}", flush=True)
 
 
 def _import_flows() -> None:
@@ -52,24 +89,28 @@ def _import_flows() -> None:
     from ..runs import deployments  # noqa: F401
 
 
+def _print_deployments(plan: "Plan", deployments: "list[RunnerDeployment]", headline: str) -> None:
+    print(plan.space.address, headline)
+    print(*(f"  {d.flow_name:<22} {d.name}" for d in deployments), plan.sentence(), sep="\n")
+
+
 def _serve(plan: "Plan", url: str, begun: float) -> None:
     """Serve the deployments until an interrupt; runs that go on are stopped with it."""
+    import asyncio
+
     from prefect.runner import Runner
 
     from ..pages.publishing import key_of
-    from ..runs.deployments import deployments
+    from ..runs.deployments import check_name, deployments
     from ..server.ask import ui_address
 
-    runner = Runner(name=f"pacloop-{plan.name}", pause_on_shutdown=True)
     registered = deployments(plan)
+    check_name(plan, registered)
+    runner = Runner(name=f"pacloop-{plan.name}", pause_on_shutdown=True)
     for deployment in registered:
         runner.add_deployment(deployment)
-    print(
-        f"{plan.workspace} is served at {url.removesuffix('/api')}, "
-        f"ready in {time.monotonic() - begun:.0f} s:"
-    )
-    print(*(f"  {d.flow_name:<22} {d.name}" for d in registered), sep="\n")
-    print(plan.sentence())
+    headline = f"is served at {url.removesuffix('/api')}, ready in {time.monotonic() - begun:.0f} s:"
+    _print_deployments(plan, registered, headline)
     ui = ui_address(url)
     print(f"success per round: {ui}/artifacts/key/{key_of(plan.space)}")
     print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
@@ -87,6 +128,8 @@ async def _until_interrupt(runner: "Runner") -> bool:
     The runner kills what still goes on, which would leave Ray's processes behind and runs `Running`.
     Returns whether it paused its schedules, which it does last, and cannot where the server is gone.
     """
+    import asyncio
+
     from httpx import TransportError
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -1,11 +1,12 @@
 """`pacloop collect`, `learn` and `evaluate`: one stage at a time, by hand."""
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...datasets.errors import PacloopError
+from ..runs.plan import open_workspace
+from ..terminal import print_json, progress_bars
 from .options import HERE, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ def collect(workspace: WorkspaceOption = HERE) -> None:
     from ...loop.stages.collect import collect as play
     from ...loop.stages.improve import next_round
     from ..runs.session import session
-    from ..terminal import progress_bars
 
-    with progress_bars() as progress, session(workspace, progress) as opened:
+    with progress_bars() as progress, session(open_workspace(workspace), progress) as opened:
         number = next_round(opened.space)
         record = play(opened, number)
         append(opened.space, number, opened.progress)
@@ -32,9 +32,8 @@ def learn(workspace: WorkspaceOption = HERE) -> None:
     from ...loop.stages.improve import next_round
     from ...loop.stages.round import learn_candidate
     from ..runs.session import session
-    from ..terminal import progress_bars
 
-    with progress_bars() as progress, session(workspace, progress) as opened:
+    with progress_bars() as progress, session(open_workspace(workspace), progress) as opened:
         number = next_round(opened.space)
         record = learn_candidate(opened, number)
     _print_figures(number, "learn", record)
@@ -60,17 +59,18 @@ def evaluate(
         raise PacloopError("--paired needs the other policy: --against B")
     from ...loop.stages.evaluate import EPISODES, compare, compared, measure
     from ..runs.session import session
-    from ..terminal import progress_bars
 
-    with progress_bars() as progress, session(workspace, progress) as opened:
+    with progress_bars() as progress, session(open_workspace(workspace), progress) as opened:
         if against is None:
             record = measure(opened, policy=policy, episodes=episodes or EPISODES)
             better, text = True, _measured(record)
         else:
-            two: dict[str, Any] = {"policy": policy, "against": against, "paired": paired}
-            record = compare(opened, **two, episodes=episodes)
+            record = compare(opened, policy=policy, against=against, paired=paired, episodes=episodes)
             better, text = record.decision == "better", compared(record)
-    print(json.dumps(record.model_dump(), indent=2) if as_json else text)
+    if as_json:
+        print_json(record.model_dump())
+    else:
+        print(text)
     raise SystemExit(0 if better else 1)
 
 

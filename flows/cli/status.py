@@ -4,11 +4,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..runs.plan import open_workspace
+from ..terminal import print_json, print_rows, reasons, rows_table
 from .options import HERE, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -28,38 +30,33 @@ def status(
 ) -> None:
     """Show the rounds so far, their verdicts, and what goes on."""
     from ...loop.views.status import read_status
-    from ...loop.workspace.workspace import Workspace
 
-    space = Workspace.open(workspace)
+    space = open_workspace(workspace)
     if watch:
-        watch_status(space, every, as_json)
+        _watch(space, every, as_json)
     elif as_json:
-        print(json.dumps(read_status(space).to_json(), indent=2))
+        print_json(read_status(space).to_json())
     else:
         print_status(read_status(space))
 
 
-def watch_status(space: "Workspace", every_sec: float, as_json: bool) -> None:
+def _watch(space: "Workspace", every_sec: float, as_json: bool) -> None:
     """Show the status every so often until Ctrl-C: on a terminal in place, else a line for each change."""
     from ...loop.views.status import read_status
 
     current = read_status(space)
-    with _screen(as_json) as show:
-        try:
-            while True:
-                show(current)
-                time.sleep(every_sec)
-                space.pull()
-                current = read_status(space, current)
-        except KeyboardInterrupt:
-            pass
+    with _screen(as_json) as show, suppress(KeyboardInterrupt):
+        while True:
+            show(current)
+            time.sleep(every_sec)
+            space.pull()
+            current = read_status(space, current)
     if sys.stdout.isatty() and not as_json:
         print_status(current)
 
 
 def print_status(status: "Status") -> None:
     """Print it once."""
-    from ..terminal import print_rows
 
     print_rows(status.rows, f"{status.task}: success per round")
     if status.now and status.at_work:
@@ -77,21 +74,21 @@ def _screen(as_json: bool) -> "Iterator[Callable[[Status], None]]":
         with Live(screen=True, auto_refresh=False) as live:
             yield lambda status: live.update(_page(status, live.console.height), refresh=True)
     else:
-        yield _Changes()
+        last = ""
+
+        def show_change(status: "Status") -> None:
+            nonlocal last
+            if (line := _line(status)) != last:
+                print(line, flush=True)
+            last = line
+
+        yield show_change
 
 
-class _Changes:
-    """A line of text whenever it is another one."""
+def _line(status: "Status") -> str:
 
-    def __init__(self) -> None:
-        self._last = ""
-
-    def __call__(self, status: "Status") -> None:
-        line = status.now.sentence() if status.now else "nothing has begun that has not ended"
-        line += f"; at work: {status.at_work or 'nobody'}"
-        if line != self._last:
-            print(line, flush=True)
-        self._last = line
+    line = status.now.sentence() if status.now else "nothing has begun that has not ended"
+    return f"{line}; at work: {status.at_work or 'nobody'}"
 
 
 def _page(status: "Status", height: int) -> "RenderableType":
@@ -99,27 +96,21 @@ def _page(status: "Status", height: int) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
-    from ..terminal import reasons, rows_table
-
     rows = status.rows[-max(3, height - 16) :]
     title = f"{status.task}: success per round"
     title += f" (the last {len(rows)} of {len(status.rows)} rows)" if len(rows) < len(status.rows) else ""
     foot = Text(status.summary() + "\nCtrl-C ends watching; the loop goes on", style="dim")
-    return Group(_stage_at_work(status), Text(), rows_table(rows, title), *reasons(rows)[-1:], foot)
+    return Group(*_stage_at_work(status), Text(), rows_table(rows, title), *reasons(rows)[-1:], foot)
 
 
-def _stage_at_work(status: "Status") -> "RenderableType":
+def _stage_at_work(status: "Status") -> "list[RenderableType]":
     """What goes on, with a bar where its end is known."""
     from rich.progress_bar import ProgressBar
-    from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 1))
     if status.now is None:
-        grid.add_row(Text("no stage is at work" if status.rows else "nothing has begun yet", style="dim"))
-        return grid
+        return [Text("no stage is at work" if status.rows else "nothing has begun yet", style="dim")]
     idle = "" if status.at_work else "  (nobody is at work on it)"
-    grid.add_row(Text(status.now.sentence() + idle, style="bold"))
-    if status.now.total:
-        grid.add_row(ProgressBar(status.now.total, status.now.done, width=60))
-    return grid
+    line = Text(status.now.sentence() + idle, style="bold")
+    total = status.now.total
+    return [line, ProgressBar(total, status.now.done, width=60)] if total else [line]

@@ -1,12 +1,12 @@
 """Batches, episodes and facts as the terminal shows them, and as scripts read them."""
 
 import json
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...datasets.records.batch import batch_of
+from ..terminal import console
 
 if TYPE_CHECKING:
     from ...datasets import Batch, EpisodeStore
@@ -62,7 +62,7 @@ def print_batches(batches: Sequence[Mapping[str, Any]]) -> None:
         }
         for b in batches
     ]
-    print_table(rows, optional=("excluded",))
+    print_table(rows)
     episodes = sum(b["episodes"] for b in batches)
     print(f"{len(batches)} batches, {episodes} episodes{_excluded(batches)}")
 
@@ -72,17 +72,15 @@ def print_episodes(episodes: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         {
             "episode": e["id"],
-            "source": e["source"],
-            "round": e["round"],
+            **{name: e[name] for name in ("source", "round")},
             "score": f"{e['score']:g}",
             "steps": e["length"],
-            "seed": e["seed"],
-            "policy": e["policy"],
+            **{name: e[name] for name in ("seed", "policy")},
             "excluded": "yes" if e["excluded"] else "",
         }
         for e in episodes
     ]
-    print_table(rows, optional=("excluded",))
+    print_table(rows)
     print(f"{len(episodes)} episodes{_excluded(episodes)}")
 
 
@@ -91,20 +89,28 @@ def _excluded(facts: Sequence[Mapping[str, Any]]) -> str:
     return f", {count} of them excluded" if count else ""
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], optional: Collection[str] = ()) -> None:
-    """Rows of the same keys as a table; a column of `optional` only where a row has something in it."""
-    from rich.console import Console
+def print_quarantine(records: Sequence[Mapping[str, Any]]) -> None:
+    """Every episode that an injection did not take, with its reasons, and their number."""
+    for record in records:
+        print(f"{record['path']} ({record['format']}), {record['when'][:19]}, by {record['by']}")
+        for entry in record["entries"]:
+            print(f"  {entry['where']}: " + "; ".join(entry["reasons"]))
+    print(f"{sum(len(record['entries']) for record in records)} episodes in quarantine")
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of the same keys as a table; the column `excluded` only where something is."""
     from rich.table import Table
 
-    names = [name for name in (rows[0] if rows else ()) if name not in optional or any(r[name] for r in rows)]
-    if not names:
+    if not rows:
         return
+    names = [name for name in rows[0] if name != "excluded" or any(row[name] for row in rows)]
     table = Table()
     for name in names:
         table.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if row[name] is None else str(row[name]) for name in names))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    console(140).print(table)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

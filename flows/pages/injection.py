@@ -14,11 +14,4 @@ LISTED_EPISODES = 100
 
 def injection_page(outcome: "InjectionOutcome", request: "Request") -> str:
     """The validator's table and the quarantine."""
-    headline = "nothing added"
-    if request.strict and outcome.quarantined:
-        headline = "nothing added, since not every episode is good"
-    elif outcome.batches:
-        headline = f"{outcome.accepted} episodes added"
-    return markdown(
-        "injection.md.j2", outcome=outcome, request=request, headline=headline, listed=LISTED_EPISODES
-    )
+    return markdown("injection.md.j2", outcome=outcome, request=request, listed=LISTED_EPISODES)

@@ -14,12 +14,9 @@ from ...loop.views.status import read_status
 from ...loop.views.training import trainings
 from ...loop.workspace.config import config_toml
 from ...loop.workspace.machine import environment
-from .render import count, interval, percent, render
+from .render import render
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-    from matplotlib.figure import Figure
-
     from ...loop.views.status import Status
     from ...loop.workspace.workspace import Workspace
 
@@ -36,13 +33,17 @@ def report_page(space: "Workspace", shelves: Sequence[Shelf]) -> str:
         space=space,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         state=_state(status),
-        tiles=_tiles(status, target),
+        champion=next((row for row in reversed(rows) if row.policy == status.champion), None),
+        target=target,
         alarm=status.record and status.record.alarm,
         rows=rows,
-        curve=_svg(curve(rows, target=target, title=success_title(space)) if rows else None),
-        training=_svg(training(trainings(space))),
+        rounds=[row for row in rows if row.name.startswith("round ")],
+        hours=sum(row.seconds for row in rows) / 3600,
+        svg=svg,
+        curve=curve(rows, target=target, title=success_title(space)) if rows else None,
+        training=training(trainings(space)),
         sources=by_source(batches),
-        data=_svg(sources(batches, first_learned(space))),
+        data=sources(batches, first_learned(space)),
         excluded=len(space.store.excluded()) if batches else 0,
         shelves=shelves,
         reigns=space.registry.history(),
@@ -60,34 +61,9 @@ def _state(status: "Status") -> str:
     return f"{word} ({status.now.sentence()})" if status.now else word
 
 
-def _tiles(status: "Status", target: float) -> list[tuple[str, str]]:
-    """The figures at the top, each with its name."""
-    rows = status.rows
-    champion = next((row for row in reversed(rows) if row.policy == status.champion), None)
-    hours = sum(row.seconds for row in rows) / 3600
-    rounds = [row for row in rows if row.name.startswith("round ")]
-    promoted = sum(row.verdict == "promoted" for row in rounds)
-    return [
-        (percent(rows[0].rate) if rows else "-", "demonstrations"),
-        (percent(champion.rate) if champion else "-", "champion"),
-        (interval(champion.interval) if champion else "-", "its 95 % interval"),
-        (percent(target, 0), "target"),
-        (f"{promoted} of {len(rounds)}", "rounds promoted"),
-        (count(rows[-1].episodes) if rows else "0", "episodes"),
-        (f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h", "of the stages"),
-    ]
-
-
 def _policies(space: "Workspace") -> list[dict[str, Any]]:
     """The facts of every policy, with the way in which it `acts` in words."""
     from ...learner.policy import Acting
 
     policies = [policy_facts(space, space.store, policy) for policy in policy_ids(space)]
     return [policy | {"acts": Acting(**policy["acting"])} for policy in policies]
-
-
-def _svg(figure: "Figure | None") -> "Markup | None":
-    """A figure as markup that stands in the page."""
-    from markupsafe import Markup
-
-    return None if figure is None else Markup(svg(figure))

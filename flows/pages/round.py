@@ -1,16 +1,16 @@
-"""What a round's run shows in Prefect: its verdict, stages, training and a filmstrip, as markdown."""
+"""What a round's run shows in Prefect, as markdown: how it ended, and the question it may wait with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...loop.episodes.sample import of_stage
-from ...loop.views.curve import png
-from ...loop.views.film import STRIP_FRAMES, Films, choose
+from ...loop.views.curve import png, success_png
+from ...loop.views.film import STRIP_FRAMES, Films, choose, film
 from ...loop.views.lineage import policy_lineage
 from ...loop.views.panels import critic_png, training
-from ...loop.views.rounds import committed
+from ...loop.views.rounds import committed, rows
 from ...loop.views.training import read_training
 from ...loop.workspace.records import Appended, Collected, Learned, Raced
 from ...loop.workspace.verdict import CriticChecked, Verdict
@@ -18,6 +18,7 @@ from .render import markdown, picture
 
 if TYPE_CHECKING:
     from ...datasets import Batch
+    from ...loop.stages.approval import Question
     from ...loop.workspace.records import Reached
     from ...loop.workspace.workspace import Workspace
 
@@ -62,38 +63,43 @@ def round_page(
         stages=records,
         critic_png=critic_png,
         training=png(figure) if figure else None,
-        films="\n\n".join(strips(films)),
+        films=_strips(films),
         parts=_parts(space, number),
         policy=partial(_policy, space, links),
         links=links,
     )
 
 
-def strips(films: Films) -> list[str]:
+def approval_page(space: "Workspace", question: "Question") -> str:
+    """What waits for a person: the figures, the curve, a filmstrip, and both ways to answer."""
+    return markdown(
+        "approval.md.j2",
+        space=space,
+        question=question,
+        verdict=question.judged,
+        curve=success_png(space, rows(space)),
+        films=_strips(film(space, episodes_to_show(space, question.round))),
+    )
+
+
+def _strips(films: Films) -> str:
     """The films as paragraphs, and why some are missing."""
     parts = []
     for made in films.made:
         parts += [f"`{made.episode}`: {made.caption}", picture(made.strip, made.caption, "jpeg")]
     if films.made:
         parts.append(f"Each strip: {STRIP_FRAMES} moments, evenly spread from the start to the end.")
-    return parts + ([films.missing] if films.missing else [])
+    return "\n\n".join([*parts, films.missing])
 
 
-def _parts(space: "Workspace", number: int) -> list[dict[str, Any]]:
+def _parts(space: "Workspace", number: int) -> "dict[tuple[str, str], list[Batch]]":
     """What a round added to the dataset, by the stage and the policy that played it."""
     groups: dict[tuple[str, str], list[Batch]] = {}
     for batch in committed(space):
         if batch.round == number:
             key = str(batch.origin.get("stage", batch.source)), str(batch.origin.get("policy", ""))
             groups.setdefault(key, []).append(batch)
-    parts = []
-    for (stage, policy), batches in groups.items():
-        episodes = sum(batch.episodes for batch in batches)
-        rate = sum(batch.score_sum for batch in batches) / episodes
-        parts.append(
-            {"stage": stage, "policy": policy, "episodes": episodes, "rate": rate, "batches": batches}
-        )
-    return parts
+    return groups
 
 
 def _policy(space: "Workspace", links: Links, policy: str | None) -> str:

@@ -23,7 +23,7 @@ from ...loop.stages.approval import Look, Question, make_answer
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
 from ..environment import user
-from ..pages.approval import approval_page
+from ..pages.round import approval_page
 
 
 class Word(RunInput):
@@ -37,22 +37,22 @@ class Word(RunInput):
 
 
 @contextmanager
-def form(space: Workspace, asked: Question) -> Iterator[Look]:
+def form(space: Workspace, question: Question) -> Iterator[Look]:
     """Pause the current run while inside, with the figures and a form. Looking gives what was filled in.
 
     Looking raises Withdrawn where somebody cancelled the run instead.
     """
-    shown = _Form(UUID(flow_run.get_id()), asked, approval_page(space, asked))
-    yield shown.look
-    shown.close()
+    opened = _Form(UUID(flow_run.get_id()), question, approval_page(space, question))
+    yield opened.look
+    opened.close()
 
 
 class _Form:
-    """One question on a run's page, asked again where it was resumed without an answer."""
+    """One question on a run's page, put again where the run was resumed without an answer."""
 
-    def __init__(self, run: UUID, asked: Question, page: str) -> None:
-        self._run, self._asked, self._page = run, asked, page
-        self._times, self._keyset = 0, None
+    def __init__(self, run: UUID, question: Question, page: str) -> None:
+        self._run, self._question, self._page = run, question, page
+        self._pauses, self._keyset = 0, None
 
     def look(self) -> Answer | None:
         """The answer; None while there is none, also while the API is away."""
@@ -75,25 +75,23 @@ class _Form:
         state = client.read_flow_run(self._run).state
         if state and (state.is_cancelled() or state.is_cancelling()):
             raise Withdrawn(
-                f"round {self._asked.round} was cancelled while {self._asked.judged.candidate} waited for "
-                "approval; the next run asks again"
+                f"round {self._question.round} was cancelled while {self._question.judged.candidate} "
+                "waited for approval; the next run asks again"
             )
         if state and state.is_running():
-            return self._said() or self._ask(client)
+            return self._answer() or self._pause(client)
         return None
 
-    def _said(self) -> Answer | None:
-        if self._keyset is None:
-            return None
-        try:
-            word = Word.load(self._keyset, self._run)
-        except ValidationError:
-            return None
-        return make_answer(word.decision, by=word.who or user(), reason=word.reason)  # pyright: ignore[reportAttributeAccessIssue]
+    def _answer(self) -> Answer | None:
+        with suppress(ValidationError):
+            if self._keyset is not None:
+                word = Word.load(self._keyset, self._run)
+                return make_answer(word.decision, by=word.who or user(), reason=word.reason)  # pyright: ignore[reportAttributeAccessIssue]
+        return None
 
-    def _ask(self, client: SyncPrefectClient) -> None:
-        self._times += 1
-        state = Paused(pause_key=f"approval-{self._times}", message="waits for approval")
+    def _pause(self, client: SyncPrefectClient) -> None:
+        self._pauses += 1
+        state = Paused(pause_key=f"approval-{self._pauses}", message="waits for approval")
         keyset = keyset_from_paused_state(state)
         state.state_details.run_input_keyset = {**keyset}  # pyright: ignore[reportAttributeAccessIssue]
         Word.with_initial_data(description=self._page).save(keyset, self._run)

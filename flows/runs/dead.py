@@ -11,14 +11,12 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from ...loop.workspace.place import Place, address_of
-
 LEASELESS = ("inject", "rollback")
 """First words of the runs that go on beside whoever holds the workspace."""
 
 
-def close_dead_runs(place: Place, state: State[Any] | None = None) -> None:
-    """Mark runs of this workspace that a kill left `Running` as crashed, or as `state` says.
+def close_dead_runs(workspace: str, state: State[Any] | None = None) -> None:
+    """Mark runs of the workspace at this address that a kill left `Running` as crashed, or as `state` says.
 
     Call it only under the workspace's lease: then whoever ran them is gone. The run that calls, and runs
     that need no lease, are left alone. It is the first to ask Prefect anything, so Prefect's embedded
@@ -31,7 +29,7 @@ def close_dead_runs(place: Place, state: State[Any] | None = None) -> None:
     with suppress(Exception), interrupts_blocked(), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=unfinished):
             holds = run.name.partition(" ")[0] not in LEASELESS and str(run.id) != caller
-            if holds and run.parameters.get("workspace") == address_of(place):
+            if holds and run.parameters.get("workspace") == workspace:
                 client.set_flow_run_state(run.id, state, force=True)
 
 

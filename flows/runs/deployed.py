@@ -34,6 +34,7 @@ from .dead import close_dead_runs
 from .events import emit_change, emit_injection
 from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, field, setting
 from .improve import improve_with_prefect
+from .plan import open_workspace
 from .rounds import rename
 from .session import session
 
@@ -45,9 +46,8 @@ def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
 
     Where another run holds the workspace already, that one has seen to them.
     """
-    place = flow_run.parameters["workspace"]
-    with suppress(PacloopError), hold(Workspace.open(place)):
-        close_dead_runs(place, Cancelled(message="the run that began it was cancelled"))
+    with suppress(PacloopError), hold(space := Workspace.open(flow_run.parameters["workspace"])):
+        close_dead_runs(space.address, Cancelled(message="the run that began it was cancelled"))
 
 
 def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[Any]]:
@@ -82,12 +82,11 @@ def improve_flow(
     approve: bool = setting(Gate, "approve"),
 ) -> tuple[str, str]:
     """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
+    space = open_workspace(workspace, rounds=rounds, until=until, minutes=minutes, approve=approve)
     with progress_bars() as progress:
-        ended = improve_with_prefect(
-            workspace, progress, rounds=rounds, until=until, minutes=minutes, approve=approve
-        )
-    reached = "reached" if ended.good else "not reached"
-    return f"improve - success {ended.rate:.0%} - target {reached}", ended.text
+        improved, text = improve_with_prefect(space, progress)
+    reached = "reached" if improved.good else "not reached"
+    return f"improve - success {improved.final.rate:.0%} - target {reached}", text
 
 
 @flow(name="inject-demonstrations", flow_run_name="inject", log_prints=True)
@@ -131,9 +130,8 @@ def evaluate_flow(
     """Measure a policy on fresh episodes, or compare two; all are appended to the dataset."""
     if paired and not against:
         raise PacloopError("paired needs the other policy: fill in against")
-    one = {"policy": policy or None, "episodes": episodes}
-    with progress_bars() as progress, session(workspace, progress) as opened:
-        space = opened.space
+    space, one = Workspace.open(workspace), {"policy": policy or None, "episodes": episodes}
+    with progress_bars() as progress, session(space, progress) as opened:
         if against:
             outcome = compare(opened, **one, against=against, paired=paired)
             create_markdown_artifact(comparison_page(space, outcome), key="evaluation")

@@ -12,25 +12,38 @@ from ..environment import program
 from .deployed import evaluate_flow, improve_flow, inject_flow, rollback_flow
 
 if TYPE_CHECKING:
-    from prefect import Flow
-
     from .plan import Plan
-
-FLOWS: tuple["Flow[..., Any]", ...] = (improve_flow, inject_flow, evaluate_flow, rollback_flow)
 
 
 def deployments(plan: "Plan") -> list[RunnerDeployment]:
-    """The workspace's deployments, `improve` first. Raises LoopError where a schedule is no good."""
-    return [_deployment(plan, flow) for flow in FLOWS]
+    """The workspace's deployments, `improve` first, named after flow and plan: `improve-arm`."""
+    space, settings = plan.space, plan.space.config.improve
+    improve = {name: getattr(settings, name) for name in ("rounds", "until", "minutes")}
+    parameters: dict[str, dict[str, Any]] = {
+        improve_flow.name: improve | {"approve": space.config.gate.approve},
+        evaluate_flow.name: {"episodes": settings.evaluation_episodes},
+    }
+    return [
+        RunnerDeployment.from_flow(
+            flow,
+            name=f"{flow.name}-{plan.name}",
+            parameters={"workspace": space.address} | parameters.get(flow.name, {}),
+            description=f"{flow.description}\n\nWorkspace: `{space.address}`, task: {space.config.task}.",
+            tags=["pacloop", plan.name],
+            paused=False,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            **(plan.timetable if flow is improve_flow else {}),
+        )
+        for flow in (improve_flow, inject_flow, evaluate_flow, rollback_flow)
+    ]
 
 
-def check_name(plan: "Plan") -> None:
+def check_name(plan: "Plan", deployments: list[RunnerDeployment]) -> None:
     """Raise LoopError where the server knows another workspace by this name."""
-    names = [plan.deployment(flow) for flow in FLOWS]
-    only = DeploymentFilter(name=DeploymentFilterName(any_=names))
+    only = DeploymentFilter(name=DeploymentFilterName(any_=[d.name for d in deployments]))
     with get_client(sync_client=True) as client:
         registered = client.read_deployments(deployment_filter=only)
-    others = {d.parameters.get("workspace") for d in registered} - {plan.workspace}
+    others = {d.parameters.get("workspace") for d in registered} - {plan.space.address}
     if others:
         raise LoopError(
             f"the server knows another workspace as {plan.name!r}, {others.pop()}: choose another --name"
@@ -45,23 +58,3 @@ def check_pool(name: str) -> None:
         except ObjectNotFound:
             advice = f"{program('prefect')} work-pool create {name} --type process"
             raise LoopError(f"there is no work pool {name!r}; make it: {advice}") from None
-
-
-def _deployment(plan: "Plan", flow: "Flow[..., Any]") -> RunnerDeployment:
-    parameters: dict[str, Any] = {"workspace": plan.workspace}
-    settings = plan.space.config.improve
-    if flow is improve_flow:
-        parameters |= {"rounds": plan.rounds, "until": plan.until, "minutes": settings.minutes}
-        parameters["approve"] = plan.approve
-    if flow is evaluate_flow:
-        parameters["episodes"] = settings.evaluation_episodes
-    return RunnerDeployment.from_flow(
-        flow,
-        name=plan.deployment(flow),
-        parameters=parameters,
-        description=f"{flow.description}\n\nWorkspace: `{plan.workspace}`, task: {plan.space.config.task}.",
-        tags=["pacloop", plan.name],
-        paused=False,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-        **(plan.timetable if flow is improve_flow else {}),
-    )

@@ -5,7 +5,6 @@ and batches are related to it, `pacloop.policy.<folder>/<id>` and `pacloop.batch
 news, the workspace's files are the record: where nobody listens, nothing fails and nothing waits.
 """
 
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -58,15 +57,8 @@ def emit_injection(space: "Workspace", outcome: "InjectionOutcome", request: "Re
     """Emit what an injection added, and what it put into quarantine; nothing of what wrote nothing."""
     if not outcome.written:
         return
-    figures = {
-        "path": outcome.path,
-        "format": outcome.format,
-        "by": request.by,
-        "note": request.note,
-        "accepted": outcome.accepted,
-        "duplicates": outcome.duplicates,
-        "quarantined": len(outcome.quarantined),
-    }
+    figures = {name: getattr(outcome, name) for name in ("path", "format", "accepted", "duplicates")}
+    figures |= {"by": request.by, "note": request.note, "quarantined": len(outcome.quarantined)}
     if outcome.batches:
         emit(space, "injected", figures, batches=outcome.batches)
     if outcome.quarantined:
@@ -99,17 +91,12 @@ def emit(
         emit_event(
             f"pacloop.{event}",
             resource={
-                "prefect.resource.id": workspace_resource(space),
+                "prefect.resource.id": f"pacloop.workspace.{address}",
                 "prefect.resource.name": space.name,
             },
             related=related,
             payload={"workspace": address, "task": space.config.task, **figures},
         )
-
-
-def workspace_resource(space: "Workspace") -> str:
-    """The id under which events name a workspace."""
-    return f"pacloop.workspace.{space.address}"
 
 
 def _resource(kind: str, name: str, role: str) -> dict[str, str]:
@@ -121,6 +108,8 @@ def _somebody_listens() -> bool:
 
     Emitting takes no time in either case; without an API it would start a server.
     """
+    import socket
+
     from prefect.runtime import flow_run
     from prefect.settings import PREFECT_API_URL
 

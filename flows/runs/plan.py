@@ -1,16 +1,17 @@
 """What `pacloop serve` and `pacloop deploy` register: whose deployments, called what, and run when."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from .schedule import timetable
+from ...loop.errors import LoopError
 
 if TYPE_CHECKING:
-    from prefect import Flow
-
     from ...loop.workspace.place import Place
     from ...loop.workspace.workspace import Workspace
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
@@ -18,70 +19,89 @@ class Plan:
     """The deployments of a workspace, before they are registered.
 
     Attributes:
-      space: the workspace.
+      space: the workspace, with the settings of a run of `improve`.
       name: what tells it from others of the same server.
-      rounds: most rounds that a run of `improve` adds.
-      until: success to reach.
-      approve: whether a person is asked before each promotion.
       timetable: when `improve` runs by itself, as Prefect takes it; empty where only people start it.
     """
 
     space: "Workspace"
     name: str
-    rounds: int
-    until: float
-    approve: bool
     timetable: dict[str, Any]
-
-    @property
-    def workspace(self) -> str:
-        """The workspace, wherever a run starts."""
-        return self.space.address
-
-    def deployment(self, flow: "Flow[..., Any]") -> str:
-        """What a deployment is called, e.g. `improve-arm`."""
-        return f"{flow.name}-{self.name}"
 
     def sentence(self) -> str:
         """When `improve` runs, and how far."""
         words = {"interval": "every {}", "cron": "at cron {!r}"}
         when = " ".join(words[kind].format(value) for kind, value in self.timetable.items())
-        asking = ", and asks a person before each promotion" if self.approve else ""
+        config = self.space.config
+        approval = ", and asks a person before each promotion" if config.gate.approve else ""
         return (
-            f"improve runs {when or 'when somebody starts it'}, at most {self.rounds} rounds each time, "
-            f"until {self.until:.0%}{asking}"
+            f"improve runs {when or 'when somebody starts it'}, at most {config.improve.rounds} rounds "
+            f"each time, until {config.improve.until:.0%}{approval}"
         )
 
 
 def make_plan(
-    workspace: "Place",
+    place: "Place",
     *,
     every: str | None = None,
     cron: str | None = None,
-    rounds: int | None = None,
-    until: float | None = None,
-    approve: bool | None = None,
     name: str = "",
+    **options: Any,
 ) -> Plan:
-    """The plan of a command with these options; what is None is as the workspace's settings say.
+    """The plan of a command with these options, those of `open_workspace` among them.
 
     Raises LoopError where there is no workspace, or an option cannot be obeyed.
     """
-    from ...loop.workspace.config import with_target
+    space = open_workspace(place, **options)
+    # Letters, digits, dots and dashes are what a deployment's name may hold.
+    name = re.sub(r"[^\w.-]+", "-", name or space.name).strip("-") or "workspace"
+    return Plan(space, name, timetable(every, cron))
+
+
+def open_workspace(
+    place: "Place",
+    *,
+    rounds: int | None = None,
+    until: float | None = None,
+    minutes: float | None = None,
+    approve: bool | None = None,
+) -> "Workspace":
+    """Open a workspace for `improve`; what is None is as its settings say."""
+    from ...loop.workspace.config import with_options
     from ...loop.workspace.workspace import Workspace
 
-    space = Workspace.open(workspace)
-    config = space.config if until is None else with_target(space.config, until)
-    return Plan(
-        space=space,
-        name=_deployment_name(name or space.name),
-        rounds=config.improve.rounds if rounds is None else rounds,
-        until=config.improve.until,
-        approve=config.gate.approve if approve is None else approve,
-        timetable=timetable(every, cron),
-    )
+    space = Workspace.open(place)
+    config = with_options(space.config, rounds=rounds, until=until, minutes=minutes, approve=approve)
+    return replace(space, config=config)
 
 
-def _deployment_name(text: str) -> str:
-    """Letters, digits, dots and dashes: what a deployment's name may hold."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-") or "workspace"
+def timetable(every: str | None, cron: str | None) -> dict[str, Any]:
+    """What `--every` and `--cron` say, as Prefect's deployments take it; empty where they say nothing.
+
+    Raises LoopError where they say what cannot be done.
+    """
+    if every is not None and cron is not None:
+        raise LoopError("--every and --cron exclude each other: give one of them")
+    if every is not None:
+        return {"interval": _interval(every)}
+    return {} if cron is None else {"cron": _cron(cron)}
+
+
+def _interval(text: str) -> timedelta:
+    match = re.fullmatch(r"\s*(\d{1,4}(?:\.\d+)?)\s*([mhdw])\s*", text)
+    interval = timedelta(**{UNITS[match[2]]: float(match[1])}) if match else timedelta()
+    if interval < timedelta(minutes=1):
+        raise LoopError(f"--every is {text!r}, but must be a time of at least a minute, like 30m, 6h or 1d")
+    return interval
+
+
+def _cron(text: str) -> str:
+    from prefect.client.schemas.schedules import CronSchedule
+
+    try:
+        CronSchedule(cron=text)
+    except ValueError:
+        raise LoopError(
+            f"--cron is {text!r}, but must be minute, hour, day, month and weekday, like '0 2 * * *'"
+        ) from None
+    return text

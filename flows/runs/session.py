@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from ...loop.episodes.play import Session
 from ...loop.progress import Progress, silent
-from ...loop.workspace.config import Config, with_approval, with_target
+from ...loop.workspace.config import Config
 from ...loop.workspace.lease import hold
-from ...loop.workspace.place import Place, address_of
+from ...loop.workspace.place import address_of
 from ...loop.workspace.workspace import Workspace
 from .progress import ProgressReporter
 
@@ -26,19 +25,12 @@ _session: Session | None = None
 
 
 @contextmanager
-def session(
-    place: Place, progress: Progress = silent, until: float | None = None, approve: bool | None = None
-) -> Iterator[Session]:
+def session(space: Workspace, progress: Progress = silent) -> Iterator[Session]:
     """Hold a workspace for the flows of this process: its lease, and collectors once they are needed.
 
-    Raises InUse where another process holds it. `until` and `approve` replace what its settings say.
+    Raises InUse where another process holds it.
     """
     global _session
-    space = Workspace.open(place)
-    if until is not None:
-        space = replace(space, config=with_target(space.config, until))
-    if approve is not None:
-        space = replace(space, config=with_approval(space.config, approve))
     with hold(space, progress), ExitStack() as stack:
         space.store.clean()
         reporter = stack.enter_context(closing(ProgressReporter(progress)))
@@ -59,7 +51,7 @@ def session_of(workspace: str) -> Iterator[Session]:
     if _session is not None and _session.space.address == address_of(workspace):
         yield _session
     else:
-        with session(workspace) as opened:
+        with session(Workspace.open(workspace)) as opened:
             yield opened
 
 

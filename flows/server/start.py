@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO
 
 from ...loop.errors import LoopError
@@ -32,8 +32,7 @@ def prefect_server(
     `meanwhile` is called while it starts, which takes seconds. Raises LoopError where a configured API does
     not answer, the port is taken by something else, or nothing answers and none may be started.
     """
-    url = None if port is not None else configured()
-    if url:
+    if port is None and (url := configured()):
         if not answers(url):
             raise LoopError(
                 f"PREFECT_API_URL is {url}, but no Prefect server answers there: "
@@ -43,19 +42,14 @@ def prefect_server(
         return
     port = PORT if port is None else port
     url = f"http://{HOST}:{port}/api"
-    if _is_taken(port):
-        if not answers(url):
-            raise LoopError(
-                f"port {port} is taken by something that is no Prefect server: choose another --port"
-            )
-        with _settings(url):
-            yield url, False
-        return
-    if not start:
+    is_taken = _is_taken(port)
+    if is_taken and not answers(url):
+        raise LoopError(f"port {port} is taken by something that is no Prefect server: choose another --port")
+    if not is_taken and not start:
         advice = f"{program('prefect')} server start"
         raise LoopError(f"no Prefect server answers at {url}: start one with: {advice}")
-    with _started(port, url, meanwhile), _settings(url):
-        yield url, True
+    with nullcontext() if is_taken else _started(port, url, meanwhile), _settings(url):
+        yield url, not is_taken
 
 
 def _is_taken(port: int) -> bool:

@@ -77,7 +77,7 @@ def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0
         if reason := _target_reached(space):
             why = f"the target is reached: {reason}"
         elif played == rounds:
-            why = f"{rounds} rounds were played"
+            why = "1 round was played" if rounds == 1 else f"{rounds} rounds were played"
         elif minutes and time.monotonic() - begun > minutes * 60:
             why = f"{minutes:g} minutes are over"
         else:

@@ -227,16 +227,19 @@ def parse_config(data: dict[str, Any], where: str) -> Config:
         raise LoopError(f"{where}: {field} {verb} {found!r}, but {said}") from None
 
 
-def with_target(config: Config, until: float) -> Config:
-    """The configuration with another target. Raises LoopError where it is out of bounds."""
-    data = config.model_dump()
-    data["improve"]["until"] = until
-    return parse_config(data, "--until")
+def with_options(
+    config: Config, *, rounds: int | None, until: float | None, minutes: float | None, approve: bool | None
+) -> Config:
+    """The configuration with a command's options; what is None stays. Raises LoopError, naming the option.
 
-
-def with_approval(config: Config, approve: bool) -> Config:
-    """The configuration where a person must approve promotions, or need not."""
-    return config.model_copy(update={"gate": config.gate.model_copy(update={"approve": approve})})
+    `rounds` may be 0: no round is played.
+    """
+    if until is not None:
+        parse_config({"improve": {"until": until}}, "--until")
+    options = {"rounds": rounds, "until": until, "minutes": minutes}
+    improve = config.improve.model_copy(update={k: v for k, v in options.items() if v is not None})
+    gate = config.gate if approve is None else config.gate.model_copy(update={"approve": approve})
+    return config.model_copy(update={"improve": improve, "gate": gate})
 
 
 def config_toml(config: Config) -> str:

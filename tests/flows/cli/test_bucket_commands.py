@@ -9,8 +9,8 @@ from typed import PACLOOP, pacloop, refused
 
 from pacloop.flows.cli.doctor import _bucket
 from pacloop.flows.pages.success import success_page
+from pacloop.flows.runs import events
 from pacloop.flows.runs.deployments import deployments
-from pacloop.flows.runs.events import workspace_resource
 from pacloop.flows.runs.plan import make_plan
 from pacloop.flows.runs.session import session_of
 from pacloop.loop.workspace.config import Config
@@ -72,7 +72,11 @@ def test_forms_pages_and_events_name_the_url(url, monkeypatch, tmp_path):
     plan = make_plan(url)
     assert plan.name == "arm"
     assert {d.parameters["workspace"] for d in deployments(plan)} == {url}
-    assert workspace_resource(space) == f"pacloop.workspace.{url}"
+    emitted = []
+    monkeypatch.setattr("prefect.events.emit_event", lambda _, **event: emitted.append(event))
+    monkeypatch.setattr(events, "_somebody_listens", lambda: True)
+    events.emit(space, "alarm", {})
+    assert emitted[0]["resource"]["prefect.resource.id"] == f"pacloop.workspace.{url}"
     assert f"Workspace: `{url}`" in success_page(space)
     with session_of(url) as first, session_of(f"{url}/") as second:
         assert (first.space.address, second) == (url, first)

@@ -69,7 +69,7 @@ def played(prefect_api):
             with (
                 temporary_settings({PREFECT_API_URL: prefect_api}),
                 suppress(Withdrawn),
-                session(space.folder, silent),
+                session(space, silent),
             ):
                 play_round(str(space.folder), 1)
 

@@ -93,7 +93,7 @@ def test_a_round_that_waits_is_told_with_its_figures_and_then_its_end(prefect_ap
 
 def _emitted(client, space, n):
     """The events of a workspace, once there are `n`."""
-    wanted = {"filter": {"resource": {"id": [events.workspace_resource(space)]}}}
+    wanted = {"filter": {"resource": {"id": [f"pacloop.workspace.{space.address}"]}}}
     found = client._client.post("/events/filter", json=wanted).json()["events"]
     return found if len(found) >= n else None
 

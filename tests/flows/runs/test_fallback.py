@@ -64,14 +64,14 @@ def plain(number):
 def test_a_round_is_played_again_once_the_server_is_back(tmp_path, configured, api, error):
     configured(api)
     flow, asked = failing(2, error)
-    assert fallback.with_fallback(tmp_path, flow, plain)(3) == {"shown": 3}
+    assert fallback.with_fallback(str(tmp_path), flow, plain)(3) == {"shown": 3}
     assert asked == [3, 3, 3]
 
 
 def test_a_server_that_stays_away_does_not_stop_the_loop(tmp_path, configured):
     configured("http://127.0.0.1:9/api")
     flow, asked = failing(9, ConnectError("nobody"))
-    assert fallback.with_fallback(tmp_path, flow, plain)(3) == {"plain": 3}
+    assert fallback.with_fallback(str(tmp_path), flow, plain)(3) == {"plain": 3}
     assert asked == [3]
 
 
@@ -79,5 +79,5 @@ def test_what_a_round_raises_itself_is_raised(tmp_path, configured, api):
     configured(api)
     flow, asked = failing(1, RuntimeError("the table broke"))
     with pytest.raises(RuntimeError, match="the table broke"):
-        fallback.with_fallback(tmp_path, flow, plain)(3)
+        fallback.with_fallback(str(tmp_path), flow, plain)(3)
     assert asked == [3]

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,7 +60,9 @@ def ended(prefect_api, tmp_path_factory):
             return await client.read_flow_runs(), await client.read_task_runs(), await client.read_artifacts()
 
     leave_behind_a_run_of_a_killed_process()
-    done = improve_with_prefect(folder, progress, rounds=None, until=None, minutes=None)
+    space = Workspace.open(folder)
+    improved, text = improve_with_prefect(space, progress)
+    done = SimpleNamespace(space=space, good=improved.good, text=text)
     assert said[0].returncode == 0, said[0].stderr
     runs, tasks, artifacts = asyncio.run(read())
     ours = [run for run in runs if run.parameters.get("workspace") == str(folder)]

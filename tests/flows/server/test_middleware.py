@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from pacloop.flows.server import middleware as patient
+from pacloop.flows.server import middleware
 
 
 def application(busy):
@@ -47,25 +47,25 @@ def answers(app, path="/api/deployments/1/create_flow_run"):
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    monkeypatch.setattr(patient, "FIRST_WAIT_SEC", 0.0)
+    monkeypatch.setattr(middleware, "FIRST_WAIT_SEC", 0.0)
 
 
-@pytest.mark.parametrize("busy", [0, 1, patient.TRIES - 1])
+@pytest.mark.parametrize("busy", [0, 1, middleware.TRIES - 1])
 def test_a_busy_database_is_asked_again_with_the_whole_body(busy):
     app, asked = application(busy)
-    assert answers(patient.patient(app)) == [201, b'{"path": "x"}']
+    assert answers(middleware.with_retries(app)) == [201, b'{"path": "x"}']
     assert asked == [b'{"path": "x"}'] * (busy + 1)
 
 
 def test_one_that_stays_busy_is_told_in_the_end():
     app, asked = application(1000)
-    assert answers(patient.patient(app)) == [503, b'{"path": "x"}']
-    assert len(asked) == patient.TRIES
+    assert answers(middleware.with_retries(app)) == [503, b'{"path": "x"}']
+    assert len(asked) == middleware.TRIES
 
 
 def test_pages_are_passed_through():
     app, asked = application(1)
-    assert answers(patient.patient(app), "/v2/runs")[0] == 503
+    assert answers(middleware.with_retries(app), "/v2/runs")[0] == 503
     assert len(asked) == 1
 
 
@@ -78,7 +78,7 @@ def test_every_page_says_whom_it_may_ask():
     async def send(message):
         heard.append(message)
 
-    app = patient.at_home(application(0)[0], "http://127.0.0.1:4200/api")
+    app = middleware.with_content_policy(application(0)[0], "http://127.0.0.1:4200/api")
     asyncio.run(app({"type": "http", "path": "/v2/runs"}, receive, send))
     ((name, policy),) = heard[0]["headers"]
     assert name == b"content-security-policy"

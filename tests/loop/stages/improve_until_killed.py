@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pacloop.flows.runs.session import session
 from pacloop.loop.stages.improve import improve, plain_player
+from pacloop.loop.workspace.workspace import Workspace
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
         if what == stage and begun and done >= limit:
             os.killpg(0, signal.SIGKILL)
 
-    with session(folder, progress) as ours:
+    with session(Workspace.open(folder), progress) as ours:
         player = plain_player(ours)
         improve(ours.space, player, rounds=rounds)
 

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pacloop.flows.runs.plan import make_plan
-from pacloop.flows.runs.schedule import timetable
+from pacloop.flows.runs.plan import make_plan, timetable
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
