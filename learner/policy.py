@@ -37,11 +37,6 @@ class Acting:
     actions: int = 4
     floor: float = 0.05
 
-    @property
-    def draws(self) -> int:
-        """Actions drawn at each step."""
-        return self.actions if self.mode == "q_guided" else 1
-
     def __str__(self) -> str:
         """As tables and verdicts name it."""
         return f"q_guided of {self.actions}" if self.mode == "q_guided" else self.mode
@@ -61,7 +56,8 @@ class Policy:
     @property
     def noise_shape(self) -> tuple[int, int]:
         """Shape `(N, A)` of the uniform noise that one environment needs at each step."""
-        return self.acting.draws, self.schema.action.size
+        draws = self.acting.actions if self.acting.mode == "q_guided" else 1
+        return draws, self.schema.action.size
 
     @torch.inference_mode()
     def act(self, observation: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
