@@ -78,19 +78,17 @@ class _Share:
 
 
 class CollectorPool:
-    """A fixed number of collectors on Ray; use as a context manager.
-
-    Ray is started on this machine where no address is configured, and only what was started here is
-    stopped again.
+    """A fixed number of collectors on Ray, to be closed. Ray is started on this machine where no address is
+    configured, and only what was started here is stopped again.
     """
 
     def __init__(self, task: str, *, actors: int, environments: int, deadline_sec: float = 120.0) -> None:
         """Start Ray and the actors.
 
         Args:
-          task: name of the task.
+          task: its name.
           actors: Ray actors, each with one CPU.
-          environments: environments an actor steps in lockstep.
+          environments: of each actor, stepped in lockstep.
           deadline_sec: an actor from which no episode came for so long is replaced.
         """
         self._started = connect(cpus=actors)
@@ -101,14 +99,6 @@ class CollectorPool:
             self._spawn(actor)
         self.replaced = 0
         """Actors replaced so far."""
-
-    def __enter__(self) -> "CollectorPool":
-        """Return the pool."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """See `close`."""
-        self.close()
 
     def close(self) -> None:
         """Stop the actors, and Ray if this pool started it."""
