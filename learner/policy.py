@@ -12,8 +12,6 @@ from torch import Tensor
 from ..datasets import Schema
 from .network.pac import Pac, sample_bins
 
-Mode = Literal["sample", "mode", "q_guided"]
-
 FEWEST_ROWS = 8
 """Smaller batches are padded: products of one to three rows take another path through the BLAS and round
 differently, and an episode must not depend on how many others are still running beside it."""
@@ -33,7 +31,7 @@ class Acting:
         thousandth bin opens the hand at the wrong moment.
     """
 
-    mode: Mode = "q_guided"
+    mode: Literal["sample", "mode", "q_guided"] = "q_guided"
     actions: int = 4
     floor: float = 0.05
 

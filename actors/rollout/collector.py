@@ -95,7 +95,7 @@ class CollectorPool:
         self._task, self._environments, self._deadline_sec = task, environments, deadline_sec
         self._actors: list[Any] = [None] * actors
         self._starting: dict[int, Any] = {}
-        for actor in self._all:
+        for actor in range(actors):
             self._spawn(actor)
         self.replaced = 0
         """Actors replaced so far."""
@@ -120,10 +120,10 @@ class CollectorPool:
         """
         import ray
 
-        shared = ray.put(weights)
-        waiting = deque(given for actor in self._all if (given := list(seeds[actor :: len(self._actors)])))
+        shared, actors = ray.put(weights), range(len(self._actors))
+        waiting = deque(given for actor in actors if (given := list(seeds[actor :: len(actors)])))
         running: dict[Any, _Share] = {}
-        idle, failures = set(self._all), 0
+        idle, failures = set(actors), 0
         try:
             while waiting or running:
                 while waiting and idle:
@@ -159,10 +159,6 @@ class CollectorPool:
             yield stream, self._next(stream)
         for stream in overdue:
             yield stream, None
-
-    @property
-    def _all(self) -> range:
-        return range(len(self._actors))
 
     def _spawn(self, number: int) -> None:
         import ray
