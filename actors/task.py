@@ -20,7 +20,6 @@ class SeededEnvironment(Protocol):
 
     def seed(self, seed: int) -> None:
         """Make the next `reset` start the episode of this seed: the start state is a function of it alone."""
-        ...
 
     def reset(self) -> dm_env.TimeStep:
         """See `dm_env.Environment.reset`."""
@@ -32,7 +31,6 @@ class SeededEnvironment(Protocol):
 
     def close(self) -> None:
         """See `dm_env.Environment.close`."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ critic choosing among 4 actions), episode bookkeeping, and Ray.
 import argparse
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def raw_rate(actions: list[np.ndarray], seeds: list[int]) -> float:
 
 def ray_rate(actors: int, wanted: argparse.Namespace, record: PolicyRecord, weights: bytes) -> float:
     """Control steps a second of a pool, after one round to warm it up."""
-    with CollectorPool("pacloop/stack", actors=actors, environments=wanted.environments) as pool:
+    with closing(CollectorPool("pacloop/stack", actors=actors, environments=wanted.environments)) as pool:
         list(pool.run(record, weights, range(actors * 4)))
         begun = time.perf_counter()
         episodes = list(pool.run(record, weights, range(1000, 1000 + wanted.episodes)))

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pacloop.actors.rollout.rollout import rollout  # pyright: ignore[reportMissingImports]
 from pacloop.actors.tasks.stack.demonstrator import Demonstrator  # pyright: ignore[reportMissingImports]
+from pacloop.actors.tasks.stack.mistakes import CLUMSY  # pyright: ignore[reportMissingImports]
 from pacloop.actors.tasks.stack.stack import task  # pyright: ignore[reportMissingImports]
 from pacloop.datasets import EpisodeStore, Replay  # pyright: ignore[reportMissingImports]
 from pacloop.learner.config import LearnConfig, PacConfig  # pyright: ignore[reportMissingImports]
@@ -36,7 +37,7 @@ def main() -> None:
     found, network = task(), PacConfig()
     with tempfile.TemporaryDirectory() as folder:
         store = EpisodeStore.create(Path(folder) / "dataset", found.schema)
-        made = rollout(found, Demonstrator(), range(50), environments=[found.make()])
+        made = rollout(found, Demonstrator(CLUMSY), range(50), environments=[found.make()])
         store.append(made, batch_id="demonstrations", source="demonstration")
         replay = Replay(store, store.snapshot(), n_step=20, discount=0.99, time_limit_is_terminal=True)
         limit = product_rate(256 * 4, network.width, network.width * network.expansion)

@@ -40,12 +40,9 @@ class PolicyRecord:
     """Everything about a policy but its weights.
 
     Attributes:
-      id: its name in the workspace.
       schema: the steps it was trained on and acts in.
-      network: the size of its network.
-      acting: how it picks actions.
       lineage: what it came from: parent policy, snapshot, round, seed, learner configuration.
-      figures: the learner's last figures.
+      figures: the learner's last ones.
     """
 
     id: str
@@ -90,16 +87,11 @@ def read_record(folder: Path) -> PolicyRecord:
     try:
         return _RECORDS.validate_python(data)
     except ValidationError as error:
-        raise DatasetError(f"{path} is broken: {_sentence(error)}") from None
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first field that is wrong, and why."""
-    first = error.errors()[0]
-    field_name = ".".join(map(str, first["loc"])) or "its content"
-    if first["type"] == "missing":
-        return f"{field_name} is missing"
-    return f"{field_name} is {first['input']!r:.60}, but {first['msg'].lower().removeprefix('value error, ')}"
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "its content"
+        reason = first["msg"].lower().removeprefix("value error, ")
+        fault = "missing" if first["type"] == "missing" else f"{first['input']!r:.60}, but {reason}"
+        raise DatasetError(f"{path} is broken: {name} is {fault}") from None
 
 
 def read_policy(folder: Path) -> Policy:

@@ -20,10 +20,8 @@ class PacConfig:
       blocks: self-attention blocks over the latents.
       heads: attention heads; must divide `width`.
       expansion: hidden size of each feed-forward layer, as a multiple of `width`.
-      action_bins: bins of each action dimension.
-      value_bins: bins of the return distribution.
-      return_minimum: smallest discounted return the critic can express.
-      return_maximum: largest discounted return the critic can express.
+      action_bins: of each action dimension.
+      value_bins: of the discounted return, from `return_minimum` to `return_maximum`.
       scales: every scalar x enters as tanh(x * scale), once for each scale.
       history: observations that the policy sees at once, `H`.
     """
@@ -46,12 +44,11 @@ class LearnConfig:
     """One learner run. PAC (Springenberg et al., 2024), sec. 3; symbols as there.
 
     Attributes:
-      steps: gradient steps of the run.
-      batch_size: transitions in a batch, `B`.
+      steps: gradient steps.
+      batch_size: transitions, `B`.
       learning_rate: AdamW's, after the warm-up; it then falls in a straight line.
       final_rate: what is left of the learning rate at the last step, as a share.
-      warmup_steps: steps over which the learning rate rises from 0.
-      weight_decay: AdamW's.
+      warmup_steps: over which the learning rate rises from 0.
       gradient_clip: largest norm of the whole gradient.
       alpha: weight of behaviour cloning against policy improvement; 1 clones, 0 is pure offline RL.
       eta: temperature of the improvement's weights, in units of the return.

@@ -4,16 +4,14 @@
   not, at the same step?
 * calibration: is Q the discounted return that followed, in bins of equally many steps?
 
-M is the number of steps looked at, A the action's dimensions.
+M is the number of steps looked at.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..datasets import EpisodeStore, Replay, Snapshot
+from ..datasets import EpisodeStore, Replay, Snapshot, Transitions
 from ..datasets.replay.index import step_numbers
 
 STRIDE = 5
@@ -22,30 +20,16 @@ STRIDE = 5
 BINS = 10
 
 
-@dataclass(frozen=True)
-class Visited:
-    """Steps of whole episodes, as a policy would see them.
+def visit(
+    store: EpisodeStore, snapshot: Snapshot, *, discount: float, history: int
+) -> tuple[Transitions, np.ndarray, np.ndarray]:
+    """Every `STRIDE`th step of the episodes of a snapshot. Raises DatasetError where it has none.
 
-    Attributes:
-      observation: by name, `[M, H, ...]`.
-      action: what was done, in the task's own range, `[M, A]`.
-      returned: the discounted return from there to the episode's end, `[M]`. Where a time limit is not
-        terminal, it lacks what would have come after.
-      step: number of the step in its episode, `[M]`.
-      won: whether the episode has score 1, `[M]`.
-      episodes: how many.
+    Returns:
+      What a policy sees and did there; the n-step return is the whole one, to the episode's end, which lacks
+      what would have come after a time limit. The step's number in its episode, `[M]`. Whether the episode
+      has score 1, `[M]`.
     """
-
-    observation: Mapping[str, np.ndarray]
-    action: np.ndarray
-    returned: np.ndarray
-    step: np.ndarray
-    won: np.ndarray
-    episodes: int
-
-
-def visit(store: EpisodeStore, snapshot: Snapshot, *, discount: float, history: int) -> Visited:
-    """Every `STRIDE`th step of the episodes of a snapshot. Raises DatasetError where it has none."""
     rows = list(store.counted_rows(snapshot))
     lengths = np.array([row.length for row in rows])
     replay = Replay(
@@ -58,16 +42,8 @@ def visit(store: EpisodeStore, snapshot: Snapshot, *, discount: float, history: 
     )
     step = step_numbers(lengths)
     places = np.flatnonzero(step % STRIDE == 0)
-    transitions = replay.at(places)
     won = np.repeat([row.score >= 1.0 for row in rows], lengths)
-    return Visited(
-        observation=transitions.observation,
-        action=transitions.action,
-        returned=transitions.n_step_return,
-        step=step[places],
-        won=won[places],
-        episodes=int((lengths > 0).sum()),
-    )
+    return replay.at(places), step[places], won[places]
 
 
 def discrimination(q: np.ndarray, step: np.ndarray, won: np.ndarray) -> dict[str, Any]:

@@ -12,8 +12,6 @@ from torch import Tensor
 from ..datasets import Schema
 from .network.pac import Pac, sample_bins
 
-Mode = Literal["sample", "mode", "q_guided"]
-
 FEWEST_ROWS = 8
 """Smaller batches are padded: products of one to three rows take another path through the BLAS and round
 differently, and an episode must not depend on how many others are still running beside it."""
@@ -33,14 +31,9 @@ class Acting:
         thousandth bin opens the hand at the wrong moment.
     """
 
-    mode: Mode = "q_guided"
+    mode: Literal["sample", "mode", "q_guided"] = "q_guided"
     actions: int = 4
     floor: float = 0.05
-
-    @property
-    def draws(self) -> int:
-        """Actions drawn at each step."""
-        return self.actions if self.mode == "q_guided" else 1
 
     def __str__(self) -> str:
         """As tables and verdicts name it."""
@@ -61,7 +54,8 @@ class Policy:
     @property
     def noise_shape(self) -> tuple[int, int]:
         """Shape `(N, A)` of the uniform noise that one environment needs at each step."""
-        return self.acting.draws, self.schema.action.size
+        draws = self.acting.actions if self.acting.mode == "q_guided" else 1
+        return draws, self.schema.action.size
 
     @torch.inference_mode()
     def act(self, observation: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:

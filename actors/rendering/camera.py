@@ -41,7 +41,8 @@ class Camera:
         self._renderer = _renderer(model, width, height, fine)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = fine
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = fine
-        _close_at_exit(weakref.ref(self))
+        # Before the backend takes its display down, which happens at exit too, and makes closing fail.
+        atexit.register(_close, weakref.ref(self))
 
     def picture(self, data: mujoco.MjData) -> np.ndarray:
         """The model in the state of `data`, whose body poses are up to date; a new array each time."""
@@ -82,11 +83,6 @@ def _headless_backend() -> str:
     return "osmesa" if ctypes.util.find_library("OSMesa") else "glfw"
 
 
-def _close_at_exit(camera: "weakref.ref[Camera]") -> None:
-    """Before the backend takes its display down, which happens at exit too, and makes closing fail."""
-
-    def close() -> None:
-        if (alive := camera()) is not None:
-            alive.close()
-
-    atexit.register(close)
+def _close(reference: "weakref.ref[Camera]") -> None:
+    if (camera := reference()) is not None:
+        camera.close()

@@ -37,7 +37,8 @@ def show_images(episode: Episode, names: list[str], see: See, *, steps: Containe
             continue
         images = [_enlarged(episode.observation[name][step]) for name in names]
         height = max(len(image) for image in images)
-        see(np.concatenate([_padded(image, height) for image in images], axis=1))
+        padded = [np.pad(image, ((0, height - len(image)), (0, 0), (0, 0))) for image in images]
+        see(np.concatenate(padded, axis=1))
 
 
 def act_again(
@@ -116,7 +117,3 @@ def _enlarged(image: np.ndarray) -> Frame:
     """As `[H, W, 3]`, and large enough to see."""
     factor = -(-SMALLEST // image.shape[0])
     return image.repeat(factor, axis=0).repeat(factor, axis=1).repeat(3 // image.shape[2], axis=2)
-
-
-def _padded(image: Frame, height: int) -> Frame:
-    return np.pad(image, ((0, height - len(image)), (0, 0), (0, 0)))

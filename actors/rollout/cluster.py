@@ -3,8 +3,7 @@
 import logging
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Room for shared weights and episodes on their way; a private cluster needs no more."""
@@ -34,13 +33,15 @@ def connect(*, cpus: int) -> bool:
     if ray.is_initialized():
         return False
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    own_proxies = proxies()
     try:
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
         else:
-            with _dead_proxy():
-                _start(cpus)
+            _set_proxies(DEAD_PROXY)
+            _start(cpus)
     finally:
+        _set_proxies(own_proxies)
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return True
@@ -63,16 +64,6 @@ def _set_proxies(settings: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-@contextmanager
-def _dead_proxy() -> Iterator[None]:
-    before = proxies()
-    _set_proxies(DEAD_PROXY)
-    try:
-        yield
-    finally:
-        _set_proxies(before)
 
 
 def _start(cpus: int) -> None:

@@ -78,37 +78,27 @@ class _Share:
 
 
 class CollectorPool:
-    """A fixed number of collectors on Ray; use as a context manager.
-
-    Ray is started on this machine where no address is configured, and only what was started here is
-    stopped again.
+    """A fixed number of collectors on Ray, to be closed. Ray is started on this machine where no address is
+    configured, and only what was started here is stopped again.
     """
 
     def __init__(self, task: str, *, actors: int, environments: int, deadline_sec: float = 120.0) -> None:
         """Start Ray and the actors.
 
         Args:
-          task: name of the task.
+          task: its name.
           actors: Ray actors, each with one CPU.
-          environments: environments an actor steps in lockstep.
+          environments: of each actor, stepped in lockstep.
           deadline_sec: an actor from which no episode came for so long is replaced.
         """
         self._started = connect(cpus=actors)
         self._task, self._environments, self._deadline_sec = task, environments, deadline_sec
         self._actors: list[Any] = [None] * actors
         self._starting: dict[int, Any] = {}
-        for actor in self._all:
+        for actor in range(actors):
             self._spawn(actor)
         self.replaced = 0
         """Actors replaced so far."""
-
-    def __enter__(self) -> "CollectorPool":
-        """Return the pool."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """See `close`."""
-        self.close()
 
     def close(self) -> None:
         """Stop the actors, and Ray if this pool started it."""
@@ -130,10 +120,10 @@ class CollectorPool:
         """
         import ray
 
-        shared = ray.put(weights)
-        waiting = deque(given for actor in self._all if (given := list(seeds[actor :: len(self._actors)])))
+        shared, actors = ray.put(weights), range(len(self._actors))
+        waiting = deque(given for actor in actors if (given := list(seeds[actor :: len(actors)])))
         running: dict[Any, _Share] = {}
-        idle, failures = set(self._all), 0
+        idle, failures = set(actors), 0
         try:
             while waiting or running:
                 while waiting and idle:
@@ -169,10 +159,6 @@ class CollectorPool:
             yield stream, self._next(stream)
         for stream in overdue:
             yield stream, None
-
-    @property
-    def _all(self) -> range:
-        return range(len(self._actors))
 
     def _spawn(self, number: int) -> None:
         import ray

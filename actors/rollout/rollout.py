@@ -4,7 +4,7 @@ B is the number of environments, H the history, A the action's dimensions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import dm_env
 import numpy as np
@@ -12,10 +12,57 @@ import numpy as np
 from ...datasets import Episode
 from ...datasets.errors import PacloopError
 from ..task import SeededEnvironment, Task, episode_measures
-from .actor import Actor, PolicyActor, StatelessPolicy
 
 ACTION_NOISE = 1
 """Second word of the seed of an episode's action noise, so that it never repeats the start state's."""
+
+
+class StatelessPolicy(Protocol):
+    """Picks actions for a batch and keeps nothing between steps; `learner.policy.Policy` does."""
+
+    @property
+    def noise_shape(self) -> tuple[int, int]:
+        """Shape of the uniform noise that one environment needs at each step."""
+        ...
+
+    def act(self, observation: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
+        """Observation fields `[B, H, ...]` and noise `[B, *noise_shape]` to actions `[B, A]`."""
+        ...
+
+
+@runtime_checkable
+class Actor(Protocol):
+    """Picks actions for a batch and keeps something of each episode, such as a script's phase."""
+
+    def begin(self, random: np.random.Generator) -> Any:
+        """What it keeps of an episode; all its draws come from `random`, a function of the seed alone."""
+
+    def act(self, observation: Mapping[str, np.ndarray], memories: Sequence[Any]) -> np.ndarray:
+        """Observation fields `[B, H, ...]` and what it keeps of each episode to actions `[B, A]`."""
+        ...
+
+    def info(self, memory: Any) -> Mapping[str, Any]:
+        """Facts about how it acted in an episode, for the episode's info."""
+        ...
+
+
+class _PolicyActor:
+    """A policy as an actor: of an episode it keeps the generator of its action noise."""
+
+    def __init__(self, policy: StatelessPolicy) -> None:
+        self.policy = policy
+
+    def begin(self, random: np.random.Generator) -> np.random.Generator:
+        return random
+
+    def act(
+        self, observation: Mapping[str, np.ndarray], memories: Sequence[np.random.Generator]
+    ) -> np.ndarray:
+        noise = np.stack([random.random(self.policy.noise_shape, np.float32) for random in memories])
+        return self.policy.act(observation, noise)
+
+    def info(self, memory: np.random.Generator) -> Mapping[str, Any]:
+        return {}
 
 
 class PolicyError(PacloopError):
@@ -92,12 +139,12 @@ def rollout(
     Args:
       task: the task that made `environments`.
       actor: acts for all of them at once.
-      seeds: an episode each; start state and action noise are functions of the seed alone.
+      seeds: of the episodes; start state and action noise are functions of the seed alone.
       environments: run in lockstep; each takes the next seed when its episode ends.
       policy_id: recorded in the episodes.
       history: H, observations that the actor sees at once.
     """
-    actor = actor if isinstance(actor, Actor) else PolicyActor(actor)
+    actor = actor if isinstance(actor, Actor) else _PolicyActor(actor)
     waiting = list(reversed(seeds))
     slots = [_Slot(environment, task, actor, history) for environment in environments[: len(seeds)]]
     for slot in slots:

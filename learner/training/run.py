@@ -8,9 +8,8 @@ in the same weights, because every step draws from generators made of (seed, ste
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,14 +27,8 @@ Progress = Callable[[int, Mapping[str, float]], None]
 REPORT_EVERY_STEPS = 50
 
 
-@dataclass(frozen=True)
-class Learned:
-    """What a run ends with.
-
-    Attributes:
-      weights: those that act.
-      figures: the last ones.
-    """
+class Learned(NamedTuple):
+    """The weights that act, and the last figures."""
 
     weights: dict[str, Tensor]
     figures: dict[str, float]
@@ -55,10 +48,10 @@ def learn(
     """Train for `config.steps` steps, going on from what `folder` holds.
 
     Args:
-      replay: where transitions come from; its n-step and discount must be those of `config`.
+      replay: its n-step and discount must be those of `config`.
       schema: the steps of the task.
-      network: the size of the network.
-      config: the run.
+      network: its size.
+      config: of the run.
       seed: of the initial weights, the batches and the sampled actions.
       folder: the run's own; `state.py` says what is in it.
       start: weights to start from; fresh ones where None.

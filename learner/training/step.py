@@ -19,8 +19,8 @@ class Networks:
 
     Attributes:
       online: the network that learns.
-      target: makes the targets, and acts in the end; it follows `online`.
-      optimizer: AdamW (Loshchilov and Hutter, 2019) on the online network.
+      target: follows `online`, makes the targets, and acts in the end.
+      optimizer: AdamW (Loshchilov and Hutter, 2019).
       step: gradient steps taken.
     """
 

@@ -22,12 +22,10 @@ from ..workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Record:
+class ChampionRecord:
     """All fresh episodes of one policy.
 
     Attributes:
-      policy: its id.
-      episodes: how many.
       rate: mean score.
       interval: holds the true mean at every look, but for a chance of 5 %.
       evidence: log wealth of the bet that it dropped.
@@ -46,13 +44,12 @@ class Record:
     def sentence(self) -> str:
         """Rate, interval and alarm as `status` shows them."""
         low, high = self.interval
-        found = (
-            f"its fresh episodes: {self.rate:.1%} of {self.episodes} ({low:.1%} to {high:.1%} at every look)"
-        )
-        return found if self.alarm is None else f"{found}\nALARM: {self.alarm}"
+        interval = f"{low:.1%} to {high:.1%} at every look"
+        alarm = f"\nALARM: {self.alarm}" if self.alarm else ""
+        return f"its fresh episodes: {self.rate:.1%} of {self.episodes} ({interval}){alarm}"
 
 
-def champion_record(space: Workspace) -> Record | None:
+def champion_record(space: Workspace) -> ChampionRecord | None:
     """The record of the policy in force; None where it has no fresh episodes."""
     policy = space.registry.champion()
     occasions = [scores(space, own) for own in fresh(space.store.batches(), policy)] if policy else []
@@ -69,7 +66,7 @@ def champion_record(space: Workspace) -> Record | None:
             f"{before.mean():.0%} of {len(before)}; if nothing had changed, this alarm had at most "
             f"{space.config.gate.alarm:.1%} chance in its whole reign. " + _way_back(space)
         )
-    return Record(
+    return ChampionRecord(
         policy=policy,
         episodes=len(every),
         rate=float(every.mean()),
@@ -85,14 +82,14 @@ def drop(occasions: Sequence[np.ndarray]) -> tuple[float, int]:
 
     Minus infinity and 0 for a single occasion.
     """
-    found = []
+    bets = []
     for j in range(1, len(occasions)):
         before, after = np.concatenate(occasions[:j]), np.concatenate(occasions[j:])
         wealth = log_wealth(before, GRID[1:]) + log_wealth(1 - after, 1 - GRID[:-1])
-        found.append(wealth - np.log(j * (j + 1)))
-    if not found:
+        bets.append(wealth - np.log(j * (j + 1)))
+    if not bets:
         return -np.inf, 0
-    each = np.array(found)
+    each = np.array(bets)
     top = each.max(0)
     total = top + np.log(np.exp(each - top).sum(0))
     worst = int(total.argmin())
@@ -100,9 +97,6 @@ def drop(occasions: Sequence[np.ndarray]) -> tuple[float, int]:
 
 
 def _way_back(space: Workspace) -> str:
-    line = 0
-    for reign in space.registry.history():
-        line += -1 if reign.action == "rollback" else 1
-    if line < 2:
+    if sum(-1 if reign.action == "rollback" else 1 for reign in space.registry.history()) < 2:
         return "There is no champion before it: look for what changed around it"
     return 'To put the one before in force again: pacloop rollback --reason "its success dropped"'

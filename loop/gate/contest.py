@@ -5,16 +5,18 @@ sequential test decides. Where `[gate] champion` is `fresh`, both are played, in
 data and stays in the dataset. The gate and comparisons by hand both run through here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ...datasets import Batch
-from ..episodes.play import Play, Session
+from ..episodes.play import Play, Session, play
+from ..episodes.sample import scores
 from ..errors import LoopError
 from ..statistics.pairing import pairing
 from ..workspace.verdict import Verdict
-from .arms import arms
 from .comparison import Test, make_test
 from .decision import decide
 from .guards import Guard, look
@@ -39,16 +41,10 @@ def contest(
     same seeds, both are paired. Blocks that are committed already are found again, so a comparison that was
     killed goes on with the evidence it had.
     """
-    note = ""
-
-    def progress(what: str, done: int, total: int, text: str) -> None:
-        session.progress(what, done, total, text + note)
-
-    noted = replace(session, progress=progress)
-    for before, after in arms(noted, new=new, old=old, given=given, guards=guards):
-        n, tallies = after.n, (test.tally(before.scores), test.tally(after.scores))
+        n = len(after.scores)
+        tallies: tuple[Any, Any] = test.tally(before.scores), test.tally(after.scores)
         note = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
-        looks = [look(g, before.numbers[g.name], after.numbers[g.name], test.level) for g in guards]
+        looks = [look(guard, before.numbers[guard], after.numbers[guard], test.level) for guard in guards]
         names = champion, new.policy
         verdict = decide(test, names=names, champion=tallies[0], candidate=tallies[1], n=n, guards=looks)
         if verdict is None:
@@ -58,6 +54,41 @@ def contest(
             update |= {"champion_arm": "paired", "pairing": pairing(before.scores, after.scores)}
         return verdict.model_copy(update=update)
     raise LoopError(f"{new.name} of round {new.round} ended without a verdict after {new.episodes} episodes")
+
+
+class _Arm:
+    """Scores of one policy, `[n]`, and its numbers for each guard."""
+
+    def __init__(self, guards: Sequence[Guard]) -> None:
+        self.scores = np.zeros(0)
+        self.numbers = {guard: np.zeros(0) for guard in guards}
+
+    def add(self, batch: Batch, scores: np.ndarray) -> None:
+        self.scores = np.append(self.scores, scores)
+        for guard, numbers in self.numbers.items():
+            self.numbers[guard] = np.append(numbers, guard.values(batch))
+
+
+def _arms(
+    session: Session, new: Play, old: Play | None, given: Sequence[Batch], guards: Sequence[Guard]
+) -> Iterator[tuple[_Arm, _Arm]]:
+    """Yield champion and candidate after each block of the candidate.
+
+    Where both are played, they take turns in who plays a block first, so that a drift of the conditions
+    meets them alike.
+    """
+    space, champion, candidate = session.space, _Arm(guards), _Arm(guards)
+    for batch in given:
+        champion.add(batch, scores(space, [batch]))
+    played = [(champion, play(session, old))] if old else []
+    played.append((candidate, play(session, new)))
+    store = space.store_of(new.task)
+    for block in range(-(-new.episodes // new.block)):
+        for arm, batches in played if block % 2 == 0 else reversed(played):
+            batch = next(batches)
+            # In the order of the seeds: pairs are made by position.
+            arm.add(batch, np.array([row.score for row in store.iter_rows([batch.id])]))
+        yield champion, candidate
 
 
 def elsewhere(session: Session, verdict: Verdict, target: Play) -> Verdict:

@@ -64,20 +64,11 @@ def critic_figures(space: Workspace, policy: str, snapshot: Snapshot) -> CriticF
 
     torch.set_num_threads(space.config.learn.threads)
     acting = read_policy(space.policy_folder(policy))
-    visited = visit(
-        space.store,
-        snapshot,
-        discount=space.config.learn.discount,
-        history=acting.network.config.history,
-    )
+    discount, history = space.config.learn.discount, acting.network.config.history
+    visited, step, won = visit(space.store, snapshot, discount=discount, history=history)
     q = acting.q(visited.observation, visited.action)
-    return CriticFigures.model_validate(
-        {
-            "episodes": visited.episodes,
-            **discrimination(q, visited.step, visited.won),
-            **calibration(q, visited.returned),
-        }
-    )
+    figures = {**discrimination(q, step, won), **calibration(q, visited.n_step_return)}
+    return CriticFigures.model_validate({"episodes": int((step == 0).sum()), **figures})
 
 
 def with_critic(space: Workspace, number: int, verdict: Verdict) -> Verdict:

@@ -22,18 +22,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...datasets import Batch
+from ...datasets import Batch, EpisodeStore
 from ..errors import LoopError
 from ..statistics.betting import least_wealth
 from ..workspace.verdict import Guarded
 from ..workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from ...datasets import EpisodeStore
 
 AT_BOUND = 0.01
 """An action component counts as saturated within this share of its range from a bound."""
@@ -93,7 +90,7 @@ def guards_of(space: Workspace) -> list[Guard]:
     return [guard for guard in guards if guard.margin]
 
 
-def _check_measured(store: "EpisodeStore", name: str) -> None:
+def _check_measured(store: EpisodeStore, name: str) -> None:
     """Raise LoopError where the newest episodes that were played here have no such measure."""
     played = [batch for batch in store.batches() if batch.source in ("collection", "evaluation")]
     if not played:
@@ -135,12 +132,12 @@ def _down(numbers: np.ndarray) -> np.ndarray:
     return np.floor(numbers * FINE + 1e-9) / FINE
 
 
-def _time(store: "EpisodeStore", batch: Batch) -> np.ndarray:
+def _time(store: EpisodeStore, batch: Batch) -> np.ndarray:
     lengths = [row.length for row in store.iter_rows([batch]) if row.score >= 1.0]
     return 1 - np.array(lengths, float) / store.schema.horizon
 
 
-def _return(store: "EpisodeStore", discount: float, batch: Batch) -> np.ndarray:
+def _return(store: EpisodeStore, discount: float, batch: Batch) -> np.ndarray:
     rewards = _steps(store, batch)["reward"]
     weight = discount ** np.arange(store.schema.horizon)
     rows = list(store.iter_rows([batch]))
@@ -154,7 +151,7 @@ def _return(store: "EpisodeStore", discount: float, batch: Batch) -> np.ndarray:
     return returns.clip(0, 1)
 
 
-def _free(store: "EpisodeStore", batch: Batch) -> np.ndarray:
+def _free(store: EpisodeStore, batch: Batch) -> np.ndarray:
     """`[episodes]`: share of the action components that are not at a bound."""
     low, high = np.array(store.schema.action_minimum), np.array(store.schema.action_maximum)
     action, slack = _steps(store, batch)["action"], AT_BOUND * (high - low)
@@ -163,13 +160,13 @@ def _free(store: "EpisodeStore", batch: Batch) -> np.ndarray:
     return np.array([inside[row.offset : row.offset + row.length].mean() for row in rows])
 
 
-def _measure(store: "EpisodeStore", name: str, limit: float, batch: Batch) -> np.ndarray:
+def _measure(store: EpisodeStore, name: str, limit: float, batch: Batch) -> np.ndarray:
     """Episodes that were played before the environment gave the measure have none."""
     values = [json.loads(row.info).get(name) for row in store.iter_rows([batch])]
     return 1 - np.clip([value for value in values if value is not None], 0, limit) / limit
 
 
-def _steps(store: "EpisodeStore", batch: Batch) -> dict[str, Any]:
+def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Any]:
     """The columns of a batch's steps, mapped and not read: images stay where they are."""
     from ...datasets.store.tables import STEPS, read_steps
 

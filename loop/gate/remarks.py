@@ -17,7 +17,6 @@ from ..workspace.workspace import Workspace
 LOOKED_AT = 2
 """Batches of an arm whose start states are compared; reading all would cost more than it tells."""
 
-
 V = TypeVar("V", bound=Verdict)
 
 
@@ -65,12 +64,8 @@ def _canary(space: Workspace, played: Sequence[Episode]) -> list[str]:
 def _copies(space: Workspace, who: str, batches: Sequence[Batch]) -> list[str]:
     digests = [row.digest for row in space.store.iter_rows(batches)]
     copies = len(digests) - len(set(digests))
-    if not copies:
-        return []
-    return [
-        f"{copies} of {len(digests)} episodes of {who} are identical to others, step by step: "
-        "they count as trials, but are none"
-    ]
+    alike = f"{copies} of {len(digests)} episodes of {who} are identical to others, step by step"
+    return [f"{alike}: they count as trials, but are none"] if copies else []
 
 
 def _start(episode: Episode) -> dict[str, np.ndarray]:

@@ -14,8 +14,6 @@ class Scenario:
     """Two true rates, and the gate that compares them.
 
     Attributes:
-      champion: true rate of the champion.
-      candidate: true rate of the candidate.
       alpha: the level.
       cap: most episodes of the candidate.
       collected: episodes of the champion's given sample; 0 where both arms are fresh.

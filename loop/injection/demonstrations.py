@@ -60,9 +60,9 @@ def _demonstrations(
 ) -> "Iterator[Episode]":
     from ...actors.rollout.rollout import rollout
     from ...actors.tasks.stack.demonstrator import Demonstrator
-    from ...actors.tasks.stack.mistakes import Mistakes
+    from ...actors.tasks.stack.mistakes import CLEAN, CLUMSY
 
-    actor, successes = Demonstrator(Mistakes.none() if clean else Mistakes()), 0
+    actor, successes = Demonstrator(CLEAN if clean else CLUMSY), 0
     with closing(task.make()) as environment:
         played = rollout(task, actor, seeds, environments=[environment], policy_id="demonstrator")
         for number, episode in enumerate(played, start=1):

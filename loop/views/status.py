@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..gate.alarm import Record, champion_record
+from ..gate.alarm import ChampionRecord, champion_record
 from ..stages.approval import Question, question
 from ..workspace.lease import at_work
 from ..workspace.workspace import Workspace
@@ -28,7 +28,7 @@ class Status:
     task: str
     rows: list[Row]
     champion: str | None
-    record: Record | None
+    record: ChampionRecord | None
     at_work: str | None
     now: Activity | None
     question: Question | None

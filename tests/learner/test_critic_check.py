@@ -68,11 +68,10 @@ def episode(steps, score):
 
 def test_what_is_visited(store):
     assert STRIDE == 5
-    found = visit(store, store.snapshot(), discount=0.9, history=2)
-    assert found.step.tolist() == [0, 5, 0, 0, 5]
-    assert found.episodes == 3
-    assert found.won.tolist() == [True, True, False, False, False]
-    assert found.returned == pytest.approx([0.9**6, 0.9, 0.0, 0.5 * 0.9**5, 0.5])
+    found, step, won = visit(store, store.snapshot(), discount=0.9, history=2)
+    assert step.tolist() == [0, 5, 0, 0, 5]
+    assert won.tolist() == [True, True, False, False, False]
+    assert found.n_step_return == pytest.approx([0.9**6, 0.9, 0.0, 0.5 * 0.9**5, 0.5])
     assert found.observation["goal"].tolist() == [[0, 0], [4, 5], [0, 0], [0, 0], [4, 5]]
     first = next(iter(store.episodes("r001-collect-00000")))
     np.testing.assert_array_equal(found.action[:2], first.action[[0, 5]])
@@ -80,8 +79,8 @@ def test_what_is_visited(store):
 
 def test_what_is_excluded_is_not_visited(store):
     store.exclude("r001-collect-00000/0", reason="knocked over", by="ann")
-    found = visit(store, store.snapshot(), discount=0.9, history=1)
-    assert found.step.tolist() == [0, 0, 5] and not found.won.any()
+    _, step, won = visit(store, store.snapshot(), discount=0.9, history=1)
+    assert step.tolist() == [0, 0, 5] and not won.any()
 
 
 def test_a_snapshot_without_episodes_is_refused(store):

@@ -6,13 +6,13 @@ never looks back: a cube that was missed or dropped is carried on as if it were 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import atan2, cos, hypot, pi, sin
 from typing import Any
 
 import numpy as np
 
-from .mistakes import Mistakes
+from .mistakes import Mistakes, draw_mistakes
 from .physics import CUBE, STEP_LENGTH, STEP_YAW
 
 LAG = 0.05  # seconds the hand trails its command, which is about position + LAG * velocity
@@ -58,11 +58,11 @@ class Demonstrator:
     An episode is a function of its seed and `mistakes` alone. What went wrong is in its info as `mistakes`.
     """
 
-    mistakes: Mistakes = field(default_factory=Mistakes)
+    mistakes: Mistakes
 
     def begin(self, random: np.random.Generator) -> "Script":
         """The script of an episode; all its draws are from `random`."""
-        return Script(self.mistakes.draw(random), random)
+        return Script(draw_mistakes(self.mistakes, random), random)
 
     def act(self, observation: Mapping[str, np.ndarray], memories: "Sequence[Script]") -> np.ndarray:
         """Observation fields `[B, H, ...]`, of which only the last is looked at, to actions `[B, 5]`."""
@@ -82,7 +82,7 @@ class Script:
     """What the demonstrator does in one episode, and how far it is."""
 
     def __init__(self, mistakes: Mapping[str, float], random: np.random.Generator):
-        """`mistakes` as `Mistakes.draw` gives them; `random` for directions, pauses and noise."""
+        """`mistakes` as `draw_mistakes` gives them; `random` for directions, pauses and noise."""
         self.mistakes = mistakes
         self._random = random
         self._grasp_offset = _offset(mistakes.get("grasp_offset", 0.0), random)

@@ -72,7 +72,8 @@ class StackEnvironment(dm_env.Environment):
         random: int | None = None,
     ):
         """See the class."""
-        self._physics = Physics()
+        self.physics = Physics()
+        """The scene, for tests and tools; a policy sees only the observation."""
         self._images, self._cubes = images, cubes
         self._own_seeds = np.random.default_rng(random)
         self._next_seed: int | None = None
@@ -80,11 +81,6 @@ class StackEnvironment(dm_env.Environment):
         self._held = 0
         self._force = 0.0
         self._cameras: dict[tuple[str, int, int, bool], Camera] = {}
-
-    @property
-    def physics(self) -> Physics:
-        """The scene, for tests and tools; a policy sees only the observation."""
-        return self._physics
 
     def seed(self, seed: int) -> None:
         """Make the next `reset` start the episode of this seed, 0 or more; it holds for one episode."""
@@ -95,7 +91,7 @@ class StackEnvironment(dm_env.Environment):
         seed, self._next_seed = self._next_seed, None
         if seed is None:
             seed = int(self._own_seeds.integers(2**63))
-        self._physics.place(*_start(np.random.default_rng(seed), self._cubes))
+        self.physics.place(*_start(np.random.default_rng(seed), self._cubes))
         self._steps = self._held = 0
         self._force = 0.0
         return dm_env.restart(self._observation())
@@ -107,10 +103,10 @@ class StackEnvironment(dm_env.Environment):
         """
         if self._steps is None:
             return self.reset()
-        self._physics.advance(_checked(action))
+        self.physics.advance(_checked(action))
         self._steps += 1
-        self._force = max(self._force, self._physics.contact_force())
-        self._held = self._held + 1 if self._physics.stacked() else 0
+        self._force = max(self._force, self.physics.contact_force())
+        self._held = self._held + 1 if self.physics.stacked() else 0
         observation = self._observation()
         if self._held >= HELD:
             self._steps = None
@@ -145,7 +141,7 @@ class StackEnvironment(dm_env.Environment):
             self._cameras.popitem()[1].close()
 
     def _observation(self) -> dict[str, np.ndarray]:
-        observation = self._physics.observe(1.0 - (self._steps or 0) / HORIZON)
+        observation = self.physics.observe(1.0 - (self._steps or 0) / HORIZON)
         if self._images:
             observation["image"] = self._picture("front", IMAGE, IMAGE, fine=False)
         return observation
@@ -153,9 +149,9 @@ class StackEnvironment(dm_env.Environment):
     def _picture(self, name: str, width: int, height: int, *, fine: bool) -> np.ndarray:
         key = name, width, height, fine
         if key not in self._cameras:
-            self._cameras[key] = Camera(self._physics.model, name, width, height, fine=fine)
+            self._cameras[key] = Camera(self.physics.model, name, width, height, fine=fine)
         # The bodies' drawn poses trail the state by the last physics step: 4 ms, which nobody sees.
-        return self._cameras[key].picture(self._physics.data)
+        return self._cameras[key].picture(self.physics.data)
 
 
 def _checked(action: np.ndarray) -> list[float]:

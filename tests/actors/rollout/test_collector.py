@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def started(signals, offered):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        with pool:
+        with closing(pool):
             yield pool, after
     import ray
 

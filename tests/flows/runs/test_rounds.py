@@ -74,10 +74,10 @@ def three_good_episodes():
     from pacloop.actors.registry import find_task
     from pacloop.actors.rollout.rollout import rollout
     from pacloop.actors.tasks.stack.demonstrator import Demonstrator
-    from pacloop.actors.tasks.stack.mistakes import Mistakes
+    from pacloop.actors.tasks.stack.mistakes import CLEAN
 
     task = find_task("pacloop/stack")
-    return list(rollout(task, Demonstrator(Mistakes.none()), [1, 2, 3], environments=[task.make()]))
+    return list(rollout(task, Demonstrator(CLEAN), [1, 2, 3], environments=[task.make()]))
 
 
 def test_a_rounds_run_is_renamed_after_its_verdict(ended):

@@ -4,7 +4,7 @@ import pytest
 from pacloop.actors.registry import find_task
 from pacloop.actors.rollout.rollout import rollout
 from pacloop.actors.tasks.stack.demonstrator import Demonstrator
-from pacloop.actors.tasks.stack.mistakes import Mistakes
+from pacloop.actors.tasks.stack.mistakes import CLEAN
 from pacloop.datasets import EpisodeStore
 from pacloop.loop.injection.inject import Request, inject
 from pacloop.loop.progress import silent
@@ -17,7 +17,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def made(task):
-    return next(rollout(task, Demonstrator(Mistakes.none()), [5], environments=[task.make()]))
+    return next(rollout(task, Demonstrator(CLEAN), [5], environments=[task.make()]))
 
 
 def write(folder, episode, **facts):

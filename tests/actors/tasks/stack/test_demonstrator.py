@@ -5,7 +5,7 @@ import pytest
 
 from pacloop.actors.rollout.rollout import rollout
 from pacloop.actors.tasks.stack.demonstrator import Demonstrator
-from pacloop.actors.tasks.stack.mistakes import Chance, Mistakes
+from pacloop.actors.tasks.stack.mistakes import CLEAN, CLUMSY, Chance
 from pacloop.actors.tasks.stack.stack import task
 from pacloop.datasets.records.episode import check_episode
 
@@ -25,25 +25,25 @@ def run(environment, seeds, mistakes):
 
 
 def test_clean_demonstrations_succeed(environment):
-    episodes = run(environment, range(40), Mistakes.none())
+    episodes = run(environment, range(40), CLEAN)
     assert np.mean([episode.score for episode in episodes]) >= 0.95
     assert all(episode.info["mistakes"] == {} for episode in episodes)
     assert all(episode.is_terminal for episode in episodes if episode.score == 1.0)
 
 
 def test_clumsy_demonstrations_mostly_fail_and_sometimes_succeed(environment):
-    episodes = run(environment, range(60), Mistakes())
+    episodes = run(environment, range(60), CLUMSY)
     assert 0.12 <= np.mean([episode.score for episode in episodes]) <= 0.48
     for episode in episodes:
         check_episode(episode, TASK.schema)
         assert episode.policy == "demonstrator"
-        assert set(episode.info["mistakes"]) <= set(Mistakes.__dataclass_fields__)
+        assert set(episode.info["mistakes"]) <= set(CLUMSY)
     assert [episode.seed for episode in episodes] == list(range(60))
 
 
 def test_an_episode_is_a_function_of_its_seed_alone(environment):
-    alone = run(environment, [5], Mistakes())[0]
-    among = run(TASK.make(), [3, 4, 5], Mistakes())[2]
+    alone = run(environment, [5], CLUMSY)[0]
+    among = run(TASK.make(), [3, 4, 5], CLUMSY)[2]
     assert alone.info == among.info
     np.testing.assert_array_equal(alone.action, among.action)
     for name, values in alone.observation.items():
@@ -51,9 +51,9 @@ def test_an_episode_is_a_function_of_its_seed_alone(environment):
 
 
 def test_episodes_beside_each_other_keep_their_own_script():
-    alone = {episode.seed: episode for episode in run(TASK.make(), range(6), Mistakes())}
+    alone = {episode.seed: episode for episode in run(TASK.make(), range(6), CLUMSY)}
     environments = [TASK.make() for _ in range(3)]
-    together = list(rollout(TASK, Demonstrator(), range(6), environments=environments))
+    together = list(rollout(TASK, Demonstrator(CLUMSY), range(6), environments=environments))
     assert sorted(episode.seed for episode in together) == list(range(6))
     for episode in together:
         assert episode.info == alone[episode.seed].info
@@ -61,12 +61,12 @@ def test_episodes_beside_each_other_keep_their_own_script():
 
 
 def test_the_grip_is_all_or_nothing(environment):
-    for episode in run(environment, range(5), Mistakes()):
+    for episode in run(environment, range(5), CLUMSY):
         assert set(np.unique(episode.action[:, 4])) <= {-1.0, 1.0}
 
 
 def test_a_placement_far_off_fails(environment):
-    mistakes = Mistakes(**{**vars(Mistakes.none()), "place_offset": Chance(1.0, 0.05, 0.05)})
+    mistakes = {**CLEAN, "place_offset": Chance(1.0, 0.05, 0.05)}
     episodes = run(environment, range(3), mistakes)
     assert [episode.score for episode in episodes] == [0.0, 0.0, 0.0]
     assert all(list(episode.info["mistakes"]) == ["place_offset"] for episode in episodes)

@@ -14,7 +14,7 @@ from dm_env import test_utils
 from pacloop.actors.registry import find_task
 from pacloop.actors.rollout.rollout import rollout
 from pacloop.actors.tasks.stack.demonstrator import Demonstrator
-from pacloop.actors.tasks.stack.mistakes import Mistakes
+from pacloop.actors.tasks.stack.mistakes import CLEAN
 from pacloop.actors.tasks.stack.physics import CUBE, STATE
 from pacloop.actors.tasks.stack.stack import (
     HELD,
@@ -124,7 +124,7 @@ def test_wide_differs_in_nothing_but_where_cubes_start():
 def test_what_is_clean_stacks_in_the_wide_task_too_and_its_force_is_measured():
     wide = find_task("pacloop/stack-wide")
     environment = wide.make()
-    (episode,) = rollout(wide, Demonstrator(Mistakes.none()), [1], environments=[environment])
+    (episode,) = rollout(wide, Demonstrator(CLEAN), [1], environments=[environment])
     assert episode.score == 1.0
     assert episode.info == {"mistakes": {}, **environment.measures()}
     assert 1.0 < episode.info["contact_force"] < 60.0

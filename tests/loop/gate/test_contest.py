@@ -9,7 +9,7 @@ from recorded import put, tally
 from pacloop.actors.rollout.rollout import PolicyError
 from pacloop.flows.runs.rounds import round_name
 from pacloop.loop.episodes.play import Session
-from pacloop.loop.gate import arms as arms_module
+from pacloop.loop.gate import contest
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.gate import gate
 from pacloop.loop.views.rounds import rows
@@ -68,7 +68,7 @@ def judged(tmp_path, monkeypatch):
             snapshot=lambda batches: batches,
         )
         monkeypatch.setitem(space.__dict__, "store", store)
-        monkeypatch.setattr(arms_module, "play", played.play)
+        monkeypatch.setattr(contest, "play", played.play)
         for policy in ("old", "newer"):
             space.policy_folder(policy).mkdir(parents=True)
             (space.policy_folder(policy) / "policy.json").write_text('{"lineage": {}}')
