@@ -41,6 +41,13 @@ def contest(
     same seeds, both are paired. Blocks that are committed already are found again, so a comparison that was
     killed goes on with the evidence it had.
     """
+    note = ""
+
+    def progress(what: str, done: int, total: int, text: str) -> None:
+        session.progress(what, done, total, text + note)
+
+    noted = replace(session, progress=progress)
+    for before, after in _arms(noted, new, old, given, guards):
         n = len(after.scores)
         tallies: tuple[Any, Any] = test.tally(before.scores), test.tally(after.scores)
         note = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
