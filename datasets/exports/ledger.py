@@ -48,11 +48,6 @@ class Ledger(BaseModel):
     schema_: Schema = Field(alias="schema")  # pydantic has a method of that name
     shards: tuple[Shard, ...]
 
-    def added(self, shard: Shard) -> "Ledger":
-        """The ledger with one shard more, which replaces an earlier one of the same batch, if any."""
-        others = [Shard() if old.batch == shard.batch else old for old in self.shards]
-        return self.model_copy(update={"shards": (*others, shard)})
-
     @property
     def episodes(self) -> int:
         """Episodes in all shards."""
@@ -68,7 +63,7 @@ def read_ledger(folder: Path, format: str, store: EpisodeStore) -> Ledger:
     """The ledger of `folder`, empty where there is nothing yet.
 
     Raises DatasetError where the folder holds something else: no export of pacloop's, another format,
-    or episodes of another schema or another dataset.
+    or episodes of another schema.
     """
     path = folder / LEDGER
     if not path.exists():

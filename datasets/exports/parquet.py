@@ -7,9 +7,9 @@ in it, marked as images for `datasets`; other arrays are lists, nested as their 
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +35,6 @@ def export_parquet(
     `updating` describes the arguments.
     """
     with updating(store, folder, "parquet", excluded, callback) as update:
-        update.begin()
         for job in update.jobs:
             path = folder / "data" / f"{job.batch.id}.parquet"
             if job.episodes:
@@ -55,8 +54,47 @@ def write_table(path: Path, table: "pa.Table") -> None:
         pq.write_table(table, file)
 
 
-def column(array: np.ndarray, field: Field) -> "pa.Array":
-    """The values of a field, `[N, ...]`, as a column: PNG files, or lists nested as the shape is."""
+def steps_table(
+    steps: Sequence[Mapping[str, np.ndarray]],
+    fields: Mapping[str, Field],
+    facts: Mapping[str, "pa.Array"] | None = None,
+) -> "pa.Table":
+    """Columns of facts, if any, and one for each array of the steps of one or more episodes, `[T, ...]` each.
+
+    Names the pictures among `fields` in a note for Hugging Face's `datasets`.
+    """
+    import pyarrow as pa
+
+    columns = dict(facts or {})
+    for name in steps[0]:
+        values = np.concatenate([part[name] for part in steps])
+        columns[name] = _column(values, fields.get(name, Field(())))
+    pictures = {name: {"_type": "Image"} for name, field in fields.items() if field.is_image}
+    note = {"huggingface": json.dumps({"info": {"features": pictures}})}
+    return pa.table(columns, metadata=note if pictures else None)
+
+
+def fact_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, "pa.Array"]:
+    """A column for each name in the rows, of which there must be one; `FACTS` have their own types."""
+    import pyarrow as pa
+
+    return {
+        name: pa.array([row[name] for row in rows], FACTS.get(name.removeprefix("pacloop/")))
+        for name in rows[0]
+    }
+
+
+def _table(update: Update, job: Job) -> "pa.Table":
+    known, steps = [], []
+    for row, episode in update.episodes(job):
+        number = np.arange(episode.length + 1)
+        known += [facts(row, job)] * len(number)
+        steps.append(rlds_steps(episode) | {"step": number})
+    return steps_table(steps, step_fields(update.store.schema), fact_columns(known))
+
+
+def _column(array: np.ndarray, field: Field) -> "pa.Array":
+    """The values of a field, `[N, ...]`: PNG files, or lists nested as the shape is."""
     import pyarrow as pa
 
     if field.is_image:
@@ -66,26 +104,3 @@ def column(array: np.ndarray, field: Field) -> "pa.Array":
     for size in reversed(field.shape):
         values = pa.FixedSizeListArray.from_arrays(values, size)
     return values
-
-
-def marked(table: "pa.Table", fields: Mapping[str, Field]) -> "pa.Table":
-    """The table with a note for Hugging Face's `datasets` which columns are pictures."""
-    pictures = {name: {"_type": "Image"} for name, field in fields.items() if field.is_image}
-    note = json.dumps({"info": {"features": pictures}})
-    return table.replace_schema_metadata({"huggingface": note}) if pictures else table
-
-
-def _table(update: Update, job: Job) -> "pa.Table":
-    import pyarrow as pa
-
-    fields = step_fields(update.store.schema)
-    known, steps = [], []
-    for row, episode in update.episodes(job):
-        number = np.arange(episode.length + 1)
-        known += [facts(row, job)] * len(number)
-        steps.append(rlds_steps(episode) | {"step": number})
-    columns = {name: pa.array([fact[name] for fact in known], kind) for name, kind in FACTS.items()}
-    for name in steps[0]:
-        values = np.concatenate([part[name] for part in steps])
-        columns[name] = column(values, fields.get(name, Field(())))
-    return marked(pa.table(columns), fields)

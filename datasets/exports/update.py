@@ -75,13 +75,6 @@ class Update:
     callback: Callback | None
     exported: int = 0
 
-    def begin(self) -> None:
-        """Make the folder an export's, if it is none yet; remove what killed exports left half-written."""
-        if not (self.folder / LEDGER).exists():
-            write_ledger(self.folder, self.ledger)
-        with named_errors(self.folder, "listed"):
-            remove_dead(self.folder.rglob(".*.tmp"))
-
     def episodes(self, job: Job) -> Iterator[tuple[EpisodeRow, Episode]]:
         """The episodes of a job with their rows, in order. Calls back when the next one is asked for."""
         total, excluded = sum(job.episodes for job in self.jobs), set(job.excluded)
@@ -95,11 +88,12 @@ class Update:
 
     def count(self, job: Job, path: Path, episodes: int) -> None:
         """Enter the file at `path`, with so many episodes, into the ledger; no file where there are none."""
-        shard = Shard(batch=job.batch.id, digest=job.batch.digest, excluded=job.excluded)
+        facts = {"batch": job.batch.id, "digest": job.batch.digest, "excluded": job.excluded}
         if episodes:
-            file, size = path.relative_to(self.folder).as_posix(), path.stat().st_size
-            shard = shard.model_copy(update={"file": file, "episodes": episodes, "bytes": size})
-        self.ledger = self.ledger.added(shard)
+            file = path.relative_to(self.folder).as_posix()
+            facts |= {"file": file, "episodes": episodes, "bytes": path.stat().st_size}
+        others = [Shard() if old.batch == job.batch.id else old for old in self.ledger.shards]
+        self.ledger = self.ledger.model_copy(update={"shards": (*others, Shard(**facts))})
         write_ledger(self.folder, self.ledger)
 
     def result(self, *read: str) -> Exported:
@@ -111,7 +105,7 @@ class Update:
 def updating(
     store: EpisodeStore, folder: Path, format: str, excluded: Collection[str], callback: Callback | None
 ) -> Iterator[Update]:
-    """Keep other exports out of a folder and say what there is to do in it.
+    """Keep other exports out of a folder, remove what killed ones left half-written, say what there is to do.
 
     Raises DatasetError where the store has no batches, another export is at work, or the folder holds
     something else: no export to `format`, or one of another dataset.
@@ -125,7 +119,12 @@ def updating(
     """
     with _locked(folder):
         ledger = read_ledger(folder, format, store)
-        yield Update(store, folder, ledger, _jobs(folder, ledger, store, excluded), callback)
+        update = Update(store, folder, ledger, _jobs(folder, ledger, store, excluded), callback)
+        if not (folder / LEDGER).exists():
+            write_ledger(folder, ledger)
+        with named_errors(folder, "listed"):
+            remove_dead(folder.rglob(".*.tmp"))
+        yield update
 
 
 @contextmanager

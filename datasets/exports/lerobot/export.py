@@ -17,9 +17,9 @@ from ...errors import DatasetError
 from ...files import named_errors, read_json, write_json_atomically
 from ...records.schema import Field
 from ...store.store import EpisodeStore
-from ..parquet import write_table
+from ..parquet import fact_columns, steps_table, write_table
 from ..update import Callback, Exported, Job, Update, updating
-from .frames import frame_fields, frames_table, read_batch, rows_table
+from .frames import frame_fields, read_batch
 from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, info_json, tasks_table
 
 
@@ -36,8 +36,11 @@ def export_lerobot(
     """
     fields = frame_fields(store.schema)
     with updating(store, folder, "lerobot", excluded, callback) as update:
-        _refuse_changes(update)
-        update.begin()
+        if changed := next((job.batch.id for job in update.jobs if job.replaced), None):
+            raise DatasetError(
+                f"{folder} holds batch {changed} with other exclusions, or its file was changed; "
+                "LeRobot numbers episodes without gaps, so export into another folder"
+            )
         _remove_uncounted(update)
         total = _catch_up(update, fields)
         for job in update.jobs:
@@ -48,15 +51,6 @@ def export_lerobot(
         "from lerobot.datasets.lerobot_dataset import LeRobotDataset",
         f"frames = LeRobotDataset({'local/' + folder.name!r}, root={str(folder)!r})",
     )
-
-
-def _refuse_changes(update: Update) -> None:
-    for job in update.jobs:
-        if job.replaced:
-            raise DatasetError(
-                f"{update.folder} holds batch {job.batch.id} with other exclusions, or its file was changed; "
-                "LeRobot numbers episodes without gaps, so export into another folder"
-            )
 
 
 def _remove_uncounted(update: Update) -> None:
@@ -101,12 +95,14 @@ def _write_meta(update: Update, total: Total, fields: Mapping[str, Field]) -> No
 
 def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field]) -> Total:
     """Write the two files of a batch; the total with it."""
+    import pyarrow as pa
+
     number = _files(update)
     frames, rows, total = read_batch(update, job, total, number)
     path = _path(update, DATA_PATH, number)
     if rows:
-        write_table(path, frames_table(frames, fields))
-        write_table(_path(update, EPISODES_PATH, number), rows_table(rows))
+        write_table(path, steps_table(frames, fields))
+        write_table(_path(update, EPISODES_PATH, number), pa.table(fact_columns(rows)))
     update.count(job, path, len(rows))
     return total
 

@@ -1,20 +1,16 @@
 """Episodes as LeRobot v3.0's frames, and what it keeps of each episode beside them."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ...errors import DatasetError
 from ...records.episode import Episode
 from ...records.schema import Field, Schema
-from ..parquet import column, marked
-from ..steps import FACTS, facts
+from ..steps import facts
 from ..update import Job, Update
-from .meta import CHUNK, Total, episode_statistics
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from .meta import CHUNK, Total, field_statistics
 
 Frames = Mapping[str, np.ndarray]
 """The frames of an episode, `[T, ...]` each, by the names of `frame_fields`."""
@@ -55,28 +51,16 @@ def read_batch(
             continue
         task = update.store.task_of(row)
         frames.append(_frames(episode, schema, total, total.task_index(task)))
-        statistics = episode_statistics(frames[-1], fields)
+        statistics = {
+            name: field_statistics(frames[-1][name], field)
+            for name, field in fields.items()
+            if not field.is_text
+        }
         known = {f"pacloop/{name}": value for name, value in facts(row, job).items()}
         figures = {f"stats/{f}/{k}": v.tolist() for f, s in statistics.items() for k, v in s.items()}
         rows.append(_place(total, task, episode.length, number) | known | figures)
         total = total.with_episode(episode.length, task, statistics)
     return frames, rows, total
-
-
-def frames_table(frames: Sequence[Frames], fields: Mapping[str, Field]) -> "pa.Table":
-    """The frames of one or more episodes, one after the other."""
-    import pyarrow as pa
-
-    columns = {name: column(np.concatenate([f[name] for f in frames]), fields[name]) for name in fields}
-    return marked(pa.table(columns), fields)
-
-
-def rows_table(rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
-    """One or more rows of episodes."""
-    import pyarrow as pa
-
-    kinds = {f"pacloop/{name}": kind for name, kind in FACTS.items()}
-    return pa.table({name: pa.array([row[name] for row in rows], kinds.get(name)) for name in rows[0]})
 
 
 def _observation_name(name: str, field: Field) -> str:

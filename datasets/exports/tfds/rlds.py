@@ -41,10 +41,17 @@ def export_rlds(
     if (folder / "dataset_info.json").exists():
         raise DatasetError(f"{folder} is one version of a TFDS dataset; name the data_dir two folders above")
     name = tfds_name(store.schema.task)
-    with updating(store, folder / name / VERSION, "rlds", excluded, callback) as update:
-        _prepare(update, name)
+    version = folder / name / VERSION
+    # before anything is written, since it may refuse
+    features = None if (version / "features.json").exists() else _features_json(store.schema)
+    with updating(store, version, "rlds", excluded, callback) as update:
+        if features:
+            write_json_atomically(version / "metadata.json", store.schema)
+            write_bytes_atomically(version / "features.json", features)
+        _write_info(update, name)  # and what a killed export had still to do
+        _remove_uncounted(update, name)
         for job in update.jobs:
-            path = update.folder / f"{name}-train.tfrecord-{len(update.ledger.shards):05d}"
+            path = version / f"{name}-train.tfrecord-{len(update.ledger.shards):05d}"
             if job.episodes:
                 _write_shard(update, job, path)
             update.count(job, path, job.episodes)
@@ -61,18 +68,6 @@ def tfds_name(task: str) -> str:
     """A task's name as TFDS wants names: `pacloop/stack` is `pacloop_stack`."""
     name = re.sub(r"[^a-z0-9]+", "_", task.lower()).strip("_")
     return name if name[:1].isalpha() else f"task_{name}".rstrip("_")
-
-
-def _prepare(update: Update, name: str) -> None:
-    """Write what comes before the first file, and do what a killed export had still to do."""
-    path, schema = update.folder / "features.json", update.store.schema
-    features = None if path.exists() else _features_json(schema)  # first, since it may refuse
-    update.begin()
-    if features:
-        write_json_atomically(update.folder / "metadata.json", schema)
-        write_bytes_atomically(path, features)
-    _write_info(update, name)
-    _remove_uncounted(update, name)
 
 
 def _features_json(schema: Schema) -> bytes:
