@@ -26,11 +26,9 @@ import numpy as np
 from machine import machine
 
 from pacloop.datasets import Episode, EpisodeStore, Field, Schema  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.exports import (  # pyright: ignore[reportMissingImports]
-    export_lerobot,
-    export_parquet,
-    export_rlds,
-)
+from pacloop.datasets.exports.lerobot.export import export_lerobot  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.exports.parquet import export_parquet  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.exports.tfds.rlds import export_rlds  # pyright: ignore[reportMissingImports]
 
 EPISODES, STEPS, OBSERVATION, ACTION = 10, 100, 40, 5
 

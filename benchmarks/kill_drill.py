@@ -38,7 +38,7 @@ from export import fill, make_episode
 from machine import machine
 
 from pacloop.datasets import EpisodeStore  # pyright: ignore[reportMissingImports]
-from pacloop.datasets.exports import export_rlds  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.exports.tfds.rlds import export_rlds  # pyright: ignore[reportMissingImports]
 from pacloop.datasets.records.rows import episode_digest  # pyright: ignore[reportMissingImports]
 from pacloop.datasets.store.quarantine import read_quarantine  # pyright: ignore[reportMissingImports]
 from pacloop.loop.injection import inject as injection  # pyright: ignore[reportMissingImports]

@@ -22,11 +22,9 @@ class Shard(BaseModel):
     """One exported batch; the defaults are those of a shard that a later one replaced.
 
     Attributes:
-      batch: its id.
-      digest: its content digest.
+      digest: of the batch's content.
       excluded: ids of its episodes that were left out, sorted.
-      file: the file's path within the folder; "" where no episode was left to export.
-      episodes: episodes in the file.
+      file: path within the folder; "" where no episode was left to export.
       bytes: the file's size.
     """
 
@@ -50,15 +48,6 @@ class Ledger(BaseModel):
     schema_: Schema = Field(alias="schema")  # pydantic has a method of that name
     shards: tuple[Shard, ...]
 
-    def of_batch(self, batch_id: str) -> Shard | None:
-        """The shard that holds a batch now; None where it was not exported yet."""
-        return next((shard for shard in self.shards if shard.batch == batch_id), None)
-
-    def added(self, shard: Shard) -> "Ledger":
-        """The ledger with one shard more, which replaces an earlier one of the same batch, if any."""
-        others = [Shard() if old.batch == shard.batch else old for old in self.shards]
-        return self.model_copy(update={"shards": (*others, shard)})
-
     @property
     def episodes(self) -> int:
         """Episodes in all shards."""
@@ -74,16 +63,15 @@ def read_ledger(folder: Path, format: str, store: EpisodeStore) -> Ledger:
     """The ledger of `folder`, empty where there is nothing yet.
 
     Raises DatasetError where the folder holds something else: no export of pacloop's, another format,
-    or episodes of another schema or another dataset.
+    or episodes of another schema.
     """
     path = folder / LEDGER
     if not path.exists():
         with named_errors(folder, "listed"):
-            strangers = [path for path in folder.iterdir() if not is_temporary(path.name)]
-        if strangers:
+            foreign = [path.name for path in folder.iterdir() if not is_temporary(path.name)]
+        if foreign:
             raise DatasetError(
-                f"{folder} has files that are no export of pacloop's (e.g. {strangers[0].name}); "
-                "name another folder"
+                f"{folder} has files that are no export of pacloop's (e.g. {foreign[0]}); name another folder"
             )
         return Ledger(format=format, schema=store.schema, shards=())
     ledger = _parse(path)

@@ -6,7 +6,8 @@ pandas, pyarrow and Hugging Face's `datasets` read the folder `data` as one tabl
 in it, marked as images for `datasets`; other arrays are lists, nested as their shapes are.
 """
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ import numpy as np
 from ..files import replacing
 from ..records.schema import Field
 from ..store.store import EpisodeStore
-from .columns import column, fact_type, marked, write_table
-from .steps import facts, rlds_steps
+from ..store.tables import step_fields
+from .steps import FACTS, facts, pngs, rlds_steps
 from .update import Callback, Exported, Job, Update, updating
 
 if TYPE_CHECKING:
@@ -34,34 +35,72 @@ def export_parquet(
     `updating` describes the arguments.
     """
     with updating(store, folder, "parquet", excluded, callback) as update:
-        update.begin()
         for job in update.jobs:
             path = folder / "data" / f"{job.batch.id}.parquet"
             if job.episodes:
-                with replacing(path, parents=True) as aside:
-                    write_table(aside, _table(update, job))
+                write_table(path, _table(update, job))
             else:
                 path.unlink(missing_ok=True)
             update.count(job, path, job.episodes)
     return update.result("import pandas", f"steps = pandas.read_parquet({str(folder / 'data')!r})")
 
 
-def _table(update: Update, job: Job) -> "pa.Table":
+def write_table(path: Path, table: "pa.Table") -> None:
+    """Replace a Parquet file, as `replacing` does; its folder is made where there is none."""
+    import pyarrow.parquet as pq
+
+    # through a Python file, so that a full disk is an OSError with its number
+    with replacing(path, parents=True) as aside, aside.open("xb") as file:
+        pq.write_table(table, file)
+
+
+def steps_table(
+    steps: Sequence[Mapping[str, np.ndarray]],
+    fields: Mapping[str, Field],
+    facts: Mapping[str, "pa.Array"] | None = None,
+) -> "pa.Table":
+    """Columns of facts, if any, and one for each array of the steps of one or more episodes, `[T, ...]` each.
+
+    Names the pictures among `fields` in a note for Hugging Face's `datasets`.
+    """
     import pyarrow as pa
 
-    schema = update.store.schema
-    fields = {f"observation/{name}": field for name, field in schema.observation.items()}
-    fields["action"] = schema.action
-    known: dict[str, list[Any]] = {}
-    parts: dict[str, list[np.ndarray]] = {}
+    columns = dict(facts or {})
+    for name in steps[0]:
+        values = np.concatenate([part[name] for part in steps])
+        columns[name] = _column(values, fields.get(name, Field(())))
+    pictures = {name: {"_type": "Image"} for name, field in fields.items() if field.is_image}
+    note = {"huggingface": json.dumps({"info": {"features": pictures}})}
+    return pa.table(columns, metadata=note if pictures else None)
+
+
+def fact_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, "pa.Array"]:
+    """A column for each name in the rows, of which there must be one; `FACTS` have their own types."""
+    import pyarrow as pa
+
+    return {
+        name: pa.array([row[name] for row in rows], FACTS.get(name.removeprefix("pacloop/")))
+        for name in rows[0]
+    }
+
+
+def _table(update: Update, job: Job) -> "pa.Table":
+    known, steps = [], []
     for row, episode in update.episodes(job):
-        steps = rlds_steps(episode)
-        steps["step"] = np.arange(episode.length + 1)
-        for name, values in steps.items():
-            parts.setdefault(name, []).append(values)
-        for name, value in facts(row, job).items():
-            known.setdefault(name, []).extend([value] * (episode.length + 1))
-    columns = {name: pa.array(values, fact_type(name)) for name, values in known.items()}
-    for name, values in parts.items():
-        columns[name] = column(np.concatenate(values), fields.get(name, Field(())))
-    return marked(pa.table(columns), fields)
+        number = np.arange(episode.length + 1)
+        known += [facts(row, job)] * len(number)
+        steps.append(rlds_steps(episode) | {"step": number})
+    return steps_table(steps, step_fields(update.store.schema), fact_columns(known))
+
+
+def _column(array: np.ndarray, field: Field) -> "pa.Array":
+    """The values of a field, `[N, ...]`: PNG files, or lists nested as the shape is."""
+    import pyarrow as pa
+
+    if field.is_image:
+        files = pa.array(pngs(array), pa.binary())
+        return pa.StructArray.from_arrays([files, pa.nulls(len(files), pa.string())], ["bytes", "path"])
+    values = pa.array(np.ascontiguousarray(array).reshape(-1))
+    for size in reversed(field.shape):
+        values = pa.FixedSizeListArray.from_arrays(values, size)
+    return values

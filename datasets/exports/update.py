@@ -21,12 +21,12 @@ Callback = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export did and what there is now.
+    """What an export did and what its folder holds now.
 
     Attributes:
       path: the folder, as its readers name it.
       shards: batches that this call brought up to date, each a file.
-      episodes: episodes in the folder now.
+      episodes: in the folder now.
       bytes: size of the episodes' files now.
       read: two lines of Python that read it.
     """
@@ -35,15 +35,22 @@ class Exported:
     shards: int
     episodes: int
     bytes: int
-    read: tuple[str, str]
+    read: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A batch that is written, without some of its episodes."""
+    """A batch that is to be written.
+
+    Attributes:
+      excluded: ids of its episodes that are left out, sorted.
+      replaced: the shard that holds it now, with other exclusions or with a file that was changed; None
+        where there is none.
+    """
 
     batch: Batch
     excluded: tuple[str, ...]
+    replaced: Shard | None
 
     @property
     def episodes(self) -> int:
@@ -56,12 +63,9 @@ class Update:
     """What one export does to its folder. `updating` makes one and keeps other exports out.
 
     Attributes:
-      store: what is exported.
-      folder: where to.
       ledger: what the folder holds.
       jobs: the batches that are not there yet, or not whole, or with other exclusions, in their order.
-      callback: called after each episode.
-      exported: how many episodes were.
+      exported: how many episodes this export has written.
     """
 
     store: EpisodeStore
@@ -70,13 +74,6 @@ class Update:
     jobs: list[Job]
     callback: Callback | None
     exported: int = 0
-
-    def begin(self) -> None:
-        """Make the folder an export's, if it is none yet; remove what killed exports left half-written."""
-        if not (self.folder / LEDGER).exists():
-            write_ledger(self.folder, self.ledger)
-        with named_errors(self.folder, "listed"):
-            remove_dead(self.folder.rglob(".*.tmp"))
 
     def episodes(self, job: Job) -> Iterator[tuple[EpisodeRow, Episode]]:
         """The episodes of a job with their rows, in order. Calls back when the next one is asked for."""
@@ -95,24 +92,20 @@ class Update:
         if episodes:
             file = path.relative_to(self.folder).as_posix()
             facts |= {"file": file, "episodes": episodes, "bytes": path.stat().st_size}
-        self.ledger = self.ledger.added(Shard(**facts))
+        others = [Shard() if old.batch == job.batch.id else old for old in self.ledger.shards]
+        self.ledger = self.ledger.model_copy(update={"shards": (*others, Shard(**facts))})
         write_ledger(self.folder, self.ledger)
 
-    def result(self, first: str, second: str) -> Exported:
-        """What was done; `first` and `second` are the lines that read it."""
-        counts = len(self.jobs), self.ledger.episodes, self.ledger.bytes
-        return Exported(self.folder, *counts, (first, second))
+    def result(self, *read: str) -> Exported:
+        """What was done; `read` are the lines that read it."""
+        return Exported(self.folder, len(self.jobs), self.ledger.episodes, self.ledger.bytes, read)
 
 
 @contextmanager
 def updating(
-    store: EpisodeStore,
-    folder: Path,
-    format: str,
-    excluded: Collection[str],
-    callback: Callback | None,
+    store: EpisodeStore, folder: Path, format: str, excluded: Collection[str], callback: Callback | None
 ) -> Iterator[Update]:
-    """Keep other exports out of a folder and say what there is to do in it.
+    """Keep other exports out of a folder, remove what killed ones left half-written, say what there is to do.
 
     Raises DatasetError where the store has no batches, another export is at work, or the folder holds
     something else: no export to `format`, or one of another dataset.
@@ -121,12 +114,17 @@ def updating(
       store: what to export.
       folder: made where there is none, and unmade where nothing came into it.
       format: `rlds`, `lerobot` or `parquet`.
-      excluded: ids of episodes to leave out.
+      excluded: ids of episodes to leave out; those of no episode do not matter.
       callback: called after each episode.
     """
     with _locked(folder):
         ledger = read_ledger(folder, format, store)
-        yield Update(store, folder, ledger, _jobs(folder, ledger, store, excluded), callback)
+        update = Update(store, folder, ledger, _jobs(folder, ledger, store, excluded), callback)
+        if not (folder / LEDGER).exists():
+            write_ledger(folder, ledger)
+        with named_errors(folder, "listed"):
+            remove_dead(folder.rglob(".*.tmp"))
+        yield update
 
 
 @contextmanager
@@ -143,8 +141,9 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sentence = f"{folder} is being written by another export; wait until it is done"
-            raise DatasetError(sentence) from None
+            raise DatasetError(
+                f"{folder} is being written by another export; wait until it is done"
+            ) from None
         yield
     finally:
         os.close(handle)
@@ -165,8 +164,8 @@ def _jobs(folder: Path, ledger: Ledger, store: EpisodeStore, excluded: Collectio
             )
     shards = {shard.batch: shard for shard in ledger.shards}
     ids = by_batch(set(excluded))
-    jobs = [Job(batch, _in_batch(batch, ids.get(batch.id, ()))) for batch in batches]
-    return [job for job in jobs if not _is_current(folder, shards.get(job.batch.id), job)]
+    jobs = [Job(batch, _in_batch(batch, ids.get(batch.id, ())), shards.get(batch.id)) for batch in batches]
+    return [job for job in jobs if not _is_done(folder, job)]
 
 
 def _in_batch(batch: Batch, ids: Collection[str]) -> tuple[str, ...]:
@@ -175,7 +174,8 @@ def _in_batch(batch: Batch, ids: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(set(ids) & {f"{batch.id}/{number}" for number in numbers}))
 
 
-def _is_current(folder: Path, shard: Shard | None, job: Job) -> bool:
+def _is_done(folder: Path, job: Job) -> bool:
+    shard = job.replaced
     if shard is None or shard.excluded != job.excluded:
         return False
     path = folder / shard.file

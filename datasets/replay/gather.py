@@ -10,6 +10,9 @@ import numpy as np
 
 from ..store.tables import Column
 
+_Groups = list[tuple[int, np.ndarray, np.ndarray]]
+"""For each batch that has any of the rows: its position, the places of its rows, the rows within it."""
+
 
 class Gather:
     """Rows of the columns of several batches, as if the batches lay end to end."""
@@ -19,7 +22,7 @@ class Gather:
 
         Args:
           steps: for each batch, its columns by their names in the file.
-          starts: for each batch, how many rows lie before it.
+          starts: the row at which each batch starts, and the number of all, `[batches + 1]`.
           ram_limit: bytes.
         """
         self._starts = starts
@@ -29,34 +32,25 @@ class Gather:
             parts = [columns[name] for columns in steps]
             size = sum(part.nbytes for part in parts)
             if size <= ram_limit:
-                parts = [_joined(parts)]
+                parts = [_joined(parts, starts)]
                 ram_limit -= size
             self._parts[name] = parts
 
     def observations(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Observations by their names in the schema, each `[*rows.shape, ...]`."""
-        groups = None
-        observations = {}
-        for name in self._names:
-            if len(self._parts[name]) > 1 and groups is None:
-                groups = self._groups(rows.reshape(-1))
-            observations[name.removeprefix("observation/")] = self._take(name, rows, groups)
-        return observations
+        columns = self._take(self._names, rows)
+        return {name.removeprefix("observation/"): column for name, column in columns.items()}
 
     def actions(self, rows: np.ndarray) -> np.ndarray:
         """Actions, `[*rows.shape, A]`."""
-        return self._take("action", rows, None)
+        return self._take(["action"], rows)["action"]
 
-    def _take(self, name: str, rows: np.ndarray, groups: "_Groups | None") -> np.ndarray:
-        parts = self._parts[name]
-        if len(parts) == 1:
-            return parts[0].take(rows, axis=0)
-        flat = np.empty((rows.size, *parts[0].shape[1:]), parts[0].dtype)
-        for part, places, local in groups or self._groups(rows.reshape(-1)):
-            flat[places] = parts[part].take(local, axis=0)
-        return flat.reshape(*rows.shape, *flat.shape[1:])
+    def _take(self, names: Sequence[str], rows: np.ndarray) -> dict[str, np.ndarray]:
+        apart = any(len(self._parts[name]) > 1 for name in names)
+        groups = self._groups(rows.reshape(-1)) if apart else []
+        return {name: _taken(self._parts[name], rows, groups) for name in names}
 
-    def _groups(self, rows: np.ndarray) -> "_Groups":
+    def _groups(self, rows: np.ndarray) -> _Groups:
         part = np.searchsorted(self._starts, rows, side="right") - 1
         order = np.argsort(part, kind="stable")
         cuts = np.flatnonzero(np.diff(part[order])) + 1
@@ -66,15 +60,18 @@ class Gather:
         ]
 
 
-_Groups = list[tuple[int, np.ndarray, np.ndarray]]
-"""For each batch that has any of the rows: its position, the places of its rows, the rows within it."""
+def _taken(parts: Sequence[Column], rows: np.ndarray, groups: _Groups) -> np.ndarray:
+    if len(parts) == 1:
+        return parts[0].take(rows, axis=0)
+    flat = np.empty((rows.size, *parts[0].shape[1:]), parts[0].dtype)
+    for part, places, local in groups:
+        flat[places] = parts[part].take(local, axis=0)
+    return flat.reshape(*rows.shape, *flat.shape[1:])
 
 
-def _joined(parts: Sequence[Column]) -> np.ndarray:
+def _joined(parts: Sequence[Column], starts: np.ndarray) -> np.ndarray:
     """All rows in one array; images are decoded batch by batch, so that memory holds them once."""
-    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
-    start = 0
-    for part in parts:
+    whole = np.empty((starts[-1], *parts[0].shape[1:]), parts[0].dtype)
+    for part, start in zip(parts, starts):
         whole[start : start + len(part)] = np.asarray(part)
-        start += len(part)
     return whole

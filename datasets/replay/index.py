@@ -54,15 +54,13 @@ def batch_starts(batches: Sequence[Batch]) -> np.ndarray:
 def read_extents(store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str]) -> Extents:
     """Where the episodes of `batches` are, without those of the ids `excluded`, in order."""
     excluded_ids = by_batch(excluded)
-    first, length, source = [], [], []
+    parts = []
     for batch, start in zip(batches, batch_starts(batches)):
         extents = np.stack(tables.read_extents(store.file(batch, tables.EPISODES)))
         numbers = [int(episode.rpartition("/")[2]) for episode in excluded_ids.get(batch.id, ())]
         offsets, lengths = np.delete(extents, numbers, axis=1)
-        first.append(offsets + start)
-        length.append(lengths)
-        source.append(np.full(len(lengths), SOURCES.index(batch.source), np.int8))
-    return Extents(np.concatenate(first), np.concatenate(length), np.concatenate(source))
+        parts.append((offsets + start, lengths, np.full(len(lengths), SOURCES.index(batch.source), np.int8)))
+    return Extents(*map(np.concatenate, zip(*parts)))
 
 
 def step_numbers(length: np.ndarray) -> np.ndarray:
@@ -81,38 +79,25 @@ def transition_table(
 ) -> np.ndarray:
     """The transitions of the episodes at `extents`, in order: `[transitions]` of `TABLE`.
 
-    Args:
-      reward: of each row, `[rows]`.
-      discount: of each row, `[rows]`.
-      extents: which episodes.
-      n_step: n.
-      gamma: the learner's own discount.
-      cut_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
+    `reward` and `discount` are those of each row, `[rows]`, `gamma` is the learner's own discount. With
+    `cut_is_terminal` the bootstrap is 0 also at the end of an episode that was cut off.
     """
     length = extents.length
     step = step_numbers(length)
     left = np.repeat(length, length) - step
-    table = np.zeros(len(step), TABLE)
-    table["first"] = np.repeat(extents.first, length)
-    table["row"] = table["first"] + step
-    table["source"] = np.repeat(extents.source, length)
-    table["jump"] = np.minimum(left, n_step)
-    returns, weight = _targets(reward, discount, table["row"], left, n_step, gamma)
-    if cut_is_terminal:
-        weight[left <= n_step] = 0.0
-    table["n_step_return"], table["bootstrap_discount"] = returns, weight
-    return table
-
-
-def _targets(
-    reward: np.ndarray, discount: np.ndarray, row: np.ndarray, left: np.ndarray, n_step: int, gamma: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """n-step return and bootstrap discount of transitions with so many steps left in their episodes."""
-    returns, weight = np.zeros(len(left)), np.ones(len(left))
-    alive = np.arange(len(left))  # transitions whose episode goes on for another step
+    first = np.repeat(extents.first, length)
+    row = first + step
+    returns, weight = np.zeros(len(row)), np.ones(len(row))
+    alive = np.arange(len(row))  # transitions whose episode goes on for another step
     for i in range(min(n_step, int(left.max()))):
         alive = alive[left[alive] > i]
         rows = row[alive] + i
         returns[alive] += weight[alive] * reward[rows]
         weight[alive] *= gamma * discount[rows].astype(np.float64)
-    return returns, weight
+    if cut_is_terminal:
+        weight[left <= n_step] = 0.0
+    table = np.zeros(len(row), TABLE)
+    table["row"], table["first"], table["source"] = row, first, np.repeat(extents.source, length)
+    table["n_step_return"], table["bootstrap_discount"] = returns, weight
+    table["jump"] = np.minimum(left, n_step)
+    return table

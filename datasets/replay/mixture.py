@@ -15,7 +15,6 @@ class Grouping:
 
     Attributes:
       kind: what the groups are: `source` or `task`.
-      names: of the groups.
       group: of each row, `[rows]`: index into `names`.
       shares: of the groups by name, in any unit; a group it does not name is not drawn.
     """

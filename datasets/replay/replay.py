@@ -1,10 +1,8 @@
 """Transitions for a learner, drawn from the batches of one snapshot.
 
 Steps are drawn uniformly, or by source and by task in a mixture; their n-step targets are those of
-`index.py`.
-
-An episode without actions has no transition. Text among the observations is left out: what the robot
-was told is in its episode's instruction, and no network reads strings.
+`index.py`. An episode without actions has no transition. Text among the observations is left out: what the
+robot was told is in its episode's instruction, and no network reads strings.
 
 B is the batch of transitions, H the history, A the action's dimensions.
 """
@@ -31,8 +29,7 @@ class Transitions:
     Attributes:
       observation: by name, `[B, H, ...]`: the last H observations, the newest last.
       action: `[B, A]`.
-      n_step_return: `[B]`, float32.
-      bootstrap_discount: `[B]`, float32.
+      n_step_return, bootstrap_discount: `[B]`, float32, as in `index.py`.
       next_observation: by name, `[B, H, ...]`: the window n steps on, or at the episode's end.
       source: `[B]`, int8: index into `SOURCES`.
       rows: `[B]`, int64: which transitions of the snapshot these are, in [0, replay.rows).
@@ -123,21 +120,17 @@ class Replay:
     def at(self, rows: np.ndarray) -> Transitions:
         """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
         rows = np.asarray(rows, np.int64)
-        found = self._table.take(rows)  # all of a transition in one place: one wait for memory, not six
-        ends = np.empty((2, len(rows)), np.int64)
-        ends[0] = found["row"]
-        np.add(ends[0], found["jump"], out=ends[1])
-        windows = ends[:, :, None]
-        if len(self._history) > 1:
-            windows = np.maximum(windows - self._history, found["first"][:, None])
+        drawn = self._table.take(rows)  # all of a transition in one place: one wait for memory, not six
+        ends = np.stack([drawn["row"], drawn["row"] + drawn["jump"]])
+        windows = np.maximum(ends[:, :, None] - self._history, drawn["first"][:, None])
         both = self._gather.observations(windows)  # each [2, B, H, ...]
         return Transitions(
             observation={name: column[0] for name, column in both.items()},
             action=self._gather.actions(ends[0]),
-            n_step_return=found["n_step_return"].copy(),
-            bootstrap_discount=found["bootstrap_discount"].copy(),
+            n_step_return=drawn["n_step_return"].copy(),
+            bootstrap_discount=drawn["bootstrap_discount"].copy(),
             next_observation={name: column[1] for name, column in both.items()},
-            source=found["source"].copy(),
+            source=drawn["source"].copy(),
             rows=rows,
         )
 

@@ -133,7 +133,9 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the episodes into a folder, or bring an earlier copy up to date."""
-    from ...datasets.exports import export_lerobot, export_parquet, export_rlds
+    from ...datasets.exports.lerobot.export import export_lerobot
+    from ...datasets.exports.parquet import export_parquet
+    from ...datasets.exports.tfds.rlds import export_rlds
 
     store = open_workspace(workspace).open_store()
     write = {"rlds": export_rlds, "lerobot": export_lerobot, "parquet": export_parquet}[format]

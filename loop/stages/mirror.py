@@ -1,6 +1,6 @@
 """`<workspace>/rlds`: a copy of the dataset that stock TFDS reads, kept current while the loop runs."""
 
-from ...datasets.exports import export_rlds
+from ...datasets.exports.tfds.rlds import export_rlds
 from ..progress import Progress, Stopwatch
 from ..workspace.workspace import Workspace
 

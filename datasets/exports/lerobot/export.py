@@ -14,12 +14,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ...errors import DatasetError
-from ...files import named_errors, read_json, replacing, write_json_atomically
+from ...files import named_errors, read_json, write_json_atomically
 from ...records.schema import Field
 from ...store.store import EpisodeStore
-from ..columns import write_table
+from ..parquet import fact_columns, steps_table, write_table
 from ..update import Callback, Exported, Job, Update, updating
-from .frames import batch_tables, frame_fields
+from .frames import frame_fields, read_batch
 from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, info_json, tasks_table
 
 
@@ -36,27 +36,21 @@ def export_lerobot(
     """
     fields = frame_fields(store.schema)
     with updating(store, folder, "lerobot", excluded, callback) as update:
-        _refuse_changes(update)
-        update.begin()
+        if changed := next((job.batch.id for job in update.jobs if job.replaced), None):
+            raise DatasetError(
+                f"{folder} holds batch {changed} with other exclusions, or its file was changed; "
+                "LeRobot numbers episodes without gaps, so export into another folder"
+            )
         _remove_uncounted(update)
         total = _catch_up(update, fields)
         for job in update.jobs:
-            total = _export(update, total, job)
+            total = _export(update, total, job, fields)
             if total.episodes:
                 _write_meta(update, total, fields)
     return update.result(
         "from lerobot.datasets.lerobot_dataset import LeRobotDataset",
         f"frames = LeRobotDataset({'local/' + folder.name!r}, root={str(folder)!r})",
     )
-
-
-def _refuse_changes(update: Update) -> None:
-    for job in update.jobs:
-        if update.ledger.of_batch(job.batch.id):
-            raise DatasetError(
-                f"{update.folder} holds batch {job.batch.id} with other exclusions, or its file was changed; "
-                "LeRobot numbers episodes without gaps, so export into another folder"
-            )
 
 
 def _remove_uncounted(update: Update) -> None:
@@ -94,22 +88,22 @@ def _catch_up(update: Update, fields: Mapping[str, Field]) -> Total:
 def _write_meta(update: Update, total: Total, fields: Mapping[str, Field]) -> None:
     """Replace what LeRobot reads first. Last of all `info.json`, which counts the episodes."""
     meta, control_hz = update.folder / "meta", update.store.schema.control_hz
-    with replacing(meta / "tasks.parquet", parents=True) as aside:
-        write_table(aside, tasks_table(total.tasks))
+    write_table(meta / "tasks.parquet", tasks_table(total.tasks))
     write_json_atomically(meta / "stats.json", total.statistics)
     write_json_atomically(meta / "info.json", info_json(control_hz, total, fields))
 
 
-def _export(update: Update, total: Total, job: Job) -> Total:
+def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field]) -> Total:
     """Write the two files of a batch; the total with it."""
+    import pyarrow as pa
+
     number = _files(update)
-    frames, rows, total = batch_tables(update, job, total, divmod(number, CHUNK))
+    frames, rows, total = read_batch(update, job, total, number)
     path = _path(update, DATA_PATH, number)
-    if rows.num_rows:
-        for target, table in ((path, frames), (_path(update, EPISODES_PATH, number), rows)):
-            with replacing(target, parents=True) as aside:
-                write_table(aside, table)
-    update.count(job, path, rows.num_rows)
+    if rows:
+        write_table(path, steps_table(frames, fields))
+        write_table(_path(update, EPISODES_PATH, number), pa.table(fact_columns(rows)))
+    update.count(job, path, len(rows))
     return total
 
 

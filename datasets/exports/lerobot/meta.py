@@ -63,12 +63,16 @@ class Total:
         return total
 
 
-def episode_statistics(frames: Mapping[str, np.ndarray], fields: Mapping[str, Field]) -> Statistics:
-    """The statistics of one episode's frames, each `[T, ...]`; texts have none."""
-    return {
-        name: _picture_statistics(frames[name]) if field.is_image else _statistics(frames[name])
-        for name, field in fields.items()
-        if not field.is_text
+def field_statistics(values: np.ndarray, field: Field) -> dict[str, np.ndarray]:
+    """The `Statistics` of one feature of an episode, `[T, ...]`; pictures are sampled."""
+    if field.is_image:
+        values = values[:: max(1, len(values) // FRAMES_LOOKED_AT)]
+        numbers, shape = values.reshape(-1, values.shape[-1]) / 255.0, (-1, 1, 1)
+    else:
+        numbers, shape = values.astype(np.float64).reshape(len(values), -1), values.shape[1:] or (1,)
+    figures = {"min": numbers.min(0), "max": numbers.max(0), "mean": numbers.mean(0), "std": numbers.std(0)}
+    return {name: figure.reshape(shape) for name, figure in figures.items()} | {
+        "count": np.array([len(values)])
     }
 
 
@@ -105,21 +109,6 @@ def tasks_table(tasks: Sequence[str]) -> "pa.Table":
         {"task_index": pa.array(range(len(tasks)), pa.int64()), "task": pa.array(tasks, pa.string())}
     )
     return table.replace_schema_metadata({"pandas": json.dumps(note)})
-
-
-def _statistics(values: np.ndarray) -> dict[str, np.ndarray]:
-    """Over the first axis; of at least one dimension."""
-    wide = values.astype(np.float64).reshape(len(values), *(values.shape[1:] or (1,)))
-    figures = {"min": wide.min(0), "max": wide.max(0), "mean": wide.mean(0), "std": wide.std(0)}
-    return figures | {"count": np.array([len(wide)])}
-
-
-def _picture_statistics(pictures: np.ndarray) -> dict[str, np.ndarray]:
-    """Of each channel over some of the pictures, `[T, H, W, C]`."""
-    some = pictures[:: max(1, len(pictures) // FRAMES_LOOKED_AT)]
-    figures = _statistics(some.reshape(-1, some.shape[-1]) / 255.0)
-    channels = {name: value.reshape(-1, 1, 1) for name, value in figures.items()}
-    return channels | {"count": np.array([len(some)])}
 
 
 def _merged(first: Statistics, second: Statistics) -> Statistics:

@@ -8,10 +8,11 @@ import numpy as np
 from ...errors import DatasetError
 from ...records.episode import Episode
 from ...records.schema import Field, Schema
-from ..steps import pngs, rlds_steps
+from ...store.tables import step_fields
+from ..steps import FACTS, pngs, rlds_steps
 
-NUMBER_OF_NOBODY = -1
-"""What `round` and `seed` say where nobody knows; `policy` is "" then."""
+NOBODY: Mapping[str, Any] = {"int64": -1, "string": ""}
+"""By type: what a fact says where nobody knows it, since TFDS has no missing values."""
 
 
 def tfds_features(schema: Schema) -> Any:
@@ -22,19 +23,15 @@ def tfds_features(schema: Schema) -> Any:
     """
     from tensorflow_datasets import features as tfds
 
-    text, number = tfds.Text(), tfds.Scalar(np.int64)
     scalar, flag = tfds.Scalar(np.float32), tfds.Scalar(np.bool_)
     steps = {
         "observation": nested({name: _feature(field) for name, field in schema.observation.items()}),
         "action": _feature(schema.action),
-        "reward": scalar,
-        "discount": scalar,
-        "is_first": flag,
-        "is_last": flag,
-        "is_terminal": flag,
+        **dict.fromkeys(("reward", "discount"), scalar),
+        **dict.fromkeys(("is_first", "is_last", "is_terminal"), flag),
     }
-    metadata = dict.fromkeys(("id", "batch", "source", "policy", "instruction", "info"), text)
-    metadata |= {"round": number, "seed": number, "score": _feature(Field((), "float64"))}
+    kinds = {"string": tfds.Text(), "int64": tfds.Scalar(np.int64), "float64": _feature(Field((), "float64"))}
+    metadata = {name: kinds[kind] for name, kind in FACTS.items()}
     return tfds.FeaturesDict({"steps": tfds.Dataset(steps), "episode_metadata": metadata})
 
 
@@ -42,14 +39,15 @@ def encoder(schema: Schema) -> Callable[[Episode, Mapping[str, Any]], bytes]:
     """A function from an episode and its facts to the bytes of its tf.Example."""
     from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
-    fields = {f"observation/{name}": field for name, field in schema.observation.items()}
-    fields["action"] = schema.action
+    fields = step_fields(schema)
     serializer = ExampleSerializer(tfds_features(schema).get_serialized_info())
 
     def encode(episode: Episode, known: Mapping[str, Any]) -> bytes:
         steps = rlds_steps(episode)
         steps |= {name: _stored(steps[name], field) for name, field in fields.items()}
-        example = serializer.get_tf_example({"steps": nested(steps), "episode_metadata": _metadata(known)})
+        metadata = {name: NOBODY[FACTS[name]] if value is None else value for name, value in known.items()}
+        metadata["score"] = np.float64(known["score"]).tobytes()
+        example = serializer.get_tf_example({"steps": nested(steps), "episode_metadata": metadata})
         # a map's order is otherwise left to chance, and equal episodes should be equal files
         return example.SerializeToString(deterministic=True)
 
@@ -79,27 +77,13 @@ def _feature(field: Field) -> Any:
         return tfds.Image(shape=field.shape, dtype=np.uint8, encoding_format="png")
     if field.is_text:
         return tfds.Tensor(shape=field.shape, dtype=np.str_)
-    encoding = "bytes" if _as_bytes(field) else "none"
-    return tfds.Tensor(shape=field.shape, dtype=np.dtype(field.dtype), encoding=encoding)
-
-
-def _as_bytes(field: Field) -> bool:
     # tf.Example has no doubles: as a list of floats half of their digits would be lost.
-    return field.dtype == "float64"
+    encoding = "bytes" if field.dtype == "float64" else "none"
+    return tfds.Tensor(shape=field.shape, dtype=np.dtype(field.dtype), encoding=encoding)
 
 
 def _stored(steps: np.ndarray, field: Field) -> np.ndarray:
     """The steps of a field, `[T+1, ...]`, as its feature keeps them."""
     if field.is_image:
         return pngs(steps)
-    if _as_bytes(field):
-        rows = np.empty(len(steps), object)
-        rows[:] = [step.tobytes() for step in steps]
-        return rows
-    return steps
-
-
-def _metadata(known: Mapping[str, Any]) -> dict[str, Any]:
-    numbers = {name: NUMBER_OF_NOBODY if known[name] is None else known[name] for name in ("round", "seed")}
-    score = np.float64(known["score"]).tobytes()
-    return {**known, **numbers, "policy": known["policy"] or "", "score": score}
+    return np.array([step.tobytes() for step in steps], object) if field.dtype == "float64" else steps

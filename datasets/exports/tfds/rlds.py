@@ -20,13 +20,11 @@ from ...errors import DatasetError
 from ...files import named_errors, replacing, write_bytes_atomically, write_json_atomically
 from ...records.schema import Schema
 from ...store.store import EpisodeStore
-from ..ledger import Ledger
 from ..steps import facts
 from ..update import Callback, Exported, Job, Update, updating
 from .tfrecord import write_records
 
 VERSION = "1.0.0"
-TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}"
 
 
 def export_rlds(
@@ -43,10 +41,23 @@ def export_rlds(
     if (folder / "dataset_info.json").exists():
         raise DatasetError(f"{folder} is one version of a TFDS dataset; name the data_dir two folders above")
     name = tfds_name(store.schema.task)
-    with updating(store, folder / name / VERSION, "rlds", excluded, callback) as update:
-        _prepare(update, name)
+    version = folder / name / VERSION
+    # before anything is written, since it may refuse
+    features = None if (version / "features.json").exists() else _features_json(store.schema)
+    with updating(store, version, "rlds", excluded, callback) as update:
+        if features:
+            write_json_atomically(version / "metadata.json", store.schema)
+            write_bytes_atomically(version / "features.json", features)
+        _write_info(update, name)  # and what a killed export had still to do
+        _remove_uncounted(update, name)
         for job in update.jobs:
-            _export(update, name, job)
+            path = version / f"{name}-train.tfrecord-{len(update.ledger.shards):05d}"
+            if job.episodes:
+                _write_shard(update, job, path)
+            update.count(job, path, job.episodes)
+            _write_info(update, name)
+            if job.replaced:
+                _remove_uncounted(update, name)
     return update.result(
         "import tensorflow_datasets as tfds",
         f"episodes = tfds.load({name!r}, data_dir={str(folder)!r}, split='train')",
@@ -59,27 +70,13 @@ def tfds_name(task: str) -> str:
     return name if name[:1].isalpha() else f"task_{name}".rstrip("_")
 
 
-def _prepare(update: Update, name: str) -> None:
-    """Write what comes before the first file, and do what a killed export had still to do."""
-    path, ledger = update.folder / "features.json", update.ledger
-    features = None if path.exists() else _features_json(ledger.schema_)  # first, since it may refuse
-    update.begin()
-    if features:
-        write_json_atomically(update.folder / "metadata.json", ledger.schema_)
-        write_bytes_atomically(path, features)
-    _write_info(update.folder, name, ledger)
-    _remove_uncounted(update.folder, name, ledger)
+def _features_json(schema: Schema) -> bytes:
+    from google.protobuf import json_format
 
+    from .features import tfds_features
 
-def _export(update: Update, name: str, job: Job) -> None:
-    path = update.folder / f"{name}-train.tfrecord-{len(update.ledger.shards):05d}"
-    if job.episodes:
-        _write_shard(update, job, path)
-    replaced = update.ledger.of_batch(job.batch.id)
-    update.count(job, path, job.episodes)
-    _write_info(update.folder, name, update.ledger)
-    if replaced:
-        _remove_uncounted(update.folder, name, update.ledger)
+    data = json_format.MessageToDict(tfds_features(schema).to_proto())
+    return json.dumps(data, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def _write_shard(update: Update, job: Job, path: Path) -> None:
@@ -90,47 +87,33 @@ def _write_shard(update: Update, job: Job, path: Path) -> None:
         write_records(file, (encode(episode, facts(row, job)) for row, episode in update.episodes(job)))
 
 
-def _write_info(folder: Path, name: str, ledger: Ledger) -> None:
+def _write_info(update: Update, name: str) -> None:
     """Replace `dataset_info.json` where it does not say what the ledger says."""
-    data = _info_json(name, ledger)
-    path = folder / "dataset_info.json"
+    split = {
+        "name": "train",
+        "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",
+        "shardLengths": [str(shard.episodes) for shard in update.ledger.shards],
+        "numBytes": str(update.ledger.bytes),
+    }
+    info = {
+        "name": name,
+        "version": VERSION,
+        "description": f"Episodes of {update.store.schema.task}, exported by pacloop.",
+        "fileFormat": "tfrecord",
+        "disableShuffling": True,
+        "splits": [split],
+    }
+    path, data = update.folder / "dataset_info.json", json.dumps(info).encode() + b"\n"
     with suppress(OSError):
         if path.read_bytes() == data:
             return
     write_bytes_atomically(path, data)
 
 
-def _info_json(name: str, ledger: Ledger) -> bytes:
-    split = {
-        "name": "train",
-        "filepathTemplate": TEMPLATE,
-        "shardLengths": [str(shard.episodes) for shard in ledger.shards],
-        "numBytes": str(ledger.bytes),
-    }
-    info = {
-        "name": name,
-        "version": VERSION,
-        "description": f"Episodes of {ledger.schema_.task}, exported by pacloop.",
-        "fileFormat": "tfrecord",
-        "disableShuffling": True,
-        "splits": [split],
-    }
-    return json.dumps(info).encode() + b"\n"
-
-
-def _features_json(schema: Schema) -> bytes:
-    from google.protobuf import json_format
-
-    from .features import tfds_features
-
-    data = json_format.MessageToDict(tfds_features(schema).to_proto())
-    return json.dumps(data, indent=2, sort_keys=True).encode() + b"\n"
-
-
-def _remove_uncounted(folder: Path, name: str, ledger: Ledger) -> None:
+def _remove_uncounted(update: Update, name: str) -> None:
     """Remove the files of shards that do not count: those replaced, and those a kill left uncounted."""
-    counted = {shard.file for shard in ledger.shards}
-    with named_errors(folder, "cleaned"):
-        for path in folder.glob(f"{name}-train.tfrecord-*"):
+    counted = {shard.file for shard in update.ledger.shards}
+    with named_errors(update.folder, "cleaned"):
+        for path in update.folder.glob(f"{name}-train.tfrecord-*"):
             if path.name not in counted:
                 path.unlink(missing_ok=True)

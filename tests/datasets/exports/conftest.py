@@ -77,10 +77,11 @@ def _random(observation, seed):
 
 DIES = """
 import os, sys
+from importlib import import_module
 from pathlib import Path
-from pacloop.datasets import EpisodeStore, exports as export
-store, name, root, points, *excluded = EpisodeStore.open(sys.argv[1]), *sys.argv[2:]
-export_ = getattr(export, name)
+from pacloop.datasets import EpisodeStore
+store, module, name, root, points, *excluded = EpisodeStore.open(sys.argv[1]), *sys.argv[2:]
+export_ = getattr(import_module(module), name)
 export_(store, Path(root) / "warm-up")  # imports are not worth a death each
 fsync = os.fsync
 for point in range(int(points) + 1):
@@ -104,7 +105,8 @@ def killed(export, store, root, *, points, excluded=()):
     targets = [root / "killed" / str(point) for point in range(points + 1)]
     for target in targets:
         shutil.copytree(root / "before", target)
-    command = [sys.executable, "-c", DIES, store.folder, export.__name__, root, str(points), *excluded]
+    which = [export.__module__, export.__name__]
+    command = [sys.executable, "-c", DIES, store.folder, *which, root, str(points), *excluded]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     codes = done.stdout.split()

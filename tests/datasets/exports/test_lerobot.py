@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore
-from pacloop.datasets.exports import export_lerobot
+from pacloop.datasets.exports.lerobot.export import export_lerobot
 from pacloop.datasets.exports.lerobot.frames import frame_fields
 
 

@@ -7,8 +7,9 @@ import pyarrow.dataset
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore
-from pacloop.datasets.exports import export_parquet, export_rlds
+from pacloop.datasets.exports.parquet import export_parquet
 from pacloop.datasets.exports.steps import rlds_steps
+from pacloop.datasets.exports.tfds.rlds import export_rlds
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from recordings import recordings
 
 from pacloop.datasets import DatasetError, EpisodeStore, Field
-from pacloop.datasets.exports import export_rlds
-from pacloop.datasets.exports.tfds.rlds import tfds_name
+from pacloop.datasets.exports.tfds.rlds import export_rlds, tfds_name
 
 
 def read(path, split="train"):
@@ -255,7 +254,9 @@ def test_no_export_imports_tensorflow(tmp_path, store, exports):
     exports.fill(store, "a")
     say = (
         "import sys; from pathlib import Path; from pacloop.datasets import EpisodeStore\n"
-        "from pacloop.datasets.exports import *\n"
+        "from pacloop.datasets.exports.lerobot.export import export_lerobot\n"
+        "from pacloop.datasets.exports.parquet import export_parquet\n"
+        "from pacloop.datasets.exports.tfds.rlds import export_rlds\n"
         f"for export in (export_rlds, export_parquet, export_lerobot):\n"
         f"    export(EpisodeStore.open({str(store.folder)!r}), Path({str(tmp_path)!r}) / export.__name__)\n"
         "print('tensorflow' in sys.modules)"

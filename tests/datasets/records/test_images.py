@@ -1,11 +1,9 @@
-import io
 import math
 import struct
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from PIL import Image
 
 from pacloop.datasets import DatasetError, EpisodeStore, Field, Replay
 from pacloop.datasets.records import images
@@ -114,25 +112,6 @@ def test_batches_that_were_kept_raw_are_still_read(store, build, monkeypatch):
     assert again == store.batch("old"), "the digest is of the pixels, not of how they are kept"
 
 
-def _file(image, kind):
-    file = io.BytesIO()
-    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, kind, lossless=True)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
-def test_images_kept_as_files_are_still_read(kind):
-    channels = 3 if kind == "WEBP" else 1
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 20, 24, channels), np.uint8)
-    files = pa.array([_file(picture, kind) for picture in pictures], pa.large_binary())
-    column = images.EncodedImages(files, Field((20, 24, channels), "uint8"), "x")
-    assert np.array_equal(column[1:4], pictures[1:4])
-    rows = np.array([[3, 0], [0, 3]])
-    assert np.array_equal(column.take(rows), pictures[rows])
-    with pytest.raises(DatasetError, match="x, row 0, is no whole image"):
-        images.EncodedImages(pa.array([files[0].as_py()[:-9]], pa.large_binary()), Field((20, 24, 3)), "x")[:]
-
-
 @pytest.mark.parametrize("shape", [(40, 33, 1), (40, 17, 3), (1, 1025, 1), (1025, 1, 1), (7, 50, 3)])
 def test_rows_of_any_length_come_back(shape):
     pictures = np.random.default_rng(0).integers(0, 256, (3, *shape), np.uint8)
@@ -142,6 +121,18 @@ def test_rows_of_any_length_come_back(shape):
         images.EncodedImages(images.encode(pictures[:, ::-1]), Field(shape, "uint8"), "x")[:],
         pictures[:, ::-1],
     )
+
+
+def test_slices_and_rows_that_are_named_twice():
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 20, 24, 3), np.uint8)
+    files, field = images.encode(pictures), Field((20, 24, 3), "uint8")
+    column = images.EncodedImages(files, field, "x")
+    assert np.array_equal(column[1:4], pictures[1:4])
+    rows = np.array([[3, 0], [0, 3]])
+    assert np.array_equal(column.take(rows), pictures[rows])
+    cut = pa.array([files[0].as_py()[:-9]], pa.large_binary())
+    with pytest.raises(DatasetError, match="x, row 0, is no whole image"):
+        images.EncodedImages(cut, field, "x")[:]
 
 
 @pytest.mark.parametrize("whole", [b"", b"rows", b"rows" + bytes(12), b"nothing"])

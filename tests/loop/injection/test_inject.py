@@ -13,7 +13,7 @@ from foreign import SCHEMA, WRITERS, make_episode, write_npz, write_pacloop, wri
 
 from pacloop.datasets import DatasetError, EpisodeStore
 from pacloop.datasets.errors import PacloopError
-from pacloop.datasets.exports import export_rlds
+from pacloop.datasets.exports.tfds.rlds import export_rlds
 from pacloop.datasets.store.quarantine import read_quarantine
 from pacloop.loop.injection import inject as room
 from pacloop.loop.injection.inject import Request, inject

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 from foreign import SCHEMA, WRITERS, make_episode, write_rlds_writer
 
 from pacloop.datasets import EpisodeStore
-from pacloop.datasets.exports import export_rlds
+from pacloop.datasets.exports.tfds.rlds import export_rlds
 from pacloop.loop.injection.inject import Request, inject
 from pacloop.loop.progress import silent
 from pacloop.loop.workspace.config import parse_config
