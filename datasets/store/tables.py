@@ -21,7 +21,7 @@ from ..errors import DatasetError
 from ..files import file_hash, in_background, named_errors
 from ..records.episode import Episode, padded
 from ..records.images import EncodedImages, encode, is_encoded
-from ..records.rows import Column, EpisodeRow
+from ..records.rows import Column, EpisodeRow, check_layouts, check_numbers
 from ..records.schema import Field, Schema
 
 STEPS = "steps.arrow"
@@ -67,8 +67,12 @@ def step_fields(schema: Schema) -> dict[str, Field]:
     return {**fields, "action": schema.action, "reward": scalar, "discount": scalar}
 
 
-def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.ndarray]:
-    """The columns of `steps.arrow`, each `[N, ...]`, of episodes that passed `check_layouts`."""
+def step_columns(batch_id: str, episodes: Sequence[Episode], schema: Schema) -> dict[str, np.ndarray]:
+    """The columns of `steps.arrow`, each `[N, ...]`.
+
+    Raises DatasetError, naming episode and field, where an episode does not fit the schema.
+    """
+    check_layouts(batch_id, episodes, schema)
     columns = {}
     for name, field in step_fields(schema).items():
         if name.startswith("observation/"):
@@ -76,6 +80,7 @@ def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.nd
             columns[name] = np.concatenate(parts, dtype=field.numpy, casting="unsafe")
         else:
             columns[name] = padded([getattr(episode, name) for episode in episodes])
+    check_numbers(batch_id, episodes, columns, schema)
     return columns
 
 
