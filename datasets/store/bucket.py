@@ -61,8 +61,8 @@ class CachedBucket:
         """The names in a room, sorted."""
         if room == BATCHES:
             self._listed = set(self._bucket.list(BATCHES))
-            manifests = (key.split("/", 2)[1:] for key in self._listed)
-            return sorted(batch_id for batch_id, name in manifests if name == MANIFEST)
+            parts = (key.split("/") for key in self._listed)
+            return sorted(batch_id for _, batch_id, *name in parts if name == [MANIFEST])
         return sorted(key.removeprefix(f"{room}/") for key in self._bucket.list(room))
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
