@@ -58,11 +58,6 @@ class EpisodeRow:
     info: str
     digest: str
 
-    @property
-    def is_success(self) -> bool:
-        """Whether its score is a success."""
-        return is_success(self.score)
-
 
 def counts(episodes: Iterable[Episode | EpisodeRow]) -> dict[str, Any]:
     """What a manifest counts of its episodes: `episodes`, `steps`, `successes` and `score_sum`."""
@@ -70,7 +65,7 @@ def counts(episodes: Iterable[Episode | EpisodeRow]) -> dict[str, Any]:
     return {
         "episodes": len(episodes),
         "steps": sum(episode.length for episode in episodes),
-        "successes": sum(bool(episode.is_success) for episode in episodes),
+        "successes": sum(bool(is_success(episode.score)) for episode in episodes),
         "score_sum": sum(float(episode.score) for episode in episodes),
     }
 

@@ -1,7 +1,5 @@
 """Episodes that were not taken, and why: one small file an injection, beside the batches.
 
-    quarantine/<id>.json    the path, who, when, and a place with its reasons for each episode
-
 Nothing reads them but people. The id is a function of the content, so the same injection again finds its
 file and writes none.
 """

@@ -18,21 +18,12 @@ from ..records.episode import Episode
 from ..records.rows import EpisodeRow, content_digest, counts, episode_rows
 from ..records.schema import Schema
 from ..records.snapshot import Snapshot
+from . import tables
 from .backend import BATCHES, EXCLUDED, SCHEMAS, Backend, manifest_key, parse_manifest, read_room
 from .commit import commit
 from .exclusion import Tombstone, excluded, mark
 from .folder import Folder
 from .schemas import read_schema, reconcile, write_schema
-from .tables import (
-    EPISODES,
-    STEPS,
-    check_storable,
-    read_episodes,
-    read_steps,
-    step_columns,
-    steps_table,
-    to_episode,
-)
 from .verify import verify
 
 Place = Path | str | Backend
@@ -65,7 +56,7 @@ class EpisodeStore:
         another task must have one. Raises DatasetError, naming what differs, where the layout is another one.
         """
         backend = _backend(place)
-        check_storable(schema)
+        tables.check_storable(schema)
         with named_errors(backend.folder, "made"):
             (backend.folder / BATCHES).mkdir(parents=True, exist_ok=True)
         if not cls.exists(backend):
@@ -110,12 +101,12 @@ class EpisodeStore:
             origin=json.loads(to_json(f"batch {batch_id}: origin", dict(origin or {}))),
             committed="",
         )
-        columns = step_columns(batch_id, episodes, self.schema)
+        columns = tables.step_columns(batch_id, episodes, self.schema)
         rows = in_background(episode_rows, batch_id, episodes, round)
         if self.holds(batch_id):
             digest = content_digest(draft, rows.result(), columns["discount"])
         else:
-            digest = commit(self.backend, draft, steps_table(episodes, columns), rows).digest
+            digest = commit(self.backend, draft, tables.steps_table(episodes, columns), rows).digest
         with named_errors(self.folder / BATCHES, "synced"):
             sync(self.folder / BATCHES)  # also where another writer committed but has not synced yet
         batch = self.batch(batch_id)
@@ -144,13 +135,13 @@ class EpisodeStore:
     def iter_rows(self, batches: Iterable[Batch | str] | None = None) -> Iterator[EpisodeRow]:
         """What is known of each episode without its steps, batch by batch; all batches by default."""
         for batch in self.batches() if batches is None else batches:
-            yield from read_episodes(self.file(batch, EPISODES))
+            yield from tables.read_episodes(self.file(batch, tables.EPISODES))
 
     def episodes(self, batch: Batch | str) -> Iterator[Episode]:
         """The episodes of a batch, in order. Their arrays are read-only views of the mapped file."""
-        columns = read_steps(self.file(batch, STEPS), self.schema)
-        for row in read_episodes(self.file(batch, EPISODES)):
-            yield to_episode(row, columns)
+        columns = tables.read_steps(self.file(batch, tables.STEPS), self.schema)
+        for row in tables.read_episodes(self.file(batch, tables.EPISODES)):
+            yield tables.to_episode(row, columns)
 
     def episode(self, episode_id: str) -> Episode:
         """The episode called `<batch id>/<index within the batch>`. Raises DatasetError if none."""
@@ -160,8 +151,8 @@ class EpisodeStore:
         batch = self.batch(batch_id)
         if not index.isdecimal() or int(index) >= batch.episodes:
             raise DatasetError(f"batch {batch_id} has no episode {index!r}, only 0 to {batch.episodes - 1}")
-        row = read_episodes(self.file(batch, EPISODES))[int(index)]
-        return to_episode(row, read_steps(self.file(batch, STEPS), self.schema))
+        row = tables.read_episodes(self.file(batch, tables.EPISODES))[int(index)]
+        return tables.to_episode(row, tables.read_steps(self.file(batch, tables.STEPS), self.schema))
 
     def snapshot(
         self, sources: Iterable[str] | None = None, batches: Iterable[Batch | str] | None = None
