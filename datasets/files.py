@@ -41,40 +41,33 @@ _in_flight: set[str] = set()
 
 
 def write_bytes_atomically(path: Path | str, data: bytes) -> None:
-    """Replace the file at `path` by `data`, synced to the disk before and after the rename.
-
-    Raises DatasetError, and leaves the old file as it was, where the disk is full or access is denied.
-    """
+    """Replace the file at `path` by `data`; `replacing` says how."""
     with replacing(Path(path)) as aside:
         aside.write_bytes(data)
 
 
 def write_json_atomically(path: Path | str, data: Any) -> None:
-    """Replace the file at `path` by `data` as strict, readable JSON; numpy scalars and arrays are welcome.
-
-    Raises DatasetError where `data` is not JSON (NaN and infinity are not), or cannot be written.
-    """
+    """Replace the file at `path` by `data` as `json_bytes` gives it."""
     write_bytes_atomically(path, json_bytes(path, data))
 
 
 def json_bytes(path: Path | str, data: Any) -> bytes:
-    """What `write_json_atomically` writes to `path`. Raises DatasetError where `data` is not JSON."""
-    return _json(f"{path} was not written: its content", data, indent=2).encode() + b"\n"
+    """`data` as strict, readable JSON for the file at `path`; numpy, records and paths are welcome.
 
-
-def as_json(name: str, data: Any) -> Any:
-    """`data`, such as a record, as one reads it from a JSON file. Raises DatasetError if it is none."""
-    return json.loads(_json(name, data))
+    Raises DatasetError where `data` is not JSON (NaN and infinity are not).
+    """
+    return to_json(f"{path} was not written: its content", data, indent=2).encode() + b"\n"
 
 
 def canonical(name: str, data: Any) -> str:
-    """`data` as JSON with its keys in order: the same for equal data. Raises DatasetError if it is none."""
-    return _json(name, data, sort_keys=True)
+    """`data` as JSON with its keys in order: the same for equal data. Raises as `to_json` does."""
+    return to_json(name, data, sort_keys=True)
 
 
-def _json(name: str, data: Any, **options: Any) -> str:
+def to_json(name: str, data: Any, **options: Any) -> str:
+    """`data` as JSON, with options of `json.dumps`. Raises DatasetError, naming it `name`, if it is none."""
     try:
-        return json.dumps(data, allow_nan=False, default=plain, **options)
+        return json.dumps(data, allow_nan=False, default=_plain, **options)
     except (TypeError, ValueError) as error:
         raise DatasetError(f"{name} is not JSON ({error})") from None
 
@@ -156,8 +149,7 @@ def in_background(work: Callable[..., T], *arguments: Any) -> Future[T]:
 
 @cache
 def _threads(process: int) -> ThreadPoolExecutor:
-    """Of this process: a fork has none of its parent's threads."""
-    return ThreadPoolExecutor(4, "pacloop-datasets")
+    return ThreadPoolExecutor(4, "pacloop-datasets")  # for each process: a fork has no threads of its parent
 
 
 def digest_of(path: Path) -> str:
@@ -217,11 +209,9 @@ def is_temporary(name: str) -> bool:
 
 
 def writer_is_dead(name: str) -> bool | None:
-    """Whether the writer of a temporary name is dead; None where it ran on another host."""
+    """Whether the writer of a temporary name is dead; None where nobody knows, as of another host's."""
     match = _TEMPORARY.match(name)
-    if match is None:
-        raise DatasetError(f"{name} is no temporary name of pacloop")
-    if match["host"] != _host():
+    if match is None or match["host"] != _host():
         return None
     pid = int(match["pid"])
     if pid == os.getpid():
@@ -239,15 +229,14 @@ def remove_dead(paths: Iterable[Path]) -> list[str]:
     """Remove those of `paths` that writers of this host who are dead were writing; their names."""
     removed = []
     for path in paths:
-        if is_temporary(path.name) and writer_is_dead(path.name):
+        if writer_is_dead(path.name):
             with named_errors(path, "removed"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             removed.append(path.name)
     return removed
 
 
-def plain(value: Any) -> Any:
-    """`json.dumps`'s default: numpy's as numbers and lists, dataclasses as objects, paths as text."""
+def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return vars(value)
     if isinstance(value, np.generic | np.ndarray):

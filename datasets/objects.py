@@ -42,12 +42,9 @@ Version = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Object:
-    """An object as it was read.
+    """An object as it was read: its content, which of its contents that is, and when it was written.
 
-    Attributes:
-      raw: its content.
-      version: which of its contents that is.
-      written: when it was written, by the store's clock.
+    The time is by the store's clock.
     """
 
     raw: bytes
@@ -127,13 +124,10 @@ class Bucket:
                 file.write(chunk)
         return digest.hexdigest()
 
-    def list(self, under: str) -> dict[str, datetime]:
-        """The objects whose keys begin with the folder `under`, each with the time it was written."""
-        return {meta["path"]: meta["last_modified"] for meta in self._listed(under)}
-
-    def tags(self, under: str) -> dict[str, str | None]:
-        """The objects whose keys begin with the folder `under`, each with the `e_tag` of its version."""
-        return {meta["path"]: meta["e_tag"] for meta in self._listed(under)}
+    def list(self, under: str) -> "dict[str, ObjectMeta]":
+        """The objects whose keys begin with the folder `under`, each with its `e_tag` and `last_modified`."""
+        with self._named_errors(under, "listed"):
+            return {meta["path"]: meta for chunk in self._store.list(under) for meta in chunk}
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those that are gone already do not matter."""
@@ -143,10 +137,6 @@ class Bucket:
     def place(self, key: str) -> str:
         """What sentences call an object."""
         return f"{self.url}/{key}".rstrip("/")
-
-    def _listed(self, under: str) -> "list[ObjectMeta]":
-        with self._named_errors(under, "listed"):
-            return [meta for chunk in self._store.list(under) for meta in chunk]
 
     @contextmanager
     def _named_errors(self, key: str, verb: str) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """A batch of episodes as its manifest describes it: what it holds, where it came from, its digests."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,19 +23,17 @@ class Batch:
     """The manifest of a batch. That it lies in its place is the commit.
 
     Attributes:
-      id: name of the batch, a function of what produced it.
+      id: a function of what produced it.
       source: one of `SOURCES`.
       round: the round it was made in; None where it belongs to none.
-      episodes: number of episodes.
+      episodes: how many.
       steps: number of actions in all episodes together.
       successes: number of episodes with score 1.
-      score_sum: sum of the episodes' scores.
       digests: XXH3 (128 bits) of each data file by name.
       digest: BLAKE3 of the content (episodes, source, round, schema), whatever the file format.
       schema: fingerprint of its steps' layout.
       origin: free JSON: policy id, host, command, note and the like.
       committed: ISO time of the commit, UTC; "" before it.
-      version: format of the batch's files.
     """
 
     __pydantic_config__ = STRICT
@@ -94,10 +93,10 @@ def check_source(source: str) -> None:
 
 def episodes_by_source(batches: Iterable[Batch]) -> dict[str, int]:
     """How many episodes came from each source, in the order in which the sources first occur."""
-    counts: dict[str, int] = {}
+    counts = Counter()
     for batch in batches:
-        counts[batch.source] = counts.get(batch.source, 0) + batch.episodes
-    return counts
+        counts[batch.source] += batch.episodes
+    return dict(counts)
 
 
 def check_batch_id(batch_id: str) -> None:

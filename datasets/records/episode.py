@@ -84,11 +84,10 @@ def check_layout(episode: Episode, schema: Schema) -> None:
     if steps > schema.horizon:
         raise DatasetError(f"episode has {steps} actions, more than the horizon of {schema.horizon}")
     if set(episode.observation) != set(schema.observation):
-        found, wanted = sorted(episode.observation), sorted(schema.observation)
-        raise DatasetError(f"observation has the fields {found}, but must have {wanted}")
+        fields, required = sorted(episode.observation), sorted(schema.observation)
+        raise DatasetError(f"observation has the fields {fields}, but must have {required}")
     for name, spec in schema.observation.items():
-        check = _check_text if spec.is_text else _check_array
-        check(f"observation {name}", episode.observation[name], (steps + 1, *spec.shape), spec.dtype)
+        _check_array(f"observation {name}", episode.observation[name], (steps + 1, *spec.shape), spec.dtype)
     _check_array("action", episode.action, (steps, *schema.action.shape), schema.action.dtype)
     _check_array("reward", episode.reward, (steps,), "float32")
     _check_array("discount", episode.discount, (steps,), "float32")
@@ -98,17 +97,18 @@ def check_layout(episode: Episode, schema: Schema) -> None:
 
 def check_values(episode: Episode, schema: Schema) -> None:
     """Raise DatasetError, naming the field, where a number is not finite or out of its bounds."""
-    for name, array in episode.observation.items():
-        _check_finite(f"observation {name}", array)
-    _check_finite("action", episode.action)
-    _check_finite("reward", episode.reward)
-    _check_finite("discount", episode.discount)
+    arrays = {f"observation {name}": array for name, array in episode.observation.items()}
+    arrays |= {name: getattr(episode, name) for name in ("action", "reward", "discount")}
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0])
+            raise DatasetError(f"{name} is not finite at step {row}")
     if len(beyond_bounds(episode.action, schema)):
-        found = (float(episode.action.min()), float(episode.action.max()))
+        ends = (float(episode.action.min()), float(episode.action.max()))
         raise DatasetError(
-            f"action lies in {found}, outside its bounds {schema.action_minimum} to {schema.action_maximum}"
+            f"action lies in {ends}, outside its bounds {schema.action_minimum} to {schema.action_maximum}"
         )
-    if np.any(episode.discount < 0) or np.any(episode.discount > 1):
+    if np.any((episode.discount < 0) | (episode.discount > 1)):
         raise DatasetError("discount must lie in [0, 1]")
 
 
@@ -119,28 +119,16 @@ def beyond_bounds(action: np.ndarray, schema: Schema) -> np.ndarray:
     return np.flatnonzero(((action < low - slack) | (action > high + slack)).any(axis=0))
 
 
-def _check_text(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
+def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
     if array.shape != shape:
         raise DatasetError(f"{name} has shape {array.shape}, but must have {shape}")
-    if array.dtype.kind not in "UO":
+    is_text = dtype == "str"
+    if not (array.dtype.kind in "UO" if is_text else array.dtype == np.dtype(dtype)):
         raise DatasetError(f"{name} is {array.dtype}, but must be {dtype}")
-    for value in array.reshape(-1).tolist():
+    for value in array.reshape(-1).tolist() if is_text else ():
         if not isinstance(value, str):
             raise DatasetError(f"{name} holds {value!r:.50}, but must hold text")
         try:
             value.encode()
         except UnicodeEncodeError:
             raise DatasetError(f"{name} holds {value!r:.50}, which is no valid Unicode") from None
-
-
-def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
-    if array.shape != shape:
-        raise DatasetError(f"{name} has shape {array.shape}, but must have {shape}")
-    if array.dtype != np.dtype(dtype):
-        raise DatasetError(f"{name} is {array.dtype}, but must be {dtype}")
-
-
-def _check_finite(name: str, array: np.ndarray) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        row = int(np.argwhere(~np.isfinite(array))[0][0])
-        raise DatasetError(f"{name} is not finite at step {row}")

@@ -7,6 +7,7 @@ digest (files.py) only finds damage: XXH3, which is faster still.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from blake3 import blake3
 
 from ..errors import DatasetError
 from ..files import canonical
+from .batch import Batch
 from .episode import Episode, check_layout, check_values, is_success
 from .images import EncodedImages
 from .schema import Schema
@@ -32,15 +34,13 @@ _TEXT = "OSU"
 class EpisodeRow:
     """What is known of an episode without its steps.
 
+    What is not named here is as in `Episode`.
+
     Attributes:
       id: `<batch id>/<index within the batch>`: never a position in the dataset.
       offset: row of its first step in the batch's `steps.arrow`.
       length: T, the number of actions; the episode takes `length + 1` rows.
-      score: how well it went, in [0, 1].
-      seed: what it was made from; None where nobody knows.
-      policy: id of the policy that acted, or None.
       round: the round its batch was made in, or None.
-      instruction: what the robot was told, or "".
       terminal: whether the environment ended it; False where a time limit cut it off.
       info: further facts, as canonical JSON.
       digest: of what happened in it, as `episode_digest` gives it: equal for equal episodes only.
@@ -58,11 +58,6 @@ class EpisodeRow:
     info: str
     digest: str
 
-    @property
-    def is_success(self) -> bool:
-        """Whether its score is a success."""
-        return is_success(self.score)
-
 
 def counts(episodes: Iterable[Episode | EpisodeRow]) -> dict[str, Any]:
     """What a manifest counts of its episodes: `episodes`, `steps`, `successes` and `score_sum`."""
@@ -70,7 +65,7 @@ def counts(episodes: Iterable[Episode | EpisodeRow]) -> dict[str, Any]:
     return {
         "episodes": len(episodes),
         "steps": sum(episode.length for episode in episodes),
-        "successes": sum(bool(episode.is_success) for episode in episodes),
+        "successes": sum(bool(is_success(episode.score)) for episode in episodes),
         "score_sum": sum(float(episode.score) for episode in episodes),
     }
 
@@ -92,34 +87,25 @@ def check_numbers(
         _each(batch_id, episodes, lambda episode, _: check_values(episode, schema))
 
 
-def episode_rows(batch_id: str, episodes: Sequence[Episode], round: int | None) -> tuple[EpisodeRow, ...]:
+def episode_rows(batch_id: str, episodes: Sequence[Episode], round: int | None) -> list[EpisodeRow]:
     """A row for each episode, in order. Raises DatasetError, naming it, where seed or info cannot be kept."""
     offsets = [0, *accumulate(episode.length + 1 for episode in episodes)]
-    rows = _each(
-        batch_id, episodes, lambda episode, i: _episode_row(f"{batch_id}/{i}", offsets[i], episode, round)
-    )
-    return tuple(rows)
+    return _each(batch_id, episodes, partial(_episode_row, batch_id, round, offsets))
 
 
-def content_digest(
-    schema: str,
-    source: str,
-    round: int | None,
-    rows: Sequence[EpisodeRow],
-    discounts: Iterable[np.ndarray],
-) -> str:
+def content_digest(batch: Batch, rows: Sequence[EpisodeRow], discount: np.ndarray) -> str:
     """BLAKE3 of what a batch says, whatever the version of Arrow that wrote it: what a snapshot pins.
 
-    `schema` is the fingerprint of its steps' layout. The digests in `rows` cover all of an episode's steps
-    but its discounts, `[T]`, which come in the order of the rows.
+    That is its schema, source and round, and the episodes: the digests in `rows` cover all of their steps but
+    the discounts, which are that column, `[N]`, of `steps.arrow`.
     """
-    header = {"schema": schema, "source": source, "round": round}
+    header = {"schema": batch.schema, "source": batch.source, "round": batch.round}
     facts = [
         [row.length, row.score, row.seed, row.policy, row.instruction, row.info, row.digest] for row in rows
     ]
     digest = blake3(canonical("batch", [header, facts]).encode())
-    for discount in discounts:
-        digest.update(_bytes(discount))
+    for row in rows:
+        digest.update(_bytes(discount[row.offset : row.offset + row.length]))
     return digest.hexdigest()
 
 
@@ -167,13 +153,15 @@ def _each(batch_id: str, episodes: Sequence[Episode], look: Callable[[Episode, i
     return results
 
 
-def _episode_row(name: str, offset: int, episode: Episode, round: int | None) -> EpisodeRow:
+def _episode_row(
+    batch_id: str, round: int | None, offsets: Sequence[int], episode: Episode, index: int
+) -> EpisodeRow:
     seed = None if episode.seed is None else int(episode.seed)
     if seed is not None and not -(2**63) <= seed < 2**63:
         raise DatasetError(f"seed is {seed}, but must fit 64 bits")
     return EpisodeRow(
-        id=name,
-        offset=offset,
+        id=f"{batch_id}/{index}",
+        offset=offsets[index],
         length=episode.length,
         score=float(episode.score),
         seed=seed,

@@ -54,13 +54,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a task says beside the layout of its steps.
-
-    Attributes:
-      task: its name, e.g. `pacloop/stack`.
-      horizon: the most actions an episode may have.
-      instruction: what the robot is told, or "".
-    """
+    """What a task says beside the layout of its steps: as in `Schema`."""
 
     __pydantic_config__ = STRICT
 
@@ -79,8 +73,8 @@ class Schema:
       task: name of the task the episodes belong to, e.g. `pacloop/stack`.
       observation: field by name; nested observations are flat names joined by `/`.
       action: the action's field, always one-dimensional: shape `(A,)`.
-      action_minimum: lower bound of each action dimension, `A` numbers.
-      action_maximum: upper bound of each action dimension, `A` numbers, each above its lower bound.
+      action_minimum: lower bound of each of the `A` dimensions.
+      action_maximum: upper bound of each, above its lower bound.
       control_hz: actions a second.
       horizon: the most actions an episode may have.
       instruction: what the robot is told, or "".

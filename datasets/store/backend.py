@@ -1,4 +1,4 @@
-"""Where a dataset lies: what a store needs of a folder or of a bucket.
+"""Where a dataset lies: what a store needs of a folder or of a bucket, and the small records in it.
 
     schemas/<fingerprint>.json                  the layout of a step, and the task's facts beside it
     facts/<time>-<digest>.json                  a later change of the facts (schemas.py)
@@ -6,38 +6,42 @@
     excluded/<time>-<digest>.json               tombstones: what later snapshots leave out (exclusion.py)
     quarantine/<digest>.json                    what was not taken, and why (quarantine.py)
 
-Nothing is ever written twice. A key is a name in this tree.
+Nothing is ever written twice. A key is a name in this tree. Records named by a time hold in its order; the
+digest in their names says what their content must be, and keeps two writers apart.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import DatasetError
-from ..files import parse_json, parse_model
+from ..files import fingerprint, json_bytes, parse_json, parse_model
 from ..records.batch import Batch
 from .tables import EPISODES, STEPS
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SCHEMAS, FACTS, BATCHES, EXCLUDED, QUARANTINE = "schemas", "facts", "batches", "excluded", "quarantine"
 ROOMS = (SCHEMAS, FACTS, BATCHES, EXCLUDED, QUARANTINE)
 MANIFEST = "batch.json"
 FILES = (STEPS, EPISODES)
 
+T = TypeVar("T")
+
 
 class Backend(Protocol):
     """A place that keeps a dataset. Every method raises DatasetError where it cannot be used.
 
     Attributes:
-      place: what sentences call it.
       folder: a local folder, in whose `batches` new batches are written aside.
+      place: what sentences call it: the folder's path, or the bucket's URL.
     """
 
     folder: Path
-
-    @property
-    def place(self) -> str:
-        """The folder's path, or the bucket's URL."""
-        ...
+    place: str
 
     def names(self, room: str) -> list[str]:
         """The names in a room, sorted: of its files, or in `batches` the ids of the batches."""
@@ -95,3 +99,26 @@ def parse_manifest(backend: Backend, batch_id: str, raw: bytes, schema: str) -> 
     if batch.schema != schema:
         raise DatasetError(f"{path} is of another schema, {batch.schema[:16]}, than the store, {schema[:16]}")
     return batch
+
+
+def read_room(backend: Backend, room: str, model: type[T]) -> dict[str, T]:
+    """All records of a room by the names of their files, sorted. Raises DatasetError for a broken one."""
+    names, records = backend.names(room), {}
+    for name, raw in zip(names, backend.read([f"{room}/{name}" for name in names])):
+        path, digest = f"{backend.place}/{room}/{name}", name.removesuffix(".json").rpartition("-")[2]
+        if raw is None:
+            continue
+        if room in (FACTS, EXCLUDED) and fingerprint(raw)[:12] != digest:
+            raise DatasetError(f"{path} was changed: its content does not fit its name")
+        records[name] = parse_model(model, parse_json(path, raw), path)
+    return records
+
+
+def append_record(backend: Backend, room: str, record: "DataclassInstance") -> None:
+    """Add a record to a room of those named by a time, with now as its `since`."""
+    now = datetime.now(UTC)
+    if names := backend.names(room):
+        # Later than all it may answer, also where another host's clock is ahead.
+        now = max(now, datetime.fromisoformat(names[-1].partition("-")[0]) + timedelta(microseconds=1))
+    raw = json_bytes(room, replace(record, since=now.isoformat(timespec="microseconds")))
+    backend.create(f"{room}/{now:%Y%m%dT%H%M%S.%fZ}-{fingerprint(raw)[:12]}.json", raw)

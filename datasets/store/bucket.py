@@ -3,26 +3,34 @@
     <url>/batches/<id>/<upload>/steps.arrow, ...        the data files of one attempt to append the batch
     <url>/batches/<id>/batch.json                       the manifest: its creation is the commit
 
-Everything else lies as in a folder. A batch is written and read back in the cache, uploaded (uploads.py),
-read back again, and committed by creating its manifest, which the bucket grants to one writer only. What a
-killed writer uploaded is named by no manifest.
+Everything else lies as in a folder. A batch is written and read back in the cache, uploaded, read back again,
+and committed by creating its manifest, which the bucket grants to one writer only. An upload is named by its
+manifest's digest, so every attempt writes to keys of its own, a manifest names the files it commits, and what
+a killed writer uploaded is named by none.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import fingerprint, named_errors, remove_dead, temporary_beside, write_bytes_atomically
+from ..files import (
+    fingerprint,
+    named_errors,
+    remove_dead,
+    temporary_beside,
+    write_bytes_atomically,
+    writer_is_dead,
+)
 from ..objects import Bucket
 from ..records.batch import Batch
 from .backend import BATCHES, FILES, MANIFEST, SCHEMAS, manifest_key
 from .cache import Cache
 from .folder import Folder
 from .tables import STEPS
-from .uploads import Listing, dead_uploads, list_batches, unreferenced, upload_name
 
 UPLOAD_SEC = 24 * 3600.0
 """An upload that no manifest names is dead after so long: no writer commits one of half that age."""
@@ -39,32 +47,29 @@ class CachedBucket:
         Raises DatasetError where `url` is no bucket's, or the cache cannot be made.
         """
         self._bucket = Bucket(url)
+        self.place = self._bucket.url
         # One folder a url: copies of another bucket's files never pass for this one's.
-        self.folder = cache / fingerprint(self._bucket.url.encode())[:16]
+        self.folder = cache / fingerprint(self.place.encode())[:16]
         self._batches = self.folder / BATCHES
         with named_errors(self.folder, "made"):
             self._batches.mkdir(parents=True, exist_ok=True)
         self._cache = Cache(self._batches, cache_bytes)
-        self._listing: Listing = {}
+        self._listed: set[str] = set()  # keys below `batches`, when they were listed last
         self._uploads: dict[str, str] = {}  # of the batches whose manifests were read
-
-    @property
-    def place(self) -> str:
-        """Its URL."""
-        return self._bucket.url
 
     def names(self, room: str) -> list[str]:
         """The names in a room, sorted."""
         if room == BATCHES:
-            self._listing = list_batches(self._bucket)
-            return sorted(batch_id for batch_id, keys in self._listing.items() if MANIFEST in keys)
+            self._listed = set(self._bucket.list(BATCHES))
+            parts = (key.split("/") for key in self._listed)
+            return sorted(batch_id for _, batch_id, *name in parts if name == [MANIFEST])
         return sorted(key.removeprefix(f"{room}/") for key in self._bucket.list(room))
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
         """The content of small files, from copies where these must be equal; None for what is not there."""
-        batch_ids = {key.split("/")[1] for key in keys if key.startswith(f"{BATCHES}/")}
-        if len(batch_ids - set(self._listing)) > 1:  # one request tells which of the copies count
-            self._listing = list_batches(self._bucket)
+        manifests = {key for key in keys if key.startswith(f"{BATCHES}/")}
+        if len(manifests - self._listed) > 1:  # one request tells which of the copies count
+            self._listed = set(self._bucket.list(BATCHES))
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self._read, keys))
 
@@ -75,7 +80,7 @@ class CachedBucket:
     def publish(self, aside: Path, batch: Batch) -> None:
         """Upload the batch in `aside`, commit it unless another writer did, and keep it in the cache."""
         begun, raw = time.time(), (aside / MANIFEST).read_bytes()
-        upload, key = upload_name(raw), manifest_key(batch.id)
+        upload, key = _upload_name(raw), manifest_key(batch.id)
         for name in FILES:
             self._bucket.upload(aside / name, _data_key(batch.id, upload, name))
         for name in FILES:
@@ -87,7 +92,7 @@ class CachedBucket:
             self._bucket.delete([_data_key(batch.id, upload, name) for name in FILES])
             return
         self._keep_manifest(batch.id, raw)
-        self._listing = {**self._listing, batch.id: {f"{upload}/{STEPS}": datetime.now(UTC)}}
+        self._listed |= {key, _data_key(batch.id, upload, STEPS)}
         for name in FILES:
             (aside / name).replace(self._batches / batch.id / name)
             self._cache.added(self._batches / batch.id / name)
@@ -115,23 +120,47 @@ class CachedBucket:
         return [
             f"{self.place}/{BATCHES}/{batch_id}/{upload} is of a writer that is at work or died: nothing "
             "of it counts, `clean` removes it where the writer is known to be dead, or after a day"
-            for batch_id, upload in unreferenced(self._bucket, list_batches(self._bucket))
+            for batch_id, upload in self._unreferenced()
         ]
 
     def clean(self) -> list[str]:
         """Remove what dead writers left in the bucket and in the cache. The names of what was removed."""
-        listing, dead = list_batches(self._bucket), dead_uploads(self._batches)
+        dead, removed = self._dead_uploads(), []
         oldest = datetime.fromtimestamp(time.time() - UPLOAD_SEC, UTC)
-        removed = []
-        for batch_id, upload in unreferenced(self._bucket, listing):
-            keys = {key: when for key, when in listing[batch_id].items() if key.startswith(f"{upload}/")}
+        for (batch_id, upload), keys in self._unreferenced().items():
             if (batch_id, upload) in dead or max(keys.values()) < oldest:
-                self._bucket.delete([f"{BATCHES}/{batch_id}/{key}" for key in keys])
+                self._bucket.delete(list(keys))
                 removed.append(f"{batch_id}/{upload}")
         with named_errors(self._batches, "listed"):
             removed += remove_dead(self._batches.glob("[!.]*/.*.tmp"))
         # What tells whose uploads are dead goes last.
         return removed + Folder(self.folder).clean()
+
+    def _unreferenced(self) -> dict[tuple[str, str], dict[str, datetime]]:
+        """Batch id and name of each upload that no manifest commits: its keys, and when each was written."""
+        listing = self._bucket.list(BATCHES)
+        uploads: dict[tuple[str, str], dict[str, datetime]] = {}
+        for key, meta in listing.items():
+            if len(parts := key.split("/", 3)) == 4:
+                uploads.setdefault((parts[1], parts[2]), {})[key] = meta["last_modified"]
+        count = Counter(batch_id for batch_id, _ in uploads)
+        for batch_id, upload in list(uploads):
+            key = manifest_key(batch_id)
+            alone = count[batch_id] == 1 and key in listing
+            # Read now: it may have been committed since it was listed.
+            if alone or upload == _upload_name(self._bucket.read(key) or b""):
+                del uploads[batch_id, upload]
+        return uploads
+
+    def _dead_uploads(self) -> set[tuple[str, str]]:
+        """Uploads of writers that worked in this cache and are dead, by what they wrote aside in it."""
+        pairs = set()
+        with named_errors(self._batches, "listed"):
+            for aside in self._batches.glob(".*.tmp"):
+                if writer_is_dead(aside.name) and (aside / MANIFEST).exists():
+                    batch_id = aside.name.removeprefix(".").rsplit(".", 3)[0]
+                    pairs.add((batch_id, _upload_name((aside / MANIFEST).read_bytes())))
+        return pairs
 
     def _read(self, key: str) -> bytes | None:
         if key.startswith(f"{BATCHES}/"):
@@ -150,7 +179,7 @@ class CachedBucket:
         """The bytes of a manifest, from the cache where they name an upload that was listed."""
         path = self._batches / batch_id / MANIFEST
         raw = path.read_bytes() if path.exists() else b""
-        if f"{upload_name(raw)}/{STEPS}" not in self._listing.get(batch_id, ()):
+        if _data_key(batch_id, _upload_name(raw), STEPS) not in self._listed:
             raw = self._bucket.read(manifest_key(batch_id))
         if raw is not None:
             self._keep_manifest(batch_id, raw)
@@ -164,7 +193,7 @@ class CachedBucket:
                 path.parent.mkdir(exist_ok=True)
                 aside.write_bytes(raw)  # not synced: its digest is checked whenever it is used
                 aside.replace(path)
-        self._uploads[batch_id] = upload_name(raw)
+        self._uploads[batch_id] = _upload_name(raw)
 
     def _download(self, batch: Batch, upload: str, name: str, path: Path | None) -> None:
         key, digest = _data_key(batch.id, upload, name), batch.digests.get(name, "")
@@ -173,6 +202,10 @@ class CachedBucket:
             raise DatasetError(
                 f"{self.place}/{key} was changed: its XXH3 is {current[:16]}, but was {digest[:16]}"
             )
+
+
+def _upload_name(manifest: bytes) -> str:
+    return fingerprint(manifest)[:16]
 
 
 def _data_key(batch_id: str, upload: str, name: str) -> str:

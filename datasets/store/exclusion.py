@@ -1,7 +1,7 @@
 """Tombstones: which episodes every later snapshot leaves out, and why. No data is ever rewritten.
 
-The last record about an episode decides (journal.py). A snapshot keeps the exclusions of its own day, so what
-was learned before stays what it was.
+The last record about an episode decides. A snapshot keeps the exclusions of its own day, so what was learned
+before stays what it was. Sizes say of each batch id how many episodes the batch has.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,59 +11,49 @@ from typing import Literal
 from ..errors import DatasetError
 from ..files import STRICT
 from ..records.batch import batch_of
-from .backend import EXCLUDED, Backend
-from .journal import append_record, read_journal
+from .backend import EXCLUDED, Backend, append_record, read_room
 
 VERSION = 1
-
-Action = Literal["exclude", "include"]
-
-Sizes = Mapping[str, int]
-"""Of each batch id, how many episodes the batch has."""
 
 
 @dataclass(frozen=True)
 class Tombstone:
-    """One record.
+    """One record: who did what to which episodes, when (ISO time, UTC), and why.
 
-    Attributes:
-      id: of an episode, `<batch>/<number>`, or of a batch, which stands for all its episodes.
-      action: `exclude`, or `include`, which takes it back.
-      reason: why, in somebody's words.
-      by: who.
-      since: ISO time, UTC.
-      version: format of the file.
+    `id` is of an episode, `<batch>/<number>`, or of a batch, which stands for all its episodes. `include`
+    takes `exclude` back.
     """
 
     __pydantic_config__ = STRICT
 
     id: str
-    action: Action
+    action: Literal["exclude", "include"]
     reason: str
     by: str
     since: str
     version: int = VERSION
 
 
-def mark(backend: Backend, sizes: Sizes, action: Action, target: str, *, reason: str, by: str) -> int:
-    """Record that `target` is excluded or included again; the number of episodes this changes.
+def mark(backend: Backend, sizes: Mapping[str, int], tombstone: Tombstone) -> int:
+    """Add a record, as of now; the number of episodes this changes.
 
     Raises DatasetError where there is no such episode or batch, no reason, or nothing to change.
     """
-    if not reason.strip():
-        raise DatasetError(f"the reason to {action} {target} is empty, but must say why")
+    target, excludes = tombstone.id, tombstone.action == "exclude"
+    if not tombstone.reason.strip():
+        raise DatasetError(f"the reason to {tombstone.action} {target} is empty, but must say why")
     ids = _episodes_of(target, sizes)
     if not ids:
         raise DatasetError(f"{backend.place} has no batch or episode {target}")
-    before = excluded(read_tombstones(backend), sizes)
-    changed = ids - before if action == "exclude" else ids & before
+    before = excluded(read_room(backend, EXCLUDED, Tombstone).values(), sizes)
+    changed = ids - before if excludes else ids & before
     if not changed:
-        raise DatasetError(f"{target} is {'excluded already' if action == 'exclude' else 'not excluded'}")
-    append_record(backend, EXCLUDED, Tombstone, lambda since: Tombstone(target, action, reason, by, since))
+        raise DatasetError(f"{target} is {'excluded already' if excludes else 'not excluded'}")
+    append_record(backend, EXCLUDED, tombstone)
     return len(changed)
 
 
-def excluded(tombstones: Iterable[Tombstone], sizes: Sizes) -> frozenset[str]:
+def excluded(tombstones: Iterable[Tombstone], sizes: Mapping[str, int]) -> frozenset[str]:
     """Ids of the episodes that are left out after all these records, the oldest first."""
     ids: frozenset[str] = frozenset()
     for tombstone in tombstones:
@@ -72,25 +62,20 @@ def excluded(tombstones: Iterable[Tombstone], sizes: Sizes) -> frozenset[str]:
     return ids
 
 
-def read_tombstones(backend: Backend) -> list[Tombstone]:
-    """All records, oldest first. Raises DatasetError, naming a broken one."""
-    return list(read_journal(backend, EXCLUDED, Tombstone).values())
-
-
-def tombstone_faults(backend: Backend, sizes: Sizes) -> list[str]:
+def tombstone_faults(backend: Backend, sizes: Mapping[str, int]) -> list[str]:
     """What is wrong with the records, in sentences: one is broken, or names what is not there."""
     try:
-        journal = read_journal(backend, EXCLUDED, Tombstone)
+        records = read_room(backend, EXCLUDED, Tombstone)
     except DatasetError as error:
         return [str(error)]
     return [
         f"{backend.place}/{EXCLUDED}/{name} names {tombstone.id}, which is not in the store"
-        for name, tombstone in journal.items()
+        for name, tombstone in records.items()
         if not _episodes_of(tombstone.id, sizes)
     ]
 
 
-def _episodes_of(target: str, sizes: Sizes) -> frozenset[str]:
+def _episodes_of(target: str, sizes: Mapping[str, int]) -> frozenset[str]:
     """The episodes that an id stands for: none where there is no such episode or batch."""
     batch = target if target in sizes else batch_of(target)
     ids = frozenset(f"{batch}/{index}" for index in range(sizes.get(batch, 0)))

@@ -12,16 +12,7 @@ from .store import EpisodeStore
 
 @dataclass(frozen=True)
 class Query:
-    """What is looked for; None asks for nothing.
-
-    Attributes:
-      round: the round a batch was made in.
-      source: one of `SOURCES`.
-      policy: who acted.
-      minimum_score: lowest score of an episode.
-      maximum_score: highest score of an episode.
-      since: earliest time of the commit.
-    """
+    """Which batches, by round, source and earliest time of the commit, and which episodes; None means any."""
 
     round: int | None = None
     source: str | None = None
@@ -59,12 +50,12 @@ def find_rows(store: EpisodeStore, query: Query) -> Iterator[tuple[Batch, Episod
 def moment(text: str) -> datetime:
     """A date or a time in ISO's form; UTC where it names no zone. Raises DatasetError where it is neither."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise DatasetError(
             f"{text!r} is no time; write 2026-11-21, 2026-11-21T09:30 or 2026-11-21T09:30+01:00"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _fits(batch: Batch, query: Query) -> bool:

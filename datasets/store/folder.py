@@ -20,12 +20,7 @@ class Folder:
 
     def __init__(self, folder: Path | str) -> None:
         """Use `folder`; nothing is made or read yet."""
-        self.folder = Path(folder)
-
-    @property
-    def place(self) -> str:
-        """The folder's path."""
-        return str(self.folder)
+        self.folder, self.place = Path(folder), str(Path(folder))
 
     def names(self, room: str) -> list[str]:
         """The names in a room, sorted; none where there is no such room."""

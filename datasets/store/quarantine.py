@@ -1,17 +1,15 @@
 """Episodes that were not taken, and why: one small file an injection, beside the batches.
 
-    quarantine/<id>.json    the path, who, when, and a place with its reasons for each episode
-
 Nothing reads them but people. The id is a function of the content, so the same injection again finds its
 file and writes none.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from ..files import STRICT, fingerprint, json_bytes, parse_json, parse_model
-from .backend import QUARANTINE
+from ..files import STRICT, fingerprint, json_bytes
+from .backend import QUARANTINE, read_room
 from .store import EpisodeStore
 
 VERSION = 1
@@ -29,20 +27,13 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class Injection:
-    """What one injection did not take.
-
-    Attributes:
-      path: where the episodes came from.
-      entries: those that were not taken.
-      facts: what else is known of the injection: its format, by whom, when, ...
-      version: format of the file.
-    """
+    """What one injection of a `path` did not take; `facts` are its format, by whom, when, ..."""
 
     __pydantic_config__ = STRICT
 
     path: str
     entries: tuple[Quarantined, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any]
     version: int = VERSION
 
 
@@ -58,10 +49,7 @@ def write_quarantine(store: EpisodeStore, entries: Sequence[Quarantined], facts:
 def read_quarantine(store: EpisodeStore) -> list[dict[str, Any]]:
     """Every record of `store`, the oldest first: its facts, with `id`, `path` and `entries`."""
     records = []
-    names = store.backend.names(QUARANTINE)
-    for name, raw in zip(names, store.backend.read([f"{QUARANTINE}/{name}" for name in names])):
-        path = f"{store.place}/{QUARANTINE}/{name}"
-        record = parse_model(Injection, parse_json(path, raw or b""), path)
+    for name, record in read_room(store.backend, QUARANTINE, Injection).items():
         entries = [{"where": entry.where, "reasons": list(entry.reasons)} for entry in record.entries]
         records.append(
             {"id": name.removesuffix(".json"), **record.facts, "path": record.path, "entries": entries}

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import STRICT, json_bytes, parse_json, parse_model
+from ..files import STRICT, json_bytes, parse_model
 from ..records.schema import Facts, Schema
-from .backend import FACTS, SCHEMAS, Backend
-from .journal import append_record, read_journal
+from .backend import FACTS, SCHEMAS, Backend, append_record, read_room
 
 VERSION = 1
 
@@ -32,14 +31,7 @@ class SchemaFile:
 
 @dataclass(frozen=True)
 class FactsChange:
-    """New facts beside a layout.
-
-    Attributes:
-      schema: the layout's fingerprint.
-      facts: what holds from now on.
-      reason: why, in somebody's words.
-      since: ISO time, UTC.
-    """
+    """New facts beside the layout of a fingerprint, with somebody's reason; `since` is ISO time, UTC."""
 
     __pydantic_config__ = STRICT
 
@@ -65,40 +57,36 @@ def write_schema(backend: Backend, schema: Schema) -> None:
 
 def read_schema(backend: Backend) -> Schema:
     """The layout of a dataset with the facts as they are now. Raises DatasetError where there is none."""
-    names = backend.names(SCHEMAS)
-    if len(names) != 1:
+    files = read_room(backend, SCHEMAS, SchemaFile)
+    if len(files) != 1:
         raise DatasetError(
-            f"{backend.place} holds no dataset: {SCHEMAS} has {len(names)} files, but must have one"
+            f"{backend.place} holds no dataset: {SCHEMAS} has {len(files)} files, but must have one"
         )
-    path, (raw,) = f"{backend.place}/{SCHEMAS}/{names[0]}", backend.read([f"{SCHEMAS}/{names[0]}"])
-    file = parse_model(SchemaFile, parse_json(path, raw or b""), path)
+    ((name, file),) = files.items()
+    path = f"{backend.place}/{SCHEMAS}/{name}"
     schema = parse_model(Schema, {**file.layout, **vars(file.facts)}, path)
-    if names[0] != f"{schema.fingerprint()}.json":
+    if name != f"{schema.fingerprint()}.json":
         raise DatasetError(f"{path} was changed by hand: its layout does not fit the fingerprint in its name")
-    changes = read_journal(backend, FACTS, FactsChange).values()
-    return replace(schema, **vars([file.facts, *(change.facts for change in changes)][-1]))
+    for change in read_room(backend, FACTS, FactsChange).values():
+        schema = replace(schema, **vars(change.facts))
+    return schema
 
 
-def reconcile(backend: Backend, found: Schema, wanted: Schema, reason: str) -> Schema:
-    """The schema of a dataset that is used with `wanted`: of the same layout, with its facts from now on.
+def reconcile(backend: Backend, current: Schema, schema: Schema, reason: str) -> Schema:
+    """The `current` schema of a dataset with the facts of `schema`, which hold from now on.
 
     Other facts are recorded with the reason. Raises DatasetError where the layout differs, or the task is
     another one and nobody says why.
     """
-    if difference := found.difference(wanted):
+    if difference := current.difference(schema):
         raise DatasetError(f"{backend.place} is of another schema: {difference}")
-    if found.facts == wanted.facts:
-        return found
-    if found.task != wanted.task and not reason.strip():
+    if current.facts == schema.facts:
+        return current
+    if current.task != schema.task and not reason.strip():
         raise DatasetError(
-            f"{backend.place} is of the task {found.task}, but must be of {wanted.task}: "
+            f"{backend.place} is of the task {current.task}, but must be of {schema.task}: "
             "give a reason to change it"
         )
     reason = reason.strip() or "the task says so"
-    append_record(
-        backend,
-        FACTS,
-        FactsChange,
-        lambda since: FactsChange(found.fingerprint(), wanted.facts, reason, since),
-    )
-    return replace(found, **vars(wanted.facts))
+    append_record(backend, FACTS, FactsChange(current.fingerprint(), schema.facts, reason, since=""))
+    return replace(current, **vars(schema.facts))

@@ -5,34 +5,25 @@ could disagree with them, and an append costs the same however much is there alr
 disk or in a bucket: backend.py.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import in_background, named_errors, sync
-from ..records.batch import Batch, check_batch_id
+from ..files import in_background, named_errors, sync, to_json
+from ..records.batch import SOURCES, Batch, batch_of, by_batch, check_batch_id, check_source
 from ..records.episode import Episode
-from ..records.rows import EpisodeRow, check_layouts, check_numbers, episode_rows
+from ..records.rows import EpisodeRow, content_digest, counts, episode_rows
 from ..records.schema import Schema
 from ..records.snapshot import Snapshot
-from .backend import BATCHES, SCHEMAS, Backend, manifest_key, parse_manifest
-from .commit import commit, describe_batch, draft_batch
-from .exclusion import Tombstone, excluded, mark, read_tombstones
+from . import tables
+from .backend import BATCHES, EXCLUDED, SCHEMAS, Backend, manifest_key, parse_manifest, read_room
+from .commit import commit
+from .exclusion import Tombstone, excluded, mark
 from .folder import Folder
 from .schemas import read_schema, reconcile, write_schema
-from .snapshots import check_pinned, recounted, take_snapshot
-from .tables import (
-    EPISODES,
-    STEPS,
-    check_storable,
-    read_episodes,
-    read_steps,
-    step_columns,
-    steps_table,
-    to_episode,
-)
 from .verify import verify
 
 Place = Path | str | Backend
@@ -44,12 +35,16 @@ class EpisodeStore:
 
     Any number of processes may read and append at the same time. Every method raises DatasetError,
     and nothing else, for bad data, a bad request or a place that refuses.
+
+    Attributes:
+      folder: where the store lives, or keeps its local copies.
+      place: what sentences call it.
     """
 
     def __init__(self, backend: Backend, schema: Schema) -> None:
         """Use `create` or `open`."""
-        self.backend = backend
-        self.schema = schema
+        self.backend, self.schema = backend, schema
+        self.folder, self.place = backend.folder, backend.place
         self._fingerprint = schema.fingerprint()
         self._known: dict[str, Batch] = {}  # manifests never change, so each is read once
 
@@ -61,14 +56,12 @@ class EpisodeStore:
         another task must have one. Raises DatasetError, naming what differs, where the layout is another one.
         """
         backend = _backend(place)
-        check_storable(schema)
+        tables.check_storable(schema)
         with named_errors(backend.folder, "made"):
             (backend.folder / BATCHES).mkdir(parents=True, exist_ok=True)
         if not cls.exists(backend):
             write_schema(backend, schema)
-        store = cls.open(backend)
-        store.schema = reconcile(store.backend, store.schema, schema, reason)
-        return store
+        return cls(backend, reconcile(backend, read_schema(backend), schema, reason))
 
     @classmethod
     def open(cls, place: Place) -> "EpisodeStore":
@@ -80,16 +73,6 @@ class EpisodeStore:
     def exists(place: Place) -> bool:
         """Whether there is a store at a place."""
         return bool(_backend(place).names(SCHEMAS))
-
-    @property
-    def folder(self) -> Path:
-        """Where the store lives, or keeps its local copies."""
-        return self.backend.folder
-
-    @property
-    def place(self) -> str:
-        """What sentences call it."""
-        return self.backend.place
 
     def append(
         self,
@@ -107,21 +90,27 @@ class EpisodeStore:
         does not fit the schema, or the id is taken by other content (episodes, source or round).
         """
         episodes = list(episodes)
-        draft = draft_batch(batch_id, source, round, origin or {}, self._fingerprint, episodes)
-        check_layouts(batch_id, episodes, self.schema)
-        columns = step_columns(episodes, self.schema)
-        check_numbers(batch_id, episodes, columns, self.schema)
-        describe = partial(
-            describe_batch, draft, episodes, in_background(episode_rows, batch_id, episodes, round)
+        draft = Batch(
+            id=batch_id,
+            source=source,
+            round=round,
+            **counts(episodes),
+            digests={},
+            digest="",
+            schema=self._fingerprint,
+            origin=json.loads(to_json(f"batch {batch_id}: origin", dict(origin or {}))),
+            committed="",
         )
+        columns = tables.step_columns(batch_id, episodes, self.schema)
+        rows = in_background(episode_rows, batch_id, episodes, round)
         if self.holds(batch_id):
-            draft, _ = describe()
+            digest = content_digest(draft, rows.result(), columns["discount"])
         else:
-            draft = commit(self.backend, batch_id, steps_table(episodes, columns), describe)
+            digest = commit(self.backend, draft, tables.steps_table(episodes, columns), rows).digest
         with named_errors(self.folder / BATCHES, "synced"):
             sync(self.folder / BATCHES)  # also where another writer committed but has not synced yet
         batch = self.batch(batch_id)
-        if batch.digest != draft.digest:
+        if batch.digest != digest:
             raise DatasetError(f"batch {batch_id} is already committed, with other content")
         return batch
 
@@ -140,19 +129,19 @@ class EpisodeStore:
 
     def batches(self) -> list[Batch]:
         """All committed batches, in the order of their commits."""
-        batches = [batch for batch in self._committed(self.backend.names(BATCHES)) if batch is not None]
+        batches = filter(None, self._committed(self.backend.names(BATCHES)))
         return sorted(batches, key=lambda batch: (batch.committed, batch.id))
 
     def iter_rows(self, batches: Iterable[Batch | str] | None = None) -> Iterator[EpisodeRow]:
         """What is known of each episode without its steps, batch by batch; all batches by default."""
         for batch in self.batches() if batches is None else batches:
-            yield from read_episodes(self.file(batch, EPISODES))
+            yield from tables.read_episodes(self.file(batch, tables.EPISODES))
 
     def episodes(self, batch: Batch | str) -> Iterator[Episode]:
         """The episodes of a batch, in order. Their arrays are read-only views of the mapped file."""
-        columns = read_steps(self.file(batch, STEPS), self.schema)
-        for row in read_episodes(self.file(batch, EPISODES)):
-            yield to_episode(row, columns)
+        columns = tables.read_steps(self.file(batch, tables.STEPS), self.schema)
+        for row in tables.read_episodes(self.file(batch, tables.EPISODES)):
+            yield tables.to_episode(row, columns)
 
     def episode(self, episode_id: str) -> Episode:
         """The episode called `<batch id>/<index within the batch>`. Raises DatasetError if none."""
@@ -162,8 +151,8 @@ class EpisodeStore:
         batch = self.batch(batch_id)
         if not index.isdecimal() or int(index) >= batch.episodes:
             raise DatasetError(f"batch {batch_id} has no episode {index!r}, only 0 to {batch.episodes - 1}")
-        row = read_episodes(self.file(batch, EPISODES))[int(index)]
-        return to_episode(row, read_steps(self.file(batch, STEPS), self.schema))
+        row = tables.read_episodes(self.file(batch, tables.EPISODES))[int(index)]
+        return tables.to_episode(row, tables.read_steps(self.file(batch, tables.STEPS), self.schema))
 
     def snapshot(
         self, sources: Iterable[str] | None = None, batches: Iterable[Batch | str] | None = None
@@ -174,8 +163,17 @@ class EpisodeStore:
         left out; a batch of which nothing is left is not listed.
         """
         ids = None if batches is None else {self.batch(_id(batch)).id for batch in batches}
-        chosen = [batch for batch in self.batches() if ids is None or batch.id in ids]
-        return take_snapshot(self._fingerprint, chosen, self.excluded(), sources)
+        sources = SOURCES if sources is None else list(sources)
+        for source in sources:
+            check_source(source)
+        pairs, left_out, excluded_ids = [], [], by_batch(self.excluded())
+        for batch in self.batches():
+            excluded_here = excluded_ids.get(batch.id, ())
+            chosen = (ids is None or batch.id in ids) and batch.source in sources
+            if chosen and len(excluded_here) < batch.episodes:
+                pairs.append((batch.id, batch.digest))
+                left_out += excluded_here
+        return Snapshot(self._fingerprint, tuple(pairs), tuple(left_out))
 
     def pinned(self, snapshot: Snapshot) -> list[Batch]:
         """The batches of a snapshot, in its order, with their files at hand until another one is pinned.
@@ -188,7 +186,14 @@ class EpisodeStore:
 
     def counted(self, snapshot: Snapshot) -> list[Batch]:
         """The batches of a snapshot with their counts as they are without the episodes it leaves out."""
-        return recounted(snapshot, self._pinned(snapshot), lambda batch: self.iter_rows([batch]))
+        excluded = frozenset(snapshot.excluded)
+        changed = {batch_of(episode) for episode in excluded}
+        return [
+            replace(batch, **counts(row for row in self.iter_rows([batch]) if row.id not in excluded))
+            if batch.id in changed
+            else batch
+            for batch in self._pinned(snapshot)
+        ]
 
     def counted_rows(self, snapshot: Snapshot) -> Iterator[EpisodeRow]:
         """What is known of each episode that a snapshot does not leave out, in its order."""
@@ -204,14 +209,14 @@ class EpisodeStore:
 
         Raises DatasetError where there is no such episode or batch, or it is excluded already.
         """
-        return mark(self.backend, self._sizes(), "exclude", target, reason=reason, by=by)
+        return mark(self.backend, self._sizes(), Tombstone(target, "exclude", reason, by, since=""))
 
     def include(self, target: str, *, reason: str, by: str) -> int:
         """Take an exclusion back; how many episodes that brings back.
 
         Raises DatasetError where there is no such episode or batch, or nothing of it is excluded.
         """
-        return mark(self.backend, self._sizes(), "include", target, reason=reason, by=by)
+        return mark(self.backend, self._sizes(), Tombstone(target, "include", reason, by, since=""))
 
     def excluded(self) -> frozenset[str]:
         """Ids of the episodes that a snapshot made now leaves out."""
@@ -220,7 +225,7 @@ class EpisodeStore:
 
     def tombstones(self) -> list[Tombstone]:
         """Every exclusion and what took it back, oldest first."""
-        return read_tombstones(self.backend)
+        return list(read_room(self.backend, EXCLUDED, Tombstone).values())
 
     def path(self, batch: Batch | str) -> Path:
         """The folder of a batch."""
@@ -243,7 +248,12 @@ class EpisodeStore:
             raise DatasetError(f"snapshot {snapshot.id} is of another schema than {self.place}")
         self._committed(snapshot.batch_ids)  # all at once, where that takes requests
         batches = [self.batch(batch_id) for batch_id in snapshot.batch_ids]
-        check_pinned(snapshot, batches)
+        for batch, (_, digest) in zip(batches, snapshot.batches, strict=True):
+            if batch.digest != digest:
+                raise DatasetError(
+                    f"batch {batch.id} has digest {batch.digest[:16]}, but snapshot {snapshot.id} "
+                    f"pins {digest[:16]}"
+                )
         return batches
 
     def _sizes(self) -> dict[str, int]:

@@ -21,7 +21,7 @@ from ..errors import DatasetError
 from ..files import file_hash, in_background, named_errors
 from ..records.episode import Episode, padded
 from ..records.images import EncodedImages, encode, is_encoded
-from ..records.rows import Column, EpisodeRow
+from ..records.rows import Column, EpisodeRow, check_layouts, check_numbers
 from ..records.schema import Field, Schema
 
 STEPS = "steps.arrow"
@@ -67,8 +67,12 @@ def step_fields(schema: Schema) -> dict[str, Field]:
     return {**fields, "action": schema.action, "reward": scalar, "discount": scalar}
 
 
-def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.ndarray]:
-    """The columns of `steps.arrow`, each `[N, ...]`, of episodes that passed `check_layouts`."""
+def step_columns(batch_id: str, episodes: Sequence[Episode], schema: Schema) -> dict[str, np.ndarray]:
+    """The columns of `steps.arrow`, each `[N, ...]`.
+
+    Raises DatasetError, naming episode and field, where an episode does not fit the schema.
+    """
+    check_layouts(batch_id, episodes, schema)
     columns = {}
     for name, field in step_fields(schema).items():
         if name.startswith("observation/"):
@@ -76,6 +80,7 @@ def step_columns(episodes: Sequence[Episode], schema: Schema) -> dict[str, np.nd
             columns[name] = np.concatenate(parts, dtype=field.numpy, casting="unsafe")
         else:
             columns[name] = padded([getattr(episode, name) for episode in episodes])
+    check_numbers(batch_id, episodes, columns, schema)
     return columns
 
 
@@ -128,14 +133,8 @@ def write_table(path: Path, table: pa.RecordBatch) -> str:
 def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Column]:
     """Map `steps.arrow`: the columns, each `[N, ...]`, read-only; numbers are views of the file.
 
-    Encoded images are decoded when they are sliced or taken.
-
-    Args:
-      path: the file.
-      schema: what it must hold.
-      text: whether text is wanted, which is copied out of the file.
-
-    Raises DatasetError, naming the column, where the file is missing, broken or of another schema.
+    Encoded images are decoded when they are sliced or taken. Text is copied out of the file, unless without
+    `text`. Raises DatasetError, naming the column, where the file is missing, broken or of another schema.
     """
     with _mapped(path) as batch:
         columns = {}
@@ -150,8 +149,7 @@ def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Co
 
 def read_episodes(path: Path) -> tuple[EpisodeRow, ...]:
     """Read `episodes.arrow`. Raises DatasetError where it is missing or broken."""
-    with _mapped(path) as batch:
-        _check_columns(path, batch)
+    with _mapped(path, _EPISODES_SCHEMA.names) as batch:
         return tuple(EpisodeRow(*values) for values in zip(*(column.to_pylist() for column in batch.columns)))
 
 
@@ -160,14 +158,8 @@ def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Raises DatasetError where `episodes.arrow` is missing or broken.
     """
-    with _mapped(path) as batch:
-        _check_columns(path, batch)
+    with _mapped(path, _EPISODES_SCHEMA.names) as batch:
         return batch.column("offset").to_numpy(), batch.column("length").to_numpy()
-
-
-def _check_columns(path: Path, batch: pa.RecordBatch) -> None:
-    if batch.schema.names != _EPISODES_SCHEMA.names:
-        raise DatasetError(f"{path} has the columns {batch.schema.names}, not those of episodes")
 
 
 def _to_arrow(column: np.ndarray) -> pa.Array:
@@ -247,13 +239,15 @@ class _File(io.FileIO):
 
 
 @contextmanager
-def _mapped(path: Path) -> Iterator[pa.RecordBatch]:
+def _mapped(path: Path, names: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
     # Closing the file keeps the pages mapped for as long as an array looks at them, but frees the
     # handle: a dataset may have more batches than a process may have open files.
     try:
         with named_errors(path, "read"), pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
             if reader.num_record_batches != 1:
                 raise DatasetError(f"{path} has {reader.num_record_batches} record batches, but must have 1")
+            if names and reader.schema.names != names:
+                raise DatasetError(f"{path} has the columns {reader.schema.names}, not those of episodes")
             yield reader.get_batch(0)
     except pa.ArrowException as error:
         raise DatasetError(f"{path} is not a whole Arrow file: {error}") from None

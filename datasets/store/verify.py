@@ -1,12 +1,13 @@
 """What is wrong with a dataset, in sentences."""
 
-from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from ..errors import DatasetError
 from ..files import digest_of
 from ..records.batch import Batch
-from ..records.rows import EpisodeRow, content_digest, counts, episode_digest
+from ..records.rows import content_digest, counts, episode_digest
 from ..records.schema import Schema
 from .backend import BATCHES, FILES, MANIFEST, Backend, manifest_key, parse_manifest
 from .exclusion import tombstone_faults
@@ -23,23 +24,11 @@ def verify(backend: Backend, schema: Schema) -> list[str]:
         try:
             batch = parse_manifest(backend, batch_id, raw, schema.fingerprint())
             sizes[batch_id] = batch.episodes
-            sentences += _batch_faults(backend, batch, schema)
+            backend.fetch([batch], again=True)
+            sentences += _file_faults(backend, batch) or _content_faults(backend, batch, schema)
         except DatasetError as error:
             sentences.append(str(error))
     return sentences + tombstone_faults(backend, sizes)
-
-
-def _batch_faults(backend: Backend, batch: Batch, schema: Schema) -> list[str]:
-    backend.fetch([batch], again=True)
-    if faults := _file_faults(backend, batch):
-        return faults
-    rows = read_episodes(backend.file(batch, EPISODES))
-    place = f"{backend.place}/{BATCHES}/{batch.id}"
-    if faults := _count_faults(batch, f"{place}/{MANIFEST}", rows):
-        return faults
-    if _content_digest(backend, batch, schema, rows) != batch.digest:
-        return [f"{place}: the content does not fit its digest in {MANIFEST}"]
-    return []
 
 
 def _file_faults(backend: Backend, batch: Batch) -> list[str]:
@@ -53,19 +42,18 @@ def _file_faults(backend: Backend, batch: Batch) -> list[str]:
     return faults
 
 
-def _count_faults(batch: Batch, place: str, rows: Sequence[EpisodeRow]) -> list[str]:
-    return [
-        f"{place} counts {getattr(batch, name)} {name}, but the files hold {count}"
+def _content_faults(backend: Backend, batch: Batch, schema: Schema) -> list[str]:
+    rows = read_episodes(backend.file(batch, EPISODES))
+    place = f"{backend.place}/{BATCHES}/{batch.id}"
+    if faults := [
+        f"{place}/{MANIFEST} counts {getattr(batch, name)} {name}, but the files hold {count}"
         for name, count in counts(rows).items()
         if getattr(batch, name) != count
-    ]
-
-
-def _content_digest(backend: Backend, batch: Batch, schema: Schema, rows: Sequence[EpisodeRow]) -> str:
+    ]:
+        return faults
     columns = read_steps(backend.file(batch, STEPS), schema)
-    current, discounts = [], []
-    for row in rows:
-        episode = to_episode(row, columns)  # one after the other: decoded images might not all fit the memory
-        current.append(replace(row, digest=episode_digest(episode)))
-        discounts.append(episode.discount)
-    return content_digest(batch.schema, batch.source, batch.round, current, discounts)
+    # One after the other: decoded images might not all fit the memory.
+    rows = [replace(row, digest=episode_digest(to_episode(row, columns))) for row in rows]
+    if content_digest(batch, rows, np.asarray(columns["discount"])) != batch.digest:
+        return [f"{place}: the content does not fit its digest in {MANIFEST}"]
+    return []

@@ -74,7 +74,7 @@ class LocalCopy:
             return
         with self._locked() as data, ThreadPoolExecutor(THREADS) as threads:
             pointers = {key: self.bucket.fetch(key) for key in (CONFIG, CHAMPION)}
-            tags = {key: tag for room in ROOMS for key, tag in self.bucket.tags(room).items()}
+            tags = {key: meta["e_tag"] for room in ROOMS for key, meta in self.bucket.list(room).items()}
             tags = {key: tag for key, tag in tags.items() if ".." not in key.split("/")}
             self._forget(set(tags))
             versions: Versions = data["versions"]
