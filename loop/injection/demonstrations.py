@@ -66,6 +66,6 @@ def _demonstrations(
     with closing(task.make()) as environment:
         played = rollout(task, actor, seeds, environments=[environment], policy_id="demonstrator")
         for number, episode in enumerate(played, start=1):
-            successes += episode.score >= 1.0
+            successes += episode.is_success
             progress("demonstrate", number, len(seeds), f"success {successes / number:.0%}")
             yield episode

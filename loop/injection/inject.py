@@ -99,7 +99,7 @@ def _judge(
             accepted.add(key, verdict)
             remarks.add(raw, verdict)
             outcome.accepted += 1
-            outcome.successes += verdict.score == 1.0
+            outcome.successes += verdict.is_success
         progress("inject", outcome.found, max(total, outcome.found), outcome.note())
     if not outcome.found:
         raise DatasetError(f"{reading.path} has no episode")
