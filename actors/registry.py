@@ -27,7 +27,12 @@ def find_task(name: str) -> Task:
     if name not in offered:
         known = ", ".join([*OURS, *sorted(offered)])
         raise TaskError(f"there is no task {name!r}; known tasks: {known}")
-    task = offered[name].load()()
+    try:
+        task = offered[name].load()()
+    except Exception as error:  # somebody else's code
+        raise TaskError(
+            f"entry point {name!r}, {offered[name].value}, fails: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(task, Task) or task.name != name:
         raise TaskError(f"entry point {name!r} gave {task!r}, but must give a pacloop Task of that name")
     return task

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
 import dm_env
@@ -57,6 +58,9 @@ class Task:
 
 
 def episode_measures(environment: SeededEnvironment) -> dict[str, float]:
-    """What an environment measured in the episode so far, by name; empty where it has no `measures()`."""
+    """What an environment measured in the episode so far, by name; empty where it has no `measures()`.
+
+    What is not finite was not measured, and is left out.
+    """
     measures: Callable[[], Mapping[str, float]] = getattr(environment, "measures", dict)
-    return {name: float(value) for name, value in measures().items()}
+    return {name: float(value) for name, value in measures().items() if isfinite(value)}

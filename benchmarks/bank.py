@@ -28,7 +28,7 @@ from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[report
 BANK = Path(__file__).parent / "results" / "bank.json"
 ENVIRONMENTS = 50
 FIRST_SEED = 2**60
-"""Above all that `loop/seeds.py` gives out."""
+"""Above all that `loop/episodes/seeds.py` gives out."""
 
 
 def main() -> None:

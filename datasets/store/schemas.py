@@ -16,6 +16,8 @@ from ..records.schema import Facts, Schema
 from .backend import FACTS, SCHEMAS, Backend, append_record, read_room
 
 VERSION = 1
+OLDER = "schema.json"
+"""What datasets had before there was a version."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,20 @@ class FactsChange:
     version: int = VERSION
 
 
+def refuse_older(backend: Backend) -> None:
+    """Raise DatasetError where there is a dataset of an earlier pacloop: two formats must not mix."""
+    if backend.read([OLDER]) != [None]:
+        raise DatasetError(
+            f"{backend.place} is a dataset of an earlier pacloop, which this one does not read"
+        )
+
+
 def write_schema(backend: Backend, schema: Schema) -> None:
     """Make an empty dataset of a place that has none.
 
     Raises DatasetError where the place creates what exists already.
     """
+    refuse_older(backend)
     key = f"{SCHEMAS}/{schema.fingerprint()}.json"
     raw = json_bytes(key, SchemaFile(schema.layout, schema.facts))
     if backend.create(key, raw) and backend.create(key, raw):
@@ -58,6 +69,8 @@ def write_schema(backend: Backend, schema: Schema) -> None:
 def read_schema(backend: Backend) -> Schema:
     """The layout of a dataset with the facts as they are now. Raises DatasetError where there is none."""
     files = read_room(backend, SCHEMAS, SchemaFile)
+    if not files:
+        refuse_older(backend)
     if len(files) != 1:
         raise DatasetError(
             f"{backend.place} holds no dataset: {SCHEMAS} has {len(files)} files, but must have one"
@@ -78,15 +91,19 @@ def reconcile(backend: Backend, current: Schema, schema: Schema, reason: str) ->
     Other facts are recorded with the reason. Raises DatasetError where the layout differs, or the task is
     another one and nobody says why.
     """
-    if difference := current.difference(schema):
-        raise DatasetError(f"{backend.place} is of another schema: {difference}")
+    check_same(backend.place, current, schema, reason)
     if current.facts == schema.facts:
         return current
-    if current.task != schema.task and not reason.strip():
-        raise DatasetError(
-            f"{backend.place} is of the task {current.task}, but must be of {schema.task}: "
-            "give a reason to change it"
-        )
     reason = reason.strip() or "the task says so"
     append_record(backend, FACTS, FactsChange(current.fingerprint(), schema.facts, reason, since=""))
     return replace(current, **vars(schema.facts))
+
+
+def check_same(place: str, current: Schema, schema: Schema, reason: str = "") -> None:
+    """Raise DatasetError where the layout differs, or the task is another one and nobody says why."""
+    if difference := current.difference(schema):
+        raise DatasetError(f"{place} is of another schema: {difference}")
+    if current.task != schema.task and not reason.strip():
+        raise DatasetError(
+            f"{place} is of the task {current.task}, but must be of {schema.task}: give a reason to change it"
+        )

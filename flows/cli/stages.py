@@ -81,5 +81,4 @@ def _measured(record: "Measured") -> str:
 
 
 def _print_figures(number: int, stage: str, record: "Record") -> None:
-    figures = {k: v for k, v in record.model_dump().items() if isinstance(v, int | float | str)}
-    print(f"round {number}, {stage}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
+    print(f"round {number}, {stage}: " + ", ".join(f"{k} {v}" for k, v in record.figures_shown().items()))

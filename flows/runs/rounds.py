@@ -104,8 +104,7 @@ def _ask(space: Workspace, question: Question) -> AbstractContextManager[Look]:
 def _run_as_task(name: str, stage: Callable[[], R]) -> R:
     def run() -> R:
         outcome = stage()
-        figures = {k: v for k, v in outcome.model_dump().items() if isinstance(v, int | float | str)}
-        get_run_logger().info("%s: %s", name, figures)
+        get_run_logger().info("%s: %s", name, outcome.figures_shown())
         return outcome
 
     return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(run)()

@@ -32,7 +32,7 @@ def session(space: Workspace, progress: Progress = silent) -> Iterator[Session]:
     """
     global _session
     with hold(space, progress), ExitStack() as stack:
-        space.store.clean()
+        space.make_store(space.task.schema).clean()
         reporter = stack.enter_context(closing(ProgressReporter(progress)))
         pool = cache(lambda: stack.enter_context(closing(_collectors(space.config))))
         _session = Session(space, pool, reporter)

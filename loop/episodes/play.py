@@ -90,7 +90,12 @@ def play(session: Session, order: Play) -> Iterator[Batch]:
             session.progress(order.name, done + batch.episodes, order.episodes, "found")
         else:
             episodes = _play_block(session, order, record, first, successes)
-            origin = {"policy": order.policy, "acting": str(record.acting), "stage": order.name}
+            origin = {
+                "policy": order.policy,
+                "acting": str(record.acting),
+                "stage": order.name,
+                "horizon": store.schema.horizon,
+            }
             batch = store.append(
                 episodes, batch_id=batch_id, source=order.source, round=order.round, origin=origin
             )

@@ -75,7 +75,10 @@ def of_stage(batches: Iterable[Batch], number: int, stage: str) -> list[Batch]:
 
 
 def collections(batches: Iterable[Batch], policy: str, upto: int | None = None) -> list[Batch]:
-    """All that a policy collected, up to a round where one is named, in the order of the ids."""
+    """All that a policy collected, up to a round where one is named, in the order of the ids.
+
+    Episodes of another horizon than the last collection's are of another task, and do not count.
+    """
     own = [
         batch
         for batch in batches
@@ -83,7 +86,8 @@ def collections(batches: Iterable[Batch], policy: str, upto: int | None = None) 
         and player(batch) == policy
         and 0 < (batch.round or 0) <= (upto or batch.round or 0)
     ]
-    return sorted(own, key=lambda batch: batch.id)
+    own.sort(key=lambda batch: batch.id)
+    return [batch for batch in own if batch.origin.get("horizon") == own[-1].origin.get("horizon")]
 
 
 def champion_sample(space: Workspace, number: int, champion: str) -> Sample:

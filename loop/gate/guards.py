@@ -20,12 +20,14 @@ A measure is a number that the environment gives (`measures()`), such as `contac
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ...actors.task import episode_measures
 from ...datasets import Batch, EpisodeStore
 from ..errors import LoopError
 from ..statistics.betting import least_wealth
@@ -84,22 +86,26 @@ def guards_of(space: Workspace) -> list[Guard]:
         Guard("action_saturation", settings.action_saturation, "", 1.0, partial(_free, store), added=True),
     ]
     for name, measure in settings.measures.items():
-        _check_measured(store, name)
+        _check_measured(space, name)
         values = partial(_measure, store, name, measure.limit)
         guards.append(Guard(name, measure.margin, "", measure.limit, values))
     return [guard for guard in guards if guard.margin]
 
 
-def _check_measured(store: EpisodeStore, name: str) -> None:
-    """Raise LoopError where the newest episodes that were played here have no such measure."""
+def _check_measured(space: Workspace, name: str) -> None:
+    """Raise LoopError where neither the newest episodes nor the environment have such a measure."""
+    store = space.store
     played = [batch for batch in store.batches() if batch.source in ("collection", "evaluation")]
-    if not played:
-        return
     measures = {key for row in store.iter_rows(played[-1:]) for key in json.loads(row.info)}
+    if not played or name in measures:
+        return
+    with closing(space.task.make()) as environment:
+        environment.reset()
+        measures = set(episode_measures(environment))
     if name not in measures:
         raise LoopError(
-            f"[gate.guards.measures] {name} is set, but the episodes of {played[-1].id}, the newest, have no "
-            f"such measure; they have: {', '.join(sorted(measures)) or 'none'}"
+            f"[gate.guards.measures] {name} is set, but {space.config.task} has no such measure; "
+            f"it has: {', '.join(sorted(measures)) or 'none'}"
         )
 
 
@@ -134,13 +140,13 @@ def _down(numbers: np.ndarray) -> np.ndarray:
 
 def _time(store: EpisodeStore, batch: Batch) -> np.ndarray:
     lengths = [row.length for row in store.iter_rows([batch]) if row.score >= 1.0]
-    return 1 - np.array(lengths, float) / store.schema.horizon
+    return 1 - (np.array(lengths, float) / store.schema.horizon).clip(0, 1)
 
 
 def _return(store: EpisodeStore, discount: float, batch: Batch) -> np.ndarray:
     rewards = _steps(store, batch)["reward"]
-    weight = discount ** np.arange(store.schema.horizon)
     rows = list(store.iter_rows([batch]))
+    weight = discount ** np.arange(max(row.length for row in rows))
     returns = np.array([weight[: r.length] @ rewards[r.offset : r.offset + r.length] for r in rows])
     for row, value in zip(rows, returns):
         if not -1e-6 <= value <= 1 + 1e-6:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...actors.rollout.rollout import PolicyError
+from ...datasets import Batch
 from ..episodes.play import Play, Session
 from ..episodes.sample import collections, scores
 from ..errors import LoopError
@@ -84,7 +85,7 @@ def _compare(session: Session, number: int) -> Verdict:
     space = session.space
     champion = space.require(Collected, number).champion
     candidate = space.require(Raced, number).policy
-    given = collections(space.store.batches(), champion, number)
+    given = _given(space, number, champion)
     sample, guards = scores(space, given), guards_of(space)
     test = _test(space, number, sample)
     new, old = _plays(space, number, champion, candidate)
@@ -97,6 +98,18 @@ def _compare(session: Session, number: int) -> Verdict:
             raise
         names, total = (champion, candidate), float(sample.sum())
         return decided(test, ("rejected", str(error)), names=names, champion=total, given=len(sample))
+
+
+def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
+    """The champion's sample. Raises LoopError where the task's horizon was changed since."""
+    given, horizon = collections(space.store.batches(), champion, number), space.task.schema.horizon
+    before = given[-1].origin.get("horizon", horizon) if given else horizon
+    if before != horizon and space.config.gate.champion == "collection":
+        raise LoopError(
+            f"round {number} was collected with a horizon of {before}, but it is {horizon} now: put it back "
+            'until this round has ended, or play the champion again: [gate] champion = "fresh"'
+        )
+    return given
 
 
 def _test(space: Workspace, number: int, sample: np.ndarray) -> Test:

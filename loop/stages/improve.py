@@ -65,14 +65,15 @@ def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0
     Args:
       space: the workspace, whose lease the caller holds.
       player: plays the parts.
-      rounds: rounds that this call may play; one that was interrupted counts when it is finished.
+      rounds: rounds that this call may play; one that was interrupted counts, also where it has ended and
+        only its measurement is missing.
       minutes: no round begins after so long; 0 is no limit.
     """
     begun = time.monotonic()
     check_gate(space)
     if not space.has_record(0, Raced.STAGE) or space.registry.champion() is None:
         player.start()
-    played, why = 0, ""
+    played, why = int(_interrupted(space)), ""
     while not why:
         if reason := _target_reached(space):
             why = f"the target is reached: {reason}"
@@ -93,6 +94,12 @@ def next_round(space: Workspace) -> int:
     last = max(space.rounds(), default=0)
     ended = any(space.has_record(last, kind.STAGE) for kind in (Verdict, Reached))
     return last + 1 if last == 0 or ended else last
+
+
+def _interrupted(space: Workspace) -> bool:
+    """Whether the last round has ended, and a kill kept the run from measuring what came of it."""
+    last = max(space.rounds(), default=0)
+    return 0 < last < next_round(space) and not any(space.round_folder(last).glob("final-*.json"))
 
 
 def _target_reached(space: Workspace) -> str | None:

@@ -257,7 +257,8 @@ def _lines(section: BaseModel, name: str = "", skip: set[str] = frozenset()) -> 
             said = (type(value).__doc__ or "").rstrip(".").lower()
             inner += ["", f"[{title}]  # {said}", *_lines(value, title)]
         elif key not in skip:
-            rows.append(f"{key} = {_toml(value)}  # {field.description}")
+            line = f"{key} = {_toml(value)}  # {field.description}"
+            rows.append(f"# {line}" if value == {} else line)  # a table of that name may stand below
     return rows + inner
 
 

@@ -33,6 +33,11 @@ class Record(Part):
 
     version: int = VERSION
 
+    def figures_shown(self) -> dict[str, int | float | str]:
+        """Its plain figures, for a line of log."""
+        figures = self.model_dump(exclude={"version"})
+        return {name: value for name, value in figures.items() if isinstance(value, int | float | str)}
+
 
 R = TypeVar("R", bound=Record)
 

@@ -130,8 +130,17 @@ class Workspace:
 
     @cached_property
     def store(self) -> "EpisodeStore":
-        """The dataset, made where there is none. Raises DatasetError where it is of another schema."""
-        return self.make_store(self.task.schema)
+        """The dataset, made where there is none. Raises DatasetError where it is of another schema.
+
+        What the task says otherwise since, its horizon, is recorded by `make_store` only, under the lease.
+        """
+        if not self.has_store():
+            return self.make_store(self.task.schema)
+        from ...datasets.store.schemas import check_same
+
+        store = self.open_store()
+        check_same(store.place, store.schema, self.task.schema)
+        return store
 
     def make_store(self, schema: "Schema") -> "EpisodeStore":
         """The dataset, made with this schema where there is none, wherever it lives."""

@@ -115,10 +115,13 @@ def test_what_the_task_cannot_give_is_refused(guarded):
         gain.values(batch)
 
 
-def test_a_measure_that_is_not_measured_is_refused(guarded):
+def test_a_measure_that_neither_episodes_nor_the_environment_have_is_refused(guarded):
     space, episodes, _ = guarded
     space.store.append([replace(episodes[0], info={"jerk": 1.0})], batch_id="b1", source="collection")
+    assert "contact_force" in {guard.name for guard in guards_of(space)}, "the next episodes will have it"
+    measures = {"torque": {"margin": 0.1, "limit": 5.0}}
+    other = replace(space, config=parse_config({"gate": {"guards": {"measures": measures}}}, "test"))
     with pytest.raises(
-        LoopError, match=r"measures\] contact_force is set, but the episodes of b1, .*: jerk$"
+        LoopError, match=r"torque is set, but pacloop/stack has no such measure; it has: contact_force$"
     ):
-        guards_of(space)
+        guards_of(other)

@@ -14,8 +14,12 @@ def improved(space, put_policy):
     put(space, 0, "race", policy="r000-pac")
     put(space, 1, "begin", champion="r000-pac")
 
-    def improved(rounds):
+    def improved(rounds, measured=True):
         played = []
+
+        def measure(number, policy):
+            facts = {"policy": policy, **tally(5, 10)}
+            return put(space, number, f"final-{policy}", **facts) if measured else record("final-x", **facts)
 
         def play(number):
             played.append(number)
@@ -24,7 +28,7 @@ def improved(space, put_policy):
         player = Player(
             start=lambda: pytest.fail("round 0 has ended"),
             round=play,
-            measure=lambda number, policy: record(f"final-{policy}", policy=policy, **tally(5, 10)),
+            measure=measure,
         )
         return played, improve(space, player, rounds=rounds).why
 
@@ -35,3 +39,9 @@ def test_rounds_is_how_many_one_call_plays_and_an_interrupted_one_is_one_of_them
     assert improved(2) == ([1, 2], "2 rounds were played")
     assert improved(3) == ([3, 4, 5], "3 rounds were played")
     assert improved(0) == ([], "0 rounds were played")
+
+
+def test_a_round_whose_measurement_a_kill_prevented_is_one_of_them(improved):
+    assert improved(1, measured=False)[0] == [1]
+    assert improved(1)[0] == [], "the same command only measures"
+    assert improved(1)[0] == [2]
