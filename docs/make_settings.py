@@ -23,9 +23,13 @@ TYPES = {"integer": "whole number", "number": "number", "string": "text", "boole
 
 HEAD = """# Settings: `pacloop.toml`
 
-A workspace's settings are in its file `pacloop.toml`. The file names only what it wants changed; everything
-else has the default below. Unknown names and values out of bounds are refused, with the name and the reason.
-A command reads the file when it begins.
+A workspace's settings are in its file `pacloop.toml`. `pacloop init` writes every setting with its default:
+change the line that is there, since a name or a table may stand only once. A line that is deleted has its
+default again. Unknown names and values out of bounds are refused, with the name and the reason.
+
+A command reads the file when it begins. `pacloop serve` and `pacloop deploy` keep `[improve] until, rounds,
+minutes, evaluation_episodes` and `[gate] approve` from their own start: start them again after an edit of
+these.
 
 This page is made from the code: `.venv/bin/python docs/make_settings.py`.
 """

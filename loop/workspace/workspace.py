@@ -66,7 +66,7 @@ class Workspace:
             where = url_of(place) or place
             raise LoopError(
                 f"{where} is no workspace: {CONFIG} is missing; "
-                f"make one with: pacloop demonstrate --workspace {where}"
+                f"make one with: pacloop init --task NAME --workspace {where}"
             )
         return found
 
