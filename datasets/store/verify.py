@@ -17,11 +17,11 @@ from .tables import EPISODES, STEPS, read_episodes, read_steps, to_episode
 def verify(backend: Backend, schema: Schema) -> list[str]:
     """Recompute every digest and count. A sentence for each thing that is wrong."""
     sentences, sizes = backend.leftovers(), {}
-    ids = backend.names(BATCHES)
-    for batch_id, raw in zip(ids, backend.read([manifest_key(batch_id) for batch_id in ids])):
-        if raw is None:
-            continue  # of which the leftovers tell
+    for batch_id in backend.names(BATCHES):
         try:
+            (raw,) = backend.read([manifest_key(batch_id)])
+            if raw is None:
+                continue  # of which the leftovers tell
             batch = parse_manifest(backend, batch_id, raw, schema.fingerprint())
             sizes[batch_id] = batch.episodes
             backend.fetch([batch], again=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...loop.episodes.play import Session
 from ...loop.progress import Progress, silent
+from ...loop.stages.mirror import import_tfds
 from ...loop.workspace.config import Config
 from ...loop.workspace.lease import hold
 from ...loop.workspace.place import address_of
@@ -31,6 +32,7 @@ def session(space: Workspace, progress: Progress = silent) -> Iterator[Session]:
     Raises InUse where another process holds it.
     """
     global _session
+    import_tfds(space)
     with hold(space, progress), ExitStack() as stack:
         space.make_store(space.task.schema).clean()
         reporter = stack.enter_context(closing(ProgressReporter(progress)))

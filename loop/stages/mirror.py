@@ -1,8 +1,23 @@
 """`<workspace>/rlds`: a copy of the dataset that stock TFDS reads, kept current while the loop runs."""
 
+from contextlib import suppress
+
 from ...datasets.exports.tfds.rlds import export_rlds
 from ..progress import Progress, Stopwatch
 from ..workspace.workspace import Workspace
+
+
+def import_tfds(space: Workspace) -> None:
+    """Import what the mirror needs, before other threads begin.
+
+    TensorFlow Datasets patches Python's import while it is imported: what another thread imports meanwhile,
+    Prefect's for example, comes out broken.
+    """
+    if space.config.dataset.rlds != "off":
+        from ...datasets.exports.tfds.features import encoder
+
+        with suppress(Exception):  # `mirror` tells of it
+            encoder(space.task.schema)
 
 
 def mirror(space: Workspace, progress: Progress) -> None:
