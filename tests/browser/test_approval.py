@@ -7,6 +7,8 @@ import pytest
 from playwright.sync_api import expect
 from typed import PACLOOP
 
+from pacloop.loop.workspace.verdict import Verdict
+
 RUN_SEC = 900
 
 
@@ -40,7 +42,7 @@ def test_a_person_decides(ui, waiting_space, tmp_path, decision, champion, name)
     finally:
         improving.kill()
     assert space.registry.champion() == champion
-    assert space.outcome(1, "gate")["reason"].startswith(
+    assert space.record(Verdict, 1).reason.startswith(
         f"{name.replace('promoted', 'approved')} by anna: I watched"
     )
     expect(ui.main.get_by_text(f"round 1 - success 61% - {name}")).to_be_visible()

@@ -7,6 +7,8 @@ import time
 
 from playwright.sync_api import expect
 
+from pacloop.loop.workspace.verdict import Verdict
+
 
 def row(page, name):
     """The cells of a row of the table on `success-per-round`."""
@@ -20,7 +22,7 @@ def test_a_form_starts_a_run_and_its_rounds_show_their_success(ui, arm):
     ui.picture("form-improve")
     run = ui.ended(ui.submit())
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
-    verdict = arm.outcome(1, "gate")["decision"]
+    verdict = arm.record(Verdict, 1).decision
 
     ui.open("runs")
     expect(
@@ -59,7 +61,7 @@ def test_the_next_round_counts_the_injected_batch(ui, arm):
     ui.artifact("success-per-round")
     expect(row(ui.page, "injected afternoon").nth(3)).to_have_text("5")
     expect(ui.page.get_by_text("by anna")).to_contain_text("learned from since round 2; first afternoon")
-    expect(row(ui.page, "round 2").nth(4)).to_have_text(arm.outcome(2, "gate")["decision"])
+    expect(row(ui.page, "round 2").nth(4)).to_have_text(arm.record(Verdict, 2).decision)
     ui.picture("success-after-injection")
 
 

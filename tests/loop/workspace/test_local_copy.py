@@ -70,7 +70,9 @@ def test_a_url_is_one_however_it_is_written(tmp_path, monkeypatch):
 
 def test_what_is_no_workspace_is_said_and_leaves_nothing(s3, url, tmp_path, monkeypatch):
     monkeypatch.setenv("PACLOOP_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(LoopError, match=f"^{url} is no workspace: .* pacloop init --task NAME --workspace {url}$"):
+    with pytest.raises(
+        LoopError, match=f"^{url} is no workspace: .* pacloop init --task NAME --workspace {url}$"
+    ):
         Workspace.open(url)
     with pytest.raises(DatasetError, match=r"^s3://nowhere/arm/pacloop.toml .*: there is no such bucket$"):
         Workspace.open("s3://nowhere/arm")
