@@ -18,7 +18,7 @@ from ...learner.checkpoint import PolicyRecord, build_policy
 from ...learner.policy import Policy
 from ..registry import find_task
 from ..task import SeededEnvironment, Task
-from .cluster import connect, proxies, use_proxies
+from .ray_connection import connect, proxies, use_proxies
 from .rollout import PolicyError, rollout
 
 POLL_SEC = 1.0

@@ -25,7 +25,7 @@ from ...loop.workspace.records import Measured, R, Raced, Reached
 from ...loop.workspace.verdict import Verdict
 from ...loop.workspace.workspace import Workspace
 from ..pages.publishing import publish, publish_round
-from .approval import form
+from .approval_form import form
 from .events import emit_question, emit_verdict
 from .session import PAGES, session_of
 

@@ -2,7 +2,7 @@
 
 The lease is a lock on a file that the kernel lets go when the holder dies, however it dies; the
 file's text only tells others whom they wait for. For a workspace in a bucket that keeps apart the processes
-of one machine, and `claim.py` the machines.
+of one machine, and `bucket_lease.py` the machines.
 """
 
 import fcntl
@@ -13,8 +13,8 @@ from typing import IO
 
 from ..errors import InUse
 from ..progress import Progress, silent
-from .claim import claim, claimed_by
-from .holder import Holder, in_use, parse_holder, this_process
+from .bucket_lease import claim, claimed_by
+from .lease_holder import Holder, in_use, parse_holder, this_process
 from .workspace import Workspace
 
 LEASE = "lease.json"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pacloop.actors.registry import find_task
-from pacloop.actors.rollout.cluster import connect
 from pacloop.actors.rollout.collector import CollectError, CollectorPool
+from pacloop.actors.rollout.ray_connection import connect
 from pacloop.actors.rollout.rollout import PolicyError, rollout
 from pacloop.learner.checkpoint import build_policy
 from pacloop.learner.policy import Acting

@@ -13,10 +13,10 @@ from recorded import put
 from pacloop.datasets import DatasetError
 from pacloop.loop.errors import InUse, LoopError
 from pacloop.loop.progress import silent
-from pacloop.loop.workspace import claim
+from pacloop.loop.workspace import bucket_lease
 from pacloop.loop.workspace.config import Config
-from pacloop.loop.workspace.holder import Holder
 from pacloop.loop.workspace.lease import at_work, hold
+from pacloop.loop.workspace.lease_holder import Holder
 from pacloop.loop.workspace.records import Begun
 from pacloop.loop.workspace.workspace import Workspace
 
@@ -33,7 +33,7 @@ LONG_SEC = 1000.0
 
 @pytest.fixture
 def url(s3, tmp_path, monkeypatch):
-    monkeypatch.setattr(claim, "LOOK_SEC", 0.02)
+    monkeypatch.setattr(bucket_lease, "LOOK_SEC", 0.02)
     return f"s3://robots/{tmp_path.name}"
 
 
@@ -49,8 +49,8 @@ def on(url, tmp_path, monkeypatch):
 
 
 def times(monkeypatch, *, beat, expiry):
-    monkeypatch.setattr(claim, "BEAT_SEC", beat)
-    monkeypatch.setattr(claim, "EXPIRY_SEC", expiry)
+    monkeypatch.setattr(bucket_lease, "BEAT_SEC", beat)
+    monkeypatch.setattr(bucket_lease, "EXPIRY_SEC", expiry)
 
 
 def killed_holder(url):
@@ -118,7 +118,7 @@ def test_a_holder_that_slept_stops_before_it_writes(on, url, monkeypatch):
 
 def test_of_two_that_take_over_one_gets_it(on, monkeypatch):
     times(monkeypatch, beat=LONG_SEC, expiry=0.1)
-    on("gone").copy.bucket.replace(claim.KEY, b'{"pid": 1, "copy": "gone"}', None)
+    on("gone").copy.bucket.replace(bucket_lease.KEY, b'{"pid": 1, "copy": "gone"}', None)
     one, two = on("one"), on("two")
     replace = two.copy.bucket.replace
     with ExitStack() as meanwhile:
@@ -150,7 +150,7 @@ def test_a_bucket_that_is_away_for_a_while_costs_nothing(on, s3, monkeypatch):
 def test_a_beat_that_arrived_unheard_is_its_own(on, monkeypatch):
     times(monkeypatch, beat=LONG_SEC, expiry=LONG_SEC)
     copy = on("one").copy
-    held = claim._Claim(copy, Holder(host="h"))
+    held = bucket_lease._Claim(copy, Holder(host="h"))
     held.take(silent)
     before = held._version
     held.renew()
@@ -163,6 +163,6 @@ def test_a_silent_holder_is_not_shown(on, monkeypatch):
     times(monkeypatch, beat=LONG_SEC, expiry=LONG_SEC)
     one, two = on("one"), on("two")
     with hold(one):
-        monkeypatch.setattr(claim, "EXPIRY_SEC", -1.0)
+        monkeypatch.setattr(bucket_lease, "EXPIRY_SEC", -1.0)
         assert at_work(two) is None
         assert at_work(one), "this machine knows better"

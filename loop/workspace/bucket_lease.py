@@ -17,7 +17,7 @@ from ...datasets.errors import DatasetError
 from ...datasets.objects import Object, Version
 from ..errors import InUse, LoopError
 from ..progress import Progress
-from .holder import Holder, in_use, parse_holder, this_process
+from .lease_holder import Holder, in_use, parse_holder, this_process
 from .local_copy import LocalCopy
 
 KEY = "lease.json"
