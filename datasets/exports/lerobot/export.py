@@ -14,13 +14,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ...errors import DatasetError
-from ...files import named_errors, read_json, write_json_atomically
+from ...files import json_bytes, named_errors
 from ...records.schema import Field
 from ...store.store import EpisodeStore
 from ..parquet import fact_columns, steps_table, write_table
-from ..update import Callback, Exported, Job, Update, updating
+from ..update import Callback, Exported, Job, Update, updating, write_if_changed
 from .frames import frame_fields, read_batch
-from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, info_json, tasks_table
+from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, info_json, tasks_parquet
 
 
 def export_lerobot(
@@ -41,12 +41,14 @@ def export_lerobot(
                 f"{folder} holds batch {changed} with other exclusions, or its file was changed; "
                 "LeRobot numbers episodes without gaps, so export into another folder"
             )
+        if update.ledger.episodes and not update.ledger.total:
+            raise DatasetError(f"{folder} was exported by a pacloop before this one; name another folder")
         _remove_uncounted(update)
-        total = _catch_up(update, fields)
+        total = Total(**update.ledger.total or {})
+        _write_meta(update, total, fields)  # what a killed export had still to do
         for job in update.jobs:
             total = _export(update, total, job, fields)
-            if total.episodes:
-                _write_meta(update, total, fields)
+            _write_meta(update, total, fields)
     return update.result(
         "from lerobot.datasets.lerobot_dataset import LeRobotDataset",
         f"frames = LeRobotDataset({'local/' + folder.name!r}, root={str(folder)!r})",
@@ -60,37 +62,14 @@ def _remove_uncounted(update: Update) -> None:
             _path(update, template, _files(update)).unlink(missing_ok=True)
 
 
-def _catch_up(update: Update, fields: Mapping[str, Field]) -> Total:
-    """What is there already. Where a kill came before `meta` said so, it is written now."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    meta = update.folder / "meta"
-    try:
-        with named_errors(meta, "read"):
-            total = Total()
-            if (meta / "info.json").exists():
-                tasks = pq.read_table(meta / "tasks.parquet").column("task").to_pylist()
-                total = Total.from_json(read_json(meta / "info.json"), tasks, read_json(meta / "stats.json"))
-            if total.episodes == update.ledger.episodes:
-                return total
-            total = Total()
-            for number in range(_files(update)):
-                total = total.with_table(pq.read_table(_path(update, EPISODES_PATH, number)))
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, DatasetError):
-            raise
-        raise DatasetError(f"{meta} is not as it was exported ({error}); name another folder") from None
-    _write_meta(update, total, fields)
-    return total
-
-
 def _write_meta(update: Update, total: Total, fields: Mapping[str, Field]) -> None:
-    """Replace what LeRobot reads first. Last of all `info.json`, which counts the episodes."""
-    meta, control_hz = update.folder / "meta", update.store.schema.control_hz
-    write_table(meta / "tasks.parquet", tasks_table(total.tasks))
-    write_json_atomically(meta / "stats.json", total.statistics)
-    write_json_atomically(meta / "info.json", info_json(control_hz, total, fields))
+    """Replace what does not tell the total yet. Last of all `info.json`, which counts the episodes."""
+    if total.episodes:
+        meta = update.folder / "meta"
+        write_if_changed(meta / "tasks.parquet", tasks_parquet(total.tasks))
+        write_if_changed(meta / "stats.json", json_bytes("stats.json", total.statistics))
+        info = info_json(update.store.schema.control_hz, total, fields)
+        write_if_changed(meta / "info.json", json_bytes("info.json", info))
 
 
 def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field]) -> Total:
@@ -103,7 +82,7 @@ def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field])
     if rows:
         write_table(path, steps_table(frames, fields))
         write_table(_path(update, EPISODES_PATH, number), pa.table(fact_columns(rows)))
-    update.count(job, path, len(rows))
+    update.count(job, path, len(rows), vars(total))
     return total
 
 

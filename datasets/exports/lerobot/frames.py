@@ -57,7 +57,7 @@ def read_batch(
             if not field.is_text
         }
         known = {f"pacloop/{name}": value for name, value in facts(row, job).items()}
-        figures = {f"stats/{f}/{k}": v.tolist() for f, s in statistics.items() for k, v in s.items()}
+        figures = {f"stats/{f}/{k}": v for f, s in statistics.items() for k, v in s.items()}
         rows.append(_place(total, task, episode.length, number) | known | figures)
         total = total.with_episode(episode.length, task, statistics)
     return frames, rows, total

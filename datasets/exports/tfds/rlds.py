@@ -13,7 +13,6 @@ episodes from then on.
 import json
 import re
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 
 from ...errors import DatasetError
@@ -21,7 +20,7 @@ from ...files import named_errors, replacing, write_bytes_atomically, write_json
 from ...records.schema import Schema
 from ...store.store import EpisodeStore
 from ..steps import facts
-from ..update import Callback, Exported, Job, Update, updating
+from ..update import Callback, Exported, Job, Update, updating, write_if_changed
 from .tfrecord import write_records
 
 VERSION = "1.0.0"
@@ -88,7 +87,7 @@ def _write_shard(update: Update, job: Job, path: Path) -> None:
 
 
 def _write_info(update: Update, name: str) -> None:
-    """Replace `dataset_info.json` where it does not say what the ledger says."""
+    """Make `dataset_info.json` say what the ledger says."""
     split = {
         "name": "train",
         "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",
@@ -103,11 +102,7 @@ def _write_info(update: Update, name: str) -> None:
         "disableShuffling": True,
         "splits": [split],
     }
-    path, data = update.folder / "dataset_info.json", json.dumps(info).encode() + b"\n"
-    with suppress(OSError):
-        if path.read_bytes() == data:
-            return
-    write_bytes_atomically(path, data)
+    write_if_changed(update.folder / "dataset_info.json", json.dumps(info).encode() + b"\n")
 
 
 def _remove_uncounted(update: Update, name: str) -> None:
