@@ -48,15 +48,13 @@ def export_rlds(
             write_json_atomically(version / "metadata.json", store.schema)
             write_bytes_atomically(version / "features.json", features)
         _write_info(update, name)  # and what a killed export had still to do
-        _remove_uncounted(update, name)
         for job in update.jobs:
             path = version / f"{name}-train.tfrecord-{len(update.ledger.shards):05d}"
             if job.episodes:
                 _write_shard(update, job, path)
             update.count(job, path, job.episodes)
             _write_info(update, name)
-            if job.replaced:
-                _remove_uncounted(update, name)
+        _remove_uncounted(update, name)
     return update.result(
         "import tensorflow_datasets as tfds",
         f"episodes = tfds.load({name!r}, data_dir={str(folder)!r}, split='train')",
