@@ -42,9 +42,14 @@ def validate(raw: RawEpisode, schema: Schema, pieces: Sequence[Piece], scorer: S
     hz = raw.control_hz
     if hz is not None and abs(hz - schema.control_hz) > SAME_RATE * schema.control_hz:
         reasons.append(f"has a control rate of {hz:g} Hz, but must have {schema.control_hz:g} Hz")
-    if action is not None and not reasons:
-        with _noting(reasons):
-            return _episode(raw, schema, pieces, observation, action, scorer)
+    if action is None or reasons:
+        return reasons
+    with _noting(reasons):
+        raw = replace(raw, reward=_reward(raw, pieces, len(action)))
+    with _noting(reasons):
+        raw = replace(raw, discount=_discount(raw, len(action)))
+    with _noting(reasons):
+        return reasons or _episode(raw, schema, observation, action, scorer)
     return reasons
 
 
@@ -115,13 +120,10 @@ def _one_per_action(name: str, values: np.ndarray, steps: int) -> np.ndarray:
 def _episode(
     raw: RawEpisode,
     schema: Schema,
-    pieces: Sequence[Piece],
     observation: Mapping[str, np.ndarray],
     action: np.ndarray,
     scorer: Scorer,
 ) -> Episode:
-    reward, discount = _reward(raw, pieces, len(action)), _discount(raw, len(action))
-    raw = replace(raw, reward=reward, discount=discount)
     score = scorer(raw, observation, action)
     reward = raw.reward if raw.reward is not None else score.reward
     if reward is None:

@@ -18,9 +18,10 @@ from ...files import json_bytes, named_errors
 from ...records.schema import Field
 from ...store.store import EpisodeStore
 from ..parquet import fact_columns, steps_table, write_table
+from ..steps import facts
 from ..update import Callback, Exported, Job, Update, updating, write_if_changed
-from .frames import frame_fields, read_batch
-from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, info_json, tasks_parquet
+from .frames import episode_entry, episode_frames, frame_fields
+from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, frame_statistics, info_json, tasks_parquet
 
 
 def export_lerobot(
@@ -59,7 +60,7 @@ def _remove_uncounted(update: Update) -> None:
     """Remove the files that a killed export wrote and did not count: LeRobot reads all that are there."""
     for template in (EPISODES_PATH, DATA_PATH):
         with named_errors(update.folder, "cleaned"):
-            _path(update, template, _files(update)).unlink(missing_ok=True)
+            (update.folder / template.format(**_next_place(update))).unlink(missing_ok=True)
 
 
 def _write_meta(update: Update, total: Total, fields: Mapping[str, Field]) -> None:
@@ -76,21 +77,24 @@ def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field])
     """Write the two files of a batch; the total with it."""
     import pyarrow as pa
 
-    number = _files(update)
-    frames, rows, total = read_batch(update, job, total, number)
-    path = _path(update, DATA_PATH, number)
+    frames, rows, place = [], [], _next_place(update)
+    for row, episode in update.episodes(job):
+        if episode.length:
+            task = update.store.task_of(row)
+            frames.append(episode_frames(episode, update.store.schema, total, task))
+            statistics = frame_statistics(frames[-1], fields)
+            known = {f"pacloop/{name}": value for name, value in facts(row, job).items()}
+            rows.append(episode_entry(total, task, episode.length, place, statistics) | known)
+            total = total.with_episode(episode.length, task, statistics)
+    path = update.folder / DATA_PATH.format(**place)
     if rows:
         write_table(path, steps_table(frames, fields))
-        write_table(_path(update, EPISODES_PATH, number), pa.table(fact_columns(rows)))
+        write_table(update.folder / EPISODES_PATH.format(**place), pa.table(fact_columns(rows)))
     update.count(job, path, len(rows), vars(total))
     return total
 
 
-def _files(update: Update) -> int:
-    """How many data files count, and so the number of the next one."""
-    return sum(bool(shard.file) for shard in update.ledger.shards)
-
-
-def _path(update: Update, template: str, number: int) -> Path:
-    chunk, file = divmod(number, CHUNK)
-    return update.folder / template.format(chunk_index=chunk, file_index=file)
+def _next_place(update: Update) -> dict[str, int]:
+    """The folder and the number in it of the next data file, as LeRobot calls them."""
+    chunk, file = divmod(sum(bool(shard.file) for shard in update.ledger.shards), CHUNK)
+    return {"chunk_index": chunk, "file_index": file}

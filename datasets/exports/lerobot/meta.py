@@ -39,17 +39,19 @@ class Total:
         return Total(self.episodes + 1, self.frames + frames, tasks, merged)
 
 
-def field_statistics(values: np.ndarray, field: Field) -> dict[str, list[Any]]:
-    """The `Statistics` of one feature of an episode, `[T, ...]`; pictures are sampled."""
+def frame_statistics(frames: Mapping[str, np.ndarray], fields: Mapping[str, Field]) -> Statistics:
+    """The statistics of an episode's frames, `[T, ...]` each."""
+    return {name: _figures(frames[name], field) for name, field in fields.items() if not field.is_text}
+
+
+def _figures(values: np.ndarray, field: Field) -> dict[str, list[Any]]:
     if field.is_image:
         values = values[:: max(1, len(values) // FRAMES_LOOKED_AT)]
         numbers, shape = values.reshape(-1, values.shape[-1]) / 255.0, (-1, 1, 1)
     else:
         numbers, shape = values.astype(np.float64).reshape(len(values), -1), values.shape[1:] or (1,)
     figures = {"min": numbers.min(0), "max": numbers.max(0), "mean": numbers.mean(0), "std": numbers.std(0)}
-    return {name: figure.reshape(shape).tolist() for name, figure in figures.items()} | {
-        "count": [len(values)]
-    }
+    return {k: figure.reshape(shape).tolist() for k, figure in figures.items()} | {"count": [len(values)]}
 
 
 def info_json(control_hz: float, total: Total, fields: Mapping[str, Field]) -> dict[str, Any]:
