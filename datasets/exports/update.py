@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,14 +122,17 @@ def updating(
 
     Args:
       store: what to export.
-      folder: made where there is none, and unmade where nothing came into it.
+      folder: made where there is none.
       format: `rlds`, `lerobot` or `parquet`.
       excluded: ids of episodes to leave out; those of no episode do not matter.
       callback: called after each episode.
     """
+    batches = store.batches()
+    if not batches:
+        raise DatasetError(f"{store.place} has no episodes to export")
     with _locked(folder):
         ledger = read_ledger(folder, format, store)
-        update = Update(store, folder, ledger, _jobs(folder, ledger, store, excluded), callback)
+        update = Update(store, folder, ledger, _jobs(folder, ledger, store, batches, excluded), callback)
         if not (folder / LEDGER).exists():
             write_ledger(folder, ledger)
         with named_errors(folder, "listed"):
@@ -144,28 +147,22 @@ def _locked(folder: Path) -> Iterator[None]:
     The lock is the kernel's, on the folder itself: it ends with its holder and leaves nothing behind.
     """
     with named_errors(folder, "made"):
-        new = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    wait = f"{folder} is being written by another export; wait until it is done"
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DatasetError(
-                f"{folder} is being written by another export; wait until it is done"
-            ) from None
+            raise DatasetError(wait) from None
         yield
     finally:
         os.close(handle)
-        with suppress(OSError):  # a folder that is not empty stays
-            for path in new:
-                path.rmdir()
 
 
-def _jobs(folder: Path, ledger: Ledger, store: EpisodeStore, excluded: Collection[str]) -> list[Job]:
-    batches = store.batches()
-    if not batches:
-        raise DatasetError(f"{store.place} has no episodes to export")
+def _jobs(
+    folder: Path, ledger: Ledger, store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str]
+) -> list[Job]:
     digests = {batch.id: batch.digest for batch in batches}
     for shard in ledger.shards:
         if shard.batch and digests.get(shard.batch) != shard.digest:

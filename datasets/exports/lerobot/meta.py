@@ -78,12 +78,8 @@ def tasks_parquet(tasks: Sequence[str]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
-    columns = [
-        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": stored, "metadata": None}
-        for name, (kind, stored) in kinds.items()
-    ]
-    note = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
+    index = dict.fromkeys(("name", "field_name"), "task") | {"pandas_type": "unicode", "numpy_type": "object"}
+    note = {"index_columns": ["task"], "column_indexes": [], "columns": [index | {"metadata": None}]}
     table = pa.table({"task_index": range(len(tasks)), "task": pa.array(tasks, pa.string())})
     file = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(note)}), file)
@@ -95,15 +91,14 @@ def _merged(first: Statistics, second: Statistics) -> Statistics:
     merged = {}
     for name in first:
         figures = {figure: np.array([first[name][figure], second[name][figure]]) for figure in first[name]}
-        shape = (-1, *[1] * (figures["mean"].ndim - 1))
-        share = (figures["count"] / figures["count"].sum()).reshape(shape)
-        mean = (share * figures["mean"]).sum(axis=0)
-        spread = figures["std"] ** 2 + (figures["mean"] - mean) ** 2
+        count = figures["count"][:, 0]
+        mean = np.average(figures["mean"], 0, count)
+        variance = np.average(figures["std"] ** 2 + (figures["mean"] - mean) ** 2, 0, count)
         both = {
             "min": figures["min"].min(axis=0),
             "max": figures["max"].max(axis=0),
             "mean": mean,
-            "std": np.sqrt((share * spread).sum(axis=0)),
+            "std": np.sqrt(variance),
             "count": figures["count"].sum(axis=0),
         }
         merged[name] = {figure: value.tolist() for figure, value in both.items()}

@@ -12,8 +12,10 @@ episodes from then on.
 
 import json
 import re
-from collections.abc import Collection
+import struct
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from ...errors import DatasetError
 from ...files import named_errors, replacing, write_bytes_atomically, write_json_atomically
@@ -21,7 +23,6 @@ from ...records.schema import Schema
 from ...store.store import EpisodeStore
 from ..steps import facts
 from ..update import Callback, Exported, Job, Update, updating, write_if_changed
-from .tfrecord import write_records
 
 VERSION = "1.0.0"
 
@@ -82,6 +83,23 @@ def _write_shard(update: Update, job: Job, path: Path) -> None:
     encode = encoder(update.store.schema)
     with replacing(path, parents=True) as aside, aside.open("xb") as file:
         write_records(file, (encode(episode, facts(row, job)) for row, episode in update.episodes(job)))
+
+
+def write_records(file: BinaryIO, records: Iterable[bytes]) -> None:
+    """Append records as TFRecord has them: each is its length, the bytes, and a checksum of either."""
+    for record in records:
+        length = struct.pack("<Q", len(record))
+        file.write(length + _checksum(length))
+        file.write(record)
+        file.write(_checksum(record))
+
+
+def _checksum(data: bytes) -> bytes:
+    """CRC-32C, rotated and offset as TFRecord wants it, so that a checksum of a checksum is none."""
+    import google_crc32c
+
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _write_info(update: Update, name: str) -> None:
