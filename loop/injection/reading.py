@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...datasets.imports.detect import Reader, reader
+from ...datasets.imports.detect import reader
 from ...datasets.imports.mapping import Piece, names_to_read, parse_map
 from ...datasets.imports.readers.decode import whole_file
 from ...datasets.imports.readers.raw import RawEpisode, ReadOptions, Unreadable, flat_name
@@ -58,7 +58,7 @@ class Reading:
 
     path: Path
     format: str
-    reader: Reader
+    reader: Any
     schema: "Schema"
     pieces: tuple[Piece, ...]
     scorer: Scorer
