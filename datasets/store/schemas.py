@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import STRICT, json_bytes, parse_model
+from ..files import Strict, json_bytes, parse_model
 from ..records.schema import Facts, Schema
 from .backend import FACTS, SCHEMAS, Backend, append_record, read_room
 
@@ -21,10 +21,8 @@ OLDER = "schema.json"
 
 
 @dataclass(frozen=True)
-class SchemaFile:
+class SchemaFile(Strict):
     """What `schemas/<fingerprint>.json` holds."""
-
-    __pydantic_config__ = STRICT
 
     layout: Mapping[str, Any]
     facts: Facts
@@ -32,10 +30,8 @@ class SchemaFile:
 
 
 @dataclass(frozen=True)
-class FactsChange:
+class FactsChange(Strict):
     """New facts beside the layout of a fingerprint, with somebody's reason; `since` is ISO time, UTC."""
-
-    __pydantic_config__ = STRICT
 
     schema: str
     facts: Facts
