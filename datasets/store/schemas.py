@@ -1,9 +1,6 @@
 """What a dataset says of its steps: the layout, and the task's facts beside it.
 
-    schemas/<fingerprint>.json      the layout, which never changes, and the facts it began with
-    facts/<time>-<digest>.json      facts that were changed later, with the reason; the last one counts
-
-Today all batches of a dataset share one layout.
+The layout never changes, and all batches of a dataset share it. Of the facts the last change counts.
 """
 
 from collections.abc import Mapping
