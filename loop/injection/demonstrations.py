@@ -14,7 +14,7 @@ from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from ...actors.task import Task
-    from ...datasets import Episode, Schema
+    from ...datasets import Episode
 
 
 def add_demonstrations(
@@ -28,7 +28,7 @@ def add_demonstrations(
       episodes: how many.
       seed: of the demonstrations, and of a workspace that is made.
       clean: without mistakes.
-      bare: whether `place` is a dataset and no workspace.
+      bare: whether `place` is a dataset; for a workspace that is there, its dataset.
       progress: called after each episode.
     """
     from ...actors.registry import find_task
@@ -36,10 +36,12 @@ def add_demonstrations(
     spec = find_task(task)
     if task != "pacloop/stack":
         raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
-    if bare:
-        store = _bare_store(place, spec.schema)
-    else:
+    if not bare:
         store = Workspace.create(place, Config(task=task, seed=seed)).store
+    elif space := Workspace.find(place):
+        store = space.make_store(spec.schema)
+    else:
+        store = EpisodeStore.create(place, spec.schema)
     name = f"{'clean' if clean else 'clumsy'}-s{seed}-n{episodes}"
     if store.holds(name):
         return store.batch(name)
@@ -47,12 +49,6 @@ def add_demonstrations(
     origin = {"policy": "demonstrator", "seed": seed, "mistakes": "none" if clean else "default"}
     demonstrations = _demonstrations(spec, seeds, clean, progress)
     return store.append(demonstrations, batch_id=name, source="demonstration", round=0, origin=origin)
-
-
-def _bare_store(place: Place, schema: "Schema") -> EpisodeStore:
-    """A dataset's own folder; for a workspace that is there, its dataset."""
-    space = Workspace.find(place)
-    return space.make_store(schema) if space else EpisodeStore.create(place, schema)
 
 
 def _demonstrations(

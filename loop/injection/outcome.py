@@ -59,10 +59,6 @@ class InjectionOutcome:
         """Whether the request failed: nothing in it was good, or not everything where that was demanded."""
         return bool(self.quarantined) and (strict or not (self.accepted or self.duplicates))
 
-    def note(self) -> str:
-        """How far it is, for a progress bar."""
-        return f"{self.accepted} good, {len(self.quarantined)} bad, {self.duplicates} known"
-
 
 @dataclass
 class Remarks:

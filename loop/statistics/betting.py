@@ -53,10 +53,6 @@ class BettingTest:
     margin: float = 0.0
     kind: Literal["scores"] = field(default="scores", init=False)
 
-    def champion_episodes(self, n: int) -> int:
-        """Episodes of the champion after `n` of the candidate."""
-        return self.champion_n or n
-
     def tally(self, scores: np.ndarray) -> np.ndarray:
         """What `evidence` takes: every score, in the order played."""
         return scores
@@ -80,13 +76,8 @@ class BettingTest:
         best = np.append(candidate, np.ones(left))
         return left > 0 and self.evidence(worst, best, self.cap) > self.boundary(self.cap)
 
-    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> bool:
+    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> None:
         """Never by evidence: the test has no cap to spare power for."""
-        return False
-
-    def inner_boundary(self, n: int) -> float:
-        """Minus infinity: see `gives_up`."""
-        return -np.inf
 
 
 def least_wealth(
