@@ -71,10 +71,9 @@ class Perceiver(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Queries `[B, K, W]` read the latents `[B, L, W]` and become logits `[B, K, O]`."""
+    """Queries `[B, K, W]` read the latents `[B, L, W]` and become logits `[B, K, O]`, near uniform at first."""
 
     def __init__(self, config: PacConfig, outputs: int) -> None:
-        """Make a decoder of `outputs` logits; it starts out near uniform."""
         super().__init__()
         self.read = Block(config)
         self.norm = nn.LayerNorm(config.width)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ...datasets import Batch, EpisodeStore
+from ...datasets import Batch, Episode, EpisodeStore
 from ..episodes.seeds import episode_seeds
 from ..errors import LoopError
 from ..progress import Progress
@@ -14,7 +14,6 @@ from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from ...actors.task import Task
-    from ...datasets import Episode
 
 
 def add_demonstrations(
@@ -51,9 +50,7 @@ def add_demonstrations(
     return store.append(demonstrations, batch_id=name, source="demonstration", round=0, origin=origin)
 
 
-def _demonstrations(
-    task: "Task", seeds: Sequence[int], clean: bool, progress: Progress
-) -> "Iterator[Episode]":
+def _demonstrations(task: "Task", seeds: Sequence[int], clean: bool, progress: Progress) -> Iterator[Episode]:
     from ...actors.rollout.rollout import rollout
     from ...actors.tasks.stack.demonstrator import Demonstrator
     from ...actors.tasks.stack.mistakes import CLEAN, CLUMSY

@@ -11,9 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...datasets import DatasetError
+from ...datasets import DatasetError, Episode
 from ...datasets.imports.detect import other_files
 from ...datasets.imports.readers.raw import Unreadable, printable
 from ...datasets.records.rows import episode_digest
@@ -23,9 +23,6 @@ from ..progress import Progress
 from ..workspace.workspace import Workspace
 from .outcome import InjectionOutcome, Remarks
 from .reading import Reading, Request, open_reading
-
-if TYPE_CHECKING:
-    from ...datasets import Episode
 
 PART_BYTES = 2**26
 """Episodes of a part, in memory at once: a batch is committed where they exceed it."""
@@ -37,7 +34,7 @@ SOURCES = ("demonstration", "intervention")
 Key = tuple[str, float]
 """An episode's digest and score."""
 
-Accepted = dict[Key, "Episode | None"]
+Accepted = dict[Key, Episode | None]
 """The episodes that are added, in order; None for those beyond `PART_BYTES`, of which only keys are kept."""
 
 
@@ -123,7 +120,7 @@ def _judge(
     return accepted
 
 
-def _parts(reading: Reading, accepted: Accepted) -> "Iterator[list[Episode]]":
+def _parts(reading: Reading, accepted: Accepted) -> Iterator[list[Episode]]:
     """The accepted episodes in parts that fit into memory; read again where they were not kept."""
     kept = [episode for episode in accepted.values() if episode is not None]
     if len(kept) == len(accepted):
@@ -167,9 +164,9 @@ def _origin(request: Request, outcome: InjectionOutcome) -> dict[str, Any]:
     }
 
 
-def _key(episode: "Episode") -> Key:
+def _key(episode: Episode) -> Key:
     return episode_digest(episode), episode.score
 
 
-def _size_bytes(episode: "Episode") -> int:
+def _size_bytes(episode: Episode) -> int:
     return sum(array.nbytes for array in (*episode.observation.values(), episode.action))

@@ -107,12 +107,12 @@ def log_wealth(scores: np.ndarray, means: np.ndarray) -> np.ndarray:
     return np.broadcast_to(log_mean, means.shape)
 
 
-def interval(scores: np.ndarray, level: float = 0.05) -> tuple[float, float]:
-    """An interval that misses the mean at any look with at most `level`'s chance.
+def interval(scores: np.ndarray) -> tuple[float, float]:
+    """An interval that misses the mean at any look with a chance of at most 5 %.
 
     That holds however the number of scores came about. The ends are points of a grid of 0.0025.
     """
-    limit = np.log(2 / level)
+    limit = np.log(2 / 0.05)
     too_low = log_wealth(scores, np.maximum(GRID, 1e-9)) >= limit
     too_high = log_wealth(1 - scores, np.maximum(1 - GRID, 1e-9)) >= limit
     low, high = GRID[too_low].max(initial=0.0), GRID[too_high].min(initial=1.0)

@@ -182,7 +182,6 @@ def calibrate(
     block: int,
     level: float,
     *,
-    shape: float = SHAPE,
     margin: float = 0.0,
     futility: float = 0.0,
 ) -> SequentialTest:
@@ -192,7 +191,7 @@ def calibrate(
     """
     if champion_n == 0 and cap > MOST_FRESH:
         raise LoopError(f"a cap of {cap} is too large with both arms fresh: at most {MOST_FRESH}")
-    test = SequentialTest(champion_n, cap, block, level, LARGEST, shape, margin, least=LEAST)
+    test = SequentialTest(champion_n, cap, block, level, LARGEST, margin=margin, least=LEAST)
     if level_of(test, RATES) > level:
         raise LoopError(f"a level of {level:g} is too small: no boundary up to {LARGEST:g} keeps it")
     low, high = 1.0, LARGEST

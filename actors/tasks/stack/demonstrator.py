@@ -107,7 +107,6 @@ class Script:
         self._carried = 0  # control steps since carrying began
         self._paused = 0  # control steps left to stand still
         self._goal = np.zeros(3)
-        self._turn = 0.0
         self._grip = OPEN
 
     def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -62,20 +62,12 @@ class StackEnvironment(dm_env.Environment):
     Args:
       images: whether observations hold an `image`, `[64, 64, 3]` uint8.
       cubes: metres either side of the centre within which a cube starts, x and y.
-      random: seeds the generator from which an episode that `seed` did not choose takes its seed.
     """
 
-    def __init__(
-        self,
-        *,
-        images: bool = False,
-        cubes: tuple[float, float] = START_CUBES[NAME],
-        random: int | None = None,
-    ):
+    def __init__(self, *, images: bool = False, cubes: tuple[float, float] = START_CUBES[NAME]):
         self.physics = Physics()
         """The scene, for tests and tools; a policy sees only the observation."""
         self._images, self._cubes = images, cubes
-        self._own_seeds = np.random.default_rng(random)
         self._next_seed: int | None = None
         self._steps: int | None = None  # None: the next `step` starts an episode
         self._held = 0
@@ -87,10 +79,8 @@ class StackEnvironment(dm_env.Environment):
         self._next_seed = int(seed)
 
     def reset(self) -> dm_env.TimeStep:
-        """Start the episode of the seed that `seed` was given, else of one the environment draws."""
+        """Start the episode of the seed that `seed` was given, else any."""
         seed, self._next_seed = self._next_seed, None
-        if seed is None:
-            seed = int(self._own_seeds.integers(2**63))
         self.physics.place(*_start(np.random.default_rng(seed), self._cubes))
         self._steps = self._held = 0
         self._force = 0.0
