@@ -71,7 +71,7 @@ class Perceiver(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Queries `[B, K, W]` read the latents `[B, L, W]` and become logits `[B, K, O]`, near uniform at first."""
+    """Queries `[B, K, W]` read latents `[B, L, W]` and become logits `[B, K, O]`, near uniform at first."""
 
     def __init__(self, config: PacConfig, outputs: int) -> None:
         super().__init__()
