@@ -34,7 +34,7 @@ def decide(
     outcome = _decision(test, champion, candidate, n, guards)
     if outcome is None:
         return None
-    total, won, given = _sum(champion), _sum(candidate), test.champion_episodes(n)
+    total, won, given = _sum(champion), _sum(candidate), (test.champion_n or n)
     reason = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}: {outcome[1]}"
     verdict = decided(test, (outcome[0], reason), names=names, champion=total, given=given)
     played = {
@@ -78,7 +78,7 @@ def _decision(
     test: Test, champion: Any, candidate: Any, n: int, guards: Sequence[Guarded]
 ) -> tuple[Decision, str] | None:
     """The decision and why; None while more episodes are worth playing."""
-    total, won, given = _sum(champion), _sum(candidate), test.champion_episodes(n)
+    total, won, given = _sum(champion), _sum(candidate), (test.champion_n or n)
     outcome = _by_guards_and_evidence(test, champion, candidate, n, guards)
     if outcome is None:
         return None
@@ -103,15 +103,16 @@ def _by_guards_and_evidence(
     if evidence > boundary:
         return _winner(f"evidence {evidence:.2f} exceeds {boundary:.2f}", guards, at_cap=n >= test.cap)
     possible = test.can_still_promote(champion, candidate, n)
-    if possible and not test.gives_up(champion, candidate, n):
+    given_up_at = test.gives_up(champion, candidate, n)
+    if possible and given_up_at is None:
         return None
-    if _sum(candidate) / n - _sum(champion) / test.champion_episodes(n) < min(test.margin, 0.0):
+    if _sum(candidate) / n - _sum(champion) / (test.champion_n or n) < min(test.margin, 0.0):
         why = "nothing left could promote it" if not possible else "to go on is not worth the episodes"
         return "rejected", f"it does worse, and {why}"
     if not possible:
         why = f"evidence {evidence:.2f} cannot exceed {boundary:.2f} within {test.cap} episodes"
         return "undecided", why
-    return "undecided", f"evidence {evidence:.2f} fell to {test.inner_boundary(n):.2f}, where it is given up"
+    return "undecided", f"evidence {evidence:.2f} fell to {given_up_at:.2f}, where it is given up"
 
 
 def _winner(why: str, guards: Sequence[Guarded], *, at_cap: bool) -> tuple[Decision, str] | None:
