@@ -11,7 +11,7 @@ from ...datasets import Batch, Snapshot
 from ...learner.checkpoint import read_policy
 from ...learner.critic_check import calibration, discrimination, visit
 from ..episodes.sample import of_stage
-from ..progress import Progress, Stopwatch
+from ..progress import Progress, stopwatch
 from ..workspace.records import Appended, Learned
 from ..workspace.verdict import CriticChecked, CriticFigures, Verdict
 from ..workspace.workspace import Workspace
@@ -50,12 +50,12 @@ def check_critic(space: Workspace, number: int, progress: Progress) -> CriticChe
     """Check the critic of the round's candidate on episodes kept out of learning, and record it."""
     if done := space.record(CriticChecked, number):
         return done
-    watch, policy = Stopwatch(), space.require(Learned, number).policy
+    watch, policy = stopwatch(), space.require(Learned, number).policy
     snapshot = held_out(space, number)
     figures = critic_figures(space, policy, snapshot) if snapshot.batches else None
     note = figures.sentence() if figures else "no episodes are kept out of learning yet"
     progress("critic", 1, 1, note)
-    return space.write_record(number, CriticChecked(policy=policy, figures=figures, seconds=watch.sec))
+    return space.write_record(number, CriticChecked(policy=policy, figures=figures, seconds=watch()))
 
 
 def critic_figures(space: Workspace, policy: str, snapshot: Snapshot) -> CriticFigures:

@@ -15,7 +15,7 @@ from ..gate.comparison import make_test
 from ..gate.contest import contest
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
-from ..progress import Stopwatch
+from ..progress import stopwatch
 from ..workspace.records import Asked, Measured, parse_record
 from ..workspace.verdict import Comparison
 from ..workspace.workspace import Workspace
@@ -71,10 +71,10 @@ def compare(
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
-    number, watch = _begin(space, order), Stopwatch()
+    number, watch = _begin(space, order), stopwatch()
     comparison, stages = _contest(session, order, number)
     comparison = with_remarks(space, number, comparison, stages)
-    comparison = comparison.model_copy(update={"seconds": watch.sec})
+    comparison = comparison.model_copy(update={"seconds": watch()})
     space.write_json(_evaluation(number), comparison.model_dump())
     return comparison
 

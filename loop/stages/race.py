@@ -15,7 +15,7 @@ from ...learner.policy import Acting
 from ..episodes.play import Play, Session, play
 from ..episodes.sample import sample_of
 from ..errors import LoopError
-from ..progress import Stopwatch
+from ..progress import stopwatch
 from ..workspace.records import Learned, Raced, Way
 from ..workspace.workspace import Workspace
 
@@ -32,7 +32,7 @@ def race(session: Session, number: int) -> Raced:
     space = session.space
     if done := space.record(Raced, number):
         return done
-    watch, learned = Stopwatch(), space.require(Learned, number).policy
+    watch, learned = stopwatch(), space.require(Learned, number).policy
     left = ways(space, read_record(space.policy_folder(learned)).acting)
     tried: dict[Acting, Way] = {}
     lap = space.config.act.trial_episodes
@@ -45,7 +45,7 @@ def race(session: Session, number: int) -> Raced:
         policy=_write_winner(space, learned, left[0]) if left else learned,
         tried=tuple(sorted(tried.values(), key=lambda way: way.actions)),
         episodes=sum(way.episodes for way in tried.values()),
-        seconds=watch.sec,
+        seconds=watch(),
     )
     return space.write_record(number, record)
 
