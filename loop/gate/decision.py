@@ -35,8 +35,16 @@ def decide(
     if outcome is None:
         return None
     total, won, given = _sum(champion), _sum(candidate), test.champion_episodes(n)
-    reason = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}: {outcome[1]}"
-    verdict = decided(test, (outcome[0], reason), names=names, champion=total, given=given)
+    decision, why = outcome
+    if test.margin > 0 and decision != "promoted":
+        why += f"; it had to be better by {test.margin:g}"
+    if test.margin < 0:
+        why += f"; it may be worse by {-test.margin:g}"
+    if won == total == 0:
+        why += "; neither policy ever succeeded, so there was nothing to compare"
+    if won == n and total == given:
+        why += "; both policies always succeeded, so there was nothing to compare"
+    reason = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}: {why}"
     played = {
         "candidate_successes": won,
         "candidate_n": n,
@@ -46,6 +54,7 @@ def decide(
         "episodes_saved": test.cap - n,
         "guards": tuple(guards),
     }
+    verdict = decided(test, (decision, reason), names=names, champion=total, given=given)
     return verdict.model_copy(update=played)
 
 
@@ -78,25 +87,6 @@ def _decision(
     test: Test, champion: Any, candidate: Any, n: int, guards: Sequence[Guarded]
 ) -> tuple[Decision, str] | None:
     """The decision and why; None while more episodes are worth playing."""
-    total, won, given = _sum(champion), _sum(candidate), test.champion_episodes(n)
-    outcome = _by_guards_and_evidence(test, champion, candidate, n, guards)
-    if outcome is None:
-        return None
-    decision, why = outcome
-    if test.margin > 0 and decision != "promoted":
-        why += f"; it had to be better by {test.margin:g}"
-    if test.margin < 0:
-        why += f"; it may be worse by {-test.margin:g}"
-    if won == total == 0:
-        why += "; neither policy ever succeeded, so there was nothing to compare"
-    if won == n and total == given:
-        why += "; both policies always succeeded, so there was nothing to compare"
-    return decision, why
-
-
-def _by_guards_and_evidence(
-    test: Test, champion: Any, candidate: Any, n: int, guards: Sequence[Guarded]
-) -> tuple[Decision, str] | None:
     evidence, boundary = test.evidence(champion, candidate, n), test.boundary(n)
     if broken := [guard.sentence() for guard in guards if guard.state == "broken"]:
         return "rejected", "it is worse than a guard allows: " + "; ".join(broken)
