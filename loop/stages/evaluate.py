@@ -5,7 +5,6 @@ What is measured by hand stands beside the rounds, as `evaluations/<number>.json
 
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
 from ...datasets.files import read_json
 from ..episodes.play import Play, Session, tally
@@ -17,7 +16,7 @@ from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
 from ..workspace.records import Asked, Measured, parse_record
-from ..workspace.verdict import Comparison
+from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .collect import champion_of
 from .mirror import mirror
@@ -52,16 +51,16 @@ def measure(session: Session, *, policy: str | None, episodes: int) -> Measured:
 
 def compare(
     session: Session, *, policy: str | None, against: str, episodes: int | None = None, paired: bool = False
-) -> Comparison:
+) -> Verdict:
     """Compare two policies by hand as the gate does, both played anew; nobody is promoted.
 
-    The verdict is the gate's, except that it says `better` where the gate would have promoted. It is
-    given `[gate] level` for itself and spends nothing of the run's budget: what a person promotes on it
-    is that person's word.
+    `policy`, the champion by default, is the candidate of the verdict and `against` the champion. It says
+    `better` where the gate would have promoted. It is given `[gate] level` for itself and spends nothing of
+    the run's budget: what a person promotes on it is that person's word.
 
     Args:
       session: the workspace with its collectors.
-      policy: id of the policy that is to be better; the champion by default.
+      policy: id of the policy that is to be better.
       against: id of the other.
       episodes: the most of each; `[gate] cap` by default.
       paired: whether both play the same seeds.
@@ -72,16 +71,14 @@ def compare(
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
     number, watch = _begin(space, order), stopwatch()
-    comparison, stages = _contest(session, order, number)
-    comparison = with_remarks(space, number, comparison, stages)
-    comparison = comparison.model_copy(update={"seconds": watch()})
-    space.write_json(_evaluation(number), comparison.model_dump())
-    return comparison
+    verdict = _contest(session, order, number).model_copy(update={"seconds": watch()})
+    space.write_json(_evaluation(number), verdict.model_dump())
+    return verdict
 
 
-def compared(outcome: Comparison) -> str:
+def compared(outcome: Verdict) -> str:
     """What a comparison ended with, and what may be done about it."""
-    who, against = outcome.policy, outcome.against
+    who, against = outcome.candidate, outcome.champion
     words = {"better": "is better than", "rejected": "is no better than"}
     phrase = words.get(outcome.decision, "is not shown to be better than")
     lines = [f"{who} {phrase} {against}: {outcome.reason}"]
@@ -101,8 +98,7 @@ def _measure(
     return Measured(**tally(session, order), policy=policy)
 
 
-def _contest(session: Session, order: Asked, number: int) -> tuple[Comparison, tuple[str, str]]:
-    """The comparison, and the stages under which the other policy and the policy were played."""
+def _contest(session: Session, order: Asked, number: int) -> Verdict:
     space, cap, against = session.space, order.episodes, str(order.against)
     settings, guards = space.config.gate, guards_of(space)
     arms = {"champion": "paired" if order.paired else "fresh", "cap": cap, "block": min(settings.block, cap)}
@@ -113,10 +109,9 @@ def _contest(session: Session, order: Asked, number: int) -> tuple[Comparison, t
     first = 0 if order.paired else APART
     old = replace(new, name=f"{new.name}-against", policy=against, first=first)
     verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
-    facts: dict[str, Any] = {name: getattr(verdict, name) for name in type(verdict).model_fields}
     if verdict.decision == "promoted":
-        facts["decision"] = "better"
-    return Comparison(**facts, policy=order.policy, against=against), (old.name, new.name)
+        verdict = verdict.model_copy(update={"decision": "better"})
+    return with_remarks(space, number, verdict, (old.name, new.name))
 
 
 def _begin(space: Workspace, order: Asked) -> int:

@@ -185,10 +185,3 @@ class Verdict(Timed):
     def episodes(self) -> int:
         """Episodes that were played for it: both arms where the champion played too."""
         return self.candidate_n + (self.champion_n if self.champion_arm != "collection" else 0)
-
-
-class Comparison(Verdict):
-    """A comparison by hand: `policy` is the candidate, `against` the champion."""
-
-    policy: str
-    against: str
