@@ -53,10 +53,10 @@ def _result(space: Workspace, improved: Improved) -> str:
     final, (low, high) = improved.final, improved.final.interval
     target = f"target {space.config.improve.until:.0%}: {'reached' if improved.good else 'NOT reached'}"
     return (
-        f"champion {improved.champion}: {final.rate:.1%} of {final.episodes} fresh episodes "
+        f"champion {final.policy}: {final.rate:.1%} of {final.episodes} fresh episodes "
         f"(95 %: {low:.1%} to {high:.1%}), {target}\n"
         f"workspace {space.place}   dataset {space.dataset}   "
-        f"champion's weights {space.policy_place(improved.champion)}   curve {curve}"
+        f"champion's weights {space.policy_place(final.policy)}   curve {curve}"
     )
 
 

@@ -26,11 +26,7 @@ def learnable(batches: Sequence[Batch], share: float) -> list[Batch]:
     A function of a batch's name alone, so what was once kept out stays out while `share` stays as it is.
     """
     every = round(1 / share) if share else 0
-    return [
-        batch
-        for batch in batches
-        if not (every and batch.source == "collection" and _is_last_of(batch, every))
-    ]
+    return [batch for batch in batches if not (every and _is_last_of(batch, every))]
 
 
 def held_out(space: Workspace, number: int) -> Snapshot:
@@ -89,4 +85,4 @@ def with_critic(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 
 def _is_last_of(batch: Batch, every: int) -> bool:
     number = batch.id.rpartition("-")[2]
-    return number.isdecimal() and (int(number) + 1) % every == 0
+    return batch.source == "collection" and number.isdecimal() and (int(number) + 1) % every == 0

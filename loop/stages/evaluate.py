@@ -21,9 +21,6 @@ from ..workspace.workspace import Workspace
 from .collect import champion_of
 from .mirror import mirror
 
-EPISODES = 300
-"""Of a measurement by hand, unless told otherwise."""
-
 APART = 2**23
 """Position from which the other policy of a comparison takes its seeds, unless both are paired."""
 
@@ -40,12 +37,13 @@ def evaluate(
     return measured
 
 
-def measure(session: Session, *, policy: str | None, episodes: int) -> Measured:
+def measure(session: Session, *, policy: str | None, episodes: int | None) -> Measured:
     """Measure a policy by hand, each time on new seeds; an interrupted measurement is finished first."""
-    who = policy or champion_of(session.space)
-    number = _begin(session.space, Asked(policy=who, episodes=episodes))
+    space = session.space
+    who, episodes = policy or champion_of(space), episodes or space.config.improve.evaluation_episodes
+    number = _begin(space, Asked(policy=who, episodes=episodes))
     measured = _measure(session, number, f"manual{number:04d}", who, episodes, "manual")
-    session.space.write_json(_evaluation(number), measured.model_dump())
+    space.write_json(_evaluation(number), measured.model_dump())
     return measured
 
 
@@ -54,16 +52,10 @@ def compare(
 ) -> Verdict:
     """Compare two policies by hand as the gate does, both played anew; nobody is promoted.
 
-    `policy`, the champion by default, is the candidate of the verdict and `against` the champion. It says
-    `better` where the gate would have promoted. It is given `[gate] level` for itself and spends nothing of
-    the run's budget: what a person promotes on it is that person's word.
-
-    Args:
-      session: the workspace with its collectors.
-      policy: id of the policy that is to be better.
-      against: id of the other.
-      episodes: the most of each; `[gate] cap` by default.
-      paired: whether both play the same seeds.
+    `policy`, the champion by default, is the candidate of the verdict and `against` the champion; each plays
+    at most `episodes`, `[gate] cap` by default. It says `better` where the gate would have promoted. It is
+    given `[gate] level` for itself and spends nothing of the run's budget: what a person promotes on it is
+    that person's word.
     """
     space = session.space
     who = policy or champion_of(space)

@@ -19,13 +19,11 @@ class Improved:
     """How `improve` ended.
 
     Attributes:
-      champion: the policy in force.
-      final: its measurement on fresh seeds.
+      final: the measurement of the policy in force on fresh seeds.
       why: why no further round began, in one sentence.
       good: whether the final measurement reaches the target.
     """
 
-    champion: str
     final: Measured
     why: str
     good: bool
@@ -73,7 +71,7 @@ def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) 
             played += 1
     champion, last = champion_of(space), max(space.rounds())
     final = space.record(Measured, last, f"final-{champion}") or play("final", last, champion)
-    return Improved(champion, final, why, final.rate >= space.config.improve.until)
+    return Improved(final, why, final.rate >= space.config.improve.until)
 
 
 def next_round(space: Workspace) -> int:

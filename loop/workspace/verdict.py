@@ -150,11 +150,11 @@ class Verdict(Timed):
     candidate: str
     champion_successes: float
     champion_n: int
-    candidate_successes: float
-    candidate_n: int
+    candidate_successes: float = 0
+    candidate_n: int = 0
     champion_interval: Interval
-    candidate_interval: Interval
-    evidence: float
+    candidate_interval: Interval = (0.0, 1.0)
+    evidence: float = 0.0
     boundary: float
     level: float
     episodes_saved: int
