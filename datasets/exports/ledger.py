@@ -4,13 +4,12 @@ The ledger is replaced atomically after a file is there. So an export that was k
 and one that has nothing new does nothing.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import DatasetError
-from ..files import is_temporary, named_errors, read_json, write_bytes_atomically
+from ..files import is_temporary, named_errors, parse_model, read_json, write_bytes_atomically
 from ..records.schema import Schema
 from ..store.store import EpisodeStore
 
@@ -74,7 +73,7 @@ def read_ledger(folder: Path, format: str, store: EpisodeStore) -> Ledger:
                 f"{folder} has files that are no export of pacloop's (e.g. {foreign[0]}); name another folder"
             )
         return Ledger(format=format, schema=store.schema, shards=())
-    ledger = _parse(path)
+    ledger = parse_model(Ledger, read_json(path), path)
     if ledger.format != format:
         raise DatasetError(f"{folder} is an export to {ledger.format}, not to {format}; name another folder")
     difference = ledger.schema_.difference(store.schema)
@@ -87,16 +86,3 @@ def write_ledger(folder: Path, ledger: Ledger) -> None:
     """Replace the ledger of `folder`."""
     # in one line: an indented file would take ten times as long, which thousands of shards would feel
     write_bytes_atomically(folder / LEDGER, ledger.model_dump_json().encode() + b"\n")
-
-
-def _parse(path: Path) -> Ledger:
-    data = read_json(path)
-    version = data.get("version") if isinstance(data, Mapping) else None
-    if version != VERSION:
-        raise DatasetError(f"{path} has version {version}, but this pacloop reads version {VERSION}")
-    try:
-        return Ledger.model_validate(data)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"]))
-        raise DatasetError(f"{path} is no ledger of an export ({field}: {fault['msg']})") from None

@@ -18,15 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...datasets.files import (
-    json_bytes,
-    read_json,
-)
+from ...datasets.files import json_bytes, parse_model, read_json
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
 from .place import Place, address_of, url_of
-from .records import Record, parse_record
+from .records import Record
 from .registry import Registry
 
 if TYPE_CHECKING:
@@ -246,10 +243,10 @@ class Workspace:
     def record(self, kind: type[R], number: int, stage: str = "") -> R | None:
         """What a stage of a round ended with; None where it has not ended.
 
-        Raises LoopError, naming file and field, where the record is broken or of a newer version.
+        Raises DatasetError, naming file and field, where the record is broken or of a newer version.
         """
         path = self._record_path(number, stage or kind.STAGE)
-        return parse_record(kind, read_json(path), path) if path.exists() else None
+        return parse_model(kind, read_json(path), path) if path.exists() else None
 
     def require(self, kind: type[R], number: int, stage: str = "") -> R:
         """What a stage of a round ended with. Raises LoopError where it has not ended."""

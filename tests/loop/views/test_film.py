@@ -66,4 +66,4 @@ def test_what_cannot_be_rendered_is_said_and_nothing_fails(space, monkeypatch):
 def test_rendering_is_stopped_at_its_deadline(space):
     films = film(space, ["cut/1"], deadline_sec=0.01)
     assert films.made == []
-    assert "was stopped after 0 s" in films.missing
+    assert "was stopped at its deadline" in films.missing
