@@ -55,7 +55,7 @@ def _result(space: Workspace, improved: Improved) -> str:
         f"champion {improved.champion}: {final.rate:.1%} of {final.episodes} fresh episodes "
         f"(95 %: {low:.1%} to {high:.1%}), {target}\n"
         f"workspace {space.place}   dataset {space.dataset}   "
-        f"champion's weights {space.policy_place(improved.champion)}   curve {curve}"
+        f"champion's weights {space.place}/policies/{improved.champion}   curve {curve}"
     )
 
 

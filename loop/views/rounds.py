@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...datasets.records.batch import SOURCES
 from ..episodes.sample import Sample, collections, sample_of
 from ..workspace.records import Appended, Collected, Measured, Raced
 from ..workspace.verdict import Verdict
@@ -131,6 +132,12 @@ def _finals(space: Workspace) -> list[Part]:
 def committed(space: Workspace) -> "list[Batch]":
     """All batches in the order of their commits; none where no dataset was made yet."""
     return space.store.batches() if space.has_store() else []
+
+
+def by_source(batches: "Sequence[Batch]") -> dict[str, Sample]:
+    """What each source gave, in the order of `SOURCES`; sources that gave nothing are left out."""
+    samples = {source: sample_of(b for b in batches if b.source == source) for source in SOURCES}
+    return {source: sample for source, sample in samples.items() if sample.batches}
 
 
 def first_learned(space: Workspace) -> dict[str, int]:

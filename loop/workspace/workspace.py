@@ -143,7 +143,7 @@ class Workspace:
         """The dataset, made with this schema where there is none, wherever it lives."""
         from ...datasets import EpisodeStore
 
-        return EpisodeStore.create(self._dataset_at(self._dataset_url, "dataset"), schema)
+        return EpisodeStore.create(self._dataset_place("dataset", self.config.dataset.url), schema)
 
     def store_of(self, task: str) -> "EpisodeStore":
         """The dataset of a further task, made where there is none; the run's own for "".
@@ -159,38 +159,33 @@ class Workspace:
         other, own = find_task(task).schema, self.task.schema
         if difference := own.difference(other):
             raise LoopError(f"[gate.others] {task} does not fit {own.task}: its {difference}")
-        name = f"others/{task}"
-        place = self._dataset_at(f"{self.copy.url}/{name}" if self.copy else "", name)
-        return EpisodeStore.create(place, other)
+        return EpisodeStore.create(self._dataset_place(f"others/{task}"), other)
 
     def open_store(self) -> "EpisodeStore":
         """The dataset. Raises DatasetError where there is none, or it is broken or out of reach."""
         from ...datasets import EpisodeStore
 
-        return EpisodeStore.open(self._dataset_at(self._dataset_url, "dataset"))
+        return EpisodeStore.open(self._dataset_place("dataset", self.config.dataset.url))
 
     @property
     def dataset(self) -> str:
         """Where the dataset lives, in words; nothing is opened."""
-        return self._dataset_url or str(self.folder / "dataset")
+        return self.config.dataset.url or f"{self.place}/dataset"
 
     def has_store(self) -> bool:
         """Whether a dataset was made already."""
         from ...datasets import EpisodeStore
 
-        return EpisodeStore.exists(self._dataset_at(self._dataset_url, "dataset"))
+        return EpisodeStore.exists(self._dataset_place("dataset", self.config.dataset.url))
 
-    def _dataset_at(self, url: str, name: str) -> "DatasetPlace":
-        """Where a dataset lives: at a URL, or in a folder of this name."""
-        if not url:
+    def _dataset_place(self, name: str, url: str = "") -> "DatasetPlace":
+        """Where a dataset lives: at a URL, or under this name in the workspace."""
+        if not url and not self.copy:
             return self.folder / name
         from ...datasets.store.bucket import CachedBucket
 
-        return CachedBucket(url, self.folder / "cache", int(self.config.dataset.cache_gib * 2**30))
-
-    @property
-    def _dataset_url(self) -> str:
-        return self.config.dataset.url or (f"{self.copy.url}/dataset" if self.copy else "")
+        gib = self.config.dataset.cache_gib
+        return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", int(gib * 2**30))
 
     @cached_property
     def registry(self) -> Registry:
@@ -203,10 +198,6 @@ class Workspace:
         if self.copy and facts.is_file() and not facts.with_name(WEIGHTS).is_file():
             self.copy.current(f"policies/{policy}/{WEIGHTS}")
         return facts.parent
-
-    def policy_place(self, policy: str) -> str:
-        """Where a policy lives, in words."""
-        return f"{self.place}/policies/{policy}"
 
     def policy_json(self, policy: str) -> Path:
         """Where a policy's facts are."""
