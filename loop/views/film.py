@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...actors.rendering.video import mp4
+from ...datasets import Batch, EpisodeStore
 from ..progress import Progress, silent
 from ..workspace.workspace import Workspace
+from .video import Render, renderer
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-
-    from ...datasets import Batch, EpisodeStore
-    from .video import Render
 
 STRIP_FRAMES, STRIP_WIDTH, VIDEO_WIDTH = 6, 160, 320
 GAP = ((0, 0), (0, 3), (0, 0))
@@ -73,7 +73,7 @@ class Films:
     missing: str = ""
 
 
-def choose(store: "EpisodeStore", batches: "Iterable[Batch]", good: int, bad: int) -> list[str]:
+def choose(store: EpisodeStore, batches: Iterable[Batch], good: int, bad: int) -> list[str]:
     """Ids of the first so many best episodes of some batches, and of the first so many worst.
 
     The first of each kind, so nobody picked them for their looks.
@@ -144,8 +144,6 @@ def _make_all(sender: "Connection", workspace: str, episodes: Sequence[str], fol
     """Send the film of each episode, with videos where there is a folder for them; or why there is none."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a renderer's library grumbles
     try:
-        from .video import renderer
-
         store = Workspace.open(workspace).open_store()
         with renderer(store) as render:
             for name in episodes:
@@ -154,9 +152,7 @@ def _make_all(sender: "Connection", workspace: str, episodes: Sequence[str], fol
         sender.send(str(error))
 
 
-def _make(store: "EpisodeStore", name: str, render: "Render", folder: Path | None) -> Film:
-    from ...actors.rendering.video import mp4
-
+def _make(store: EpisodeStore, name: str, render: Render, folder: Path | None) -> Film:
     episode, hz = store.episode(name), store.schema.control_hz
     every = max(1, round(hz / VIDEO_HZ))
     marks = [round(k * episode.length / (STRIP_FRAMES - 1)) for k in range(STRIP_FRAMES)]

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...datasets.records.batch import SOURCES
+from ...datasets import SOURCES, Batch
 from ..episodes.sample import Sample, collections, sample_of
 from ..workspace.records import Appended, Collected, Measured, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .at_work import LATER, STAGES
-
-if TYPE_CHECKING:
-    from ...datasets import Batch
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def rows(space: Workspace) -> list[Row]:
     return shown
 
 
-def _samples(space: Workspace, batches: "Sequence[Batch]") -> dict[str, Sample]:
+def _samples(space: Workspace, batches: Sequence[Batch]) -> dict[str, Sample]:
     """What each champion collected in the rounds whose collection has ended, by its id."""
     ended = {k: record for k in space.rounds() if k > 0 and (record := space.record(Collected, k))}
     last = max(ended, default=0)
@@ -78,7 +75,7 @@ def _samples(space: Workspace, batches: "Sequence[Batch]") -> dict[str, Sample]:
     return {champion: sample_of(collections(batches, champion, last)) for champion in champions}
 
 
-def _demonstrations(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> list[Part]:
+def _demonstrations(batches: Sequence[Batch], learned_in: dict[str, int]) -> list[Part]:
     sample = sample_of(b for b in batches if b.source == "demonstration" and not _came_later(b, learned_in))
     row = _row("demonstrations", 0, "demonstrator", sample)
     return [(row, sample.episodes)] if sample.episodes else []
@@ -129,12 +126,12 @@ def _finals(space: Workspace) -> list[Part]:
     return parts
 
 
-def committed(space: Workspace) -> "list[Batch]":
+def committed(space: Workspace) -> list[Batch]:
     """All batches in the order of their commits; none where no dataset was made yet."""
     return space.store.batches() if space.has_store() else []
 
 
-def by_source(batches: "Sequence[Batch]") -> dict[str, Sample]:
+def by_source(batches: Sequence[Batch]) -> dict[str, Sample]:
     """What each source gave, in the order of `SOURCES`; sources that gave nothing are left out."""
     samples = {source: sample_of(b for b in batches if b.source == source) for source in SOURCES}
     return {source: sample for source, sample in samples.items() if sample.batches}
@@ -150,14 +147,14 @@ def first_learned(space: Workspace) -> dict[str, int]:
     return found
 
 
-def _came_later(batch: "Batch", learned_in: dict[str, int]) -> bool:
+def _came_later(batch: Batch, learned_in: dict[str, int]) -> bool:
     """Whether a batch was injected when the run had begun; what round 0 learns from began it."""
     return (
         batch.origin.get("command") == "inject" and 0 in learned_in.values() and learned_in.get(batch.id) != 0
     )
 
 
-def _injected(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> dict[int | None, list[Part]]:
+def _injected(batches: Sequence[Batch], learned_in: dict[str, int]) -> dict[int | None, list[Part]]:
     """A row for each injection, by the first round that learned from it; None where none has yet."""
     parts: dict[int | None, list[Part]] = {}
     later = [batch for batch in batches if _came_later(batch, learned_in)]

@@ -18,7 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ...actors.registry import find_task
+from ...actors.task import Task
 from ...datasets.files import json_bytes, parse_model, read_json
+from ...datasets.records.schema import Schema
+from ...datasets.store.bucket import CachedBucket
+from ...datasets.store.schemas import check_same
+from ...datasets.store.store import EpisodeStore
+from ...datasets.store.store import Place as DatasetPlace
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
@@ -29,9 +36,6 @@ from .registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...actors.task import Task
-    from ...datasets import EpisodeStore, Schema
-    from ...datasets.store.store import Place as DatasetPlace
     from ...learner.checkpoint import PolicyRecord
 
 R = TypeVar("R", bound=Record)
@@ -88,8 +92,6 @@ class Workspace:
             if found.config.task != config.task:
                 raise LoopError(f"{found.place} is a workspace of {found.config.task}, not of {config.task}")
             return found
-        from ...actors.registry import find_task
-
         find_task(config.task)
         copy, folder = _at(place)
         made = cls(folder, config, copy)
@@ -119,41 +121,32 @@ class Workspace:
             self.copy.pull()
 
     @cached_property
-    def task(self) -> "Task":
+    def task(self) -> Task:
         """The task. Raises TaskError where this machine does not know it."""
-        from ...actors.registry import find_task
-
         return find_task(self.config.task)
 
     @cached_property
-    def store(self) -> "EpisodeStore":
+    def store(self) -> EpisodeStore:
         """The dataset, made where there is none. Raises DatasetError where it is of another schema.
 
         What the task says otherwise since, its horizon, is recorded by `make_store` only, under the lease.
         """
         if not self.has_store():
             return self.make_store(self.task.schema)
-        from ...datasets.store.schemas import check_same
-
         store = self.open_store()
         check_same(store.place, store.schema, self.task.schema)
         return store
 
-    def make_store(self, schema: "Schema") -> "EpisodeStore":
+    def make_store(self, schema: Schema) -> EpisodeStore:
         """The dataset, made with this schema where there is none, wherever it lives."""
-        from ...datasets import EpisodeStore
+        return EpisodeStore.create(self._dataset_place(), schema)
 
-        return EpisodeStore.create(self._dataset_place("dataset", self.config.dataset.url), schema)
-
-    def store_of(self, task: str) -> "EpisodeStore":
+    def store_of(self, task: str) -> EpisodeStore:
         """The dataset of a further task, made where there is none; the run's own for "".
 
         Raises LoopError where a step of that task looks otherwise than one of the run's: no policy of
         this workspace could act in it.
         """
-        from ...actors.registry import find_task
-        from ...datasets import EpisodeStore
-
         if not task:
             return self.store
         other, own = find_task(task).schema, self.task.schema
@@ -161,11 +154,9 @@ class Workspace:
             raise LoopError(f"[gate.others] {task} does not fit {own.task}: its {difference}")
         return EpisodeStore.create(self._dataset_place(f"others/{task}"), other)
 
-    def open_store(self) -> "EpisodeStore":
+    def open_store(self) -> EpisodeStore:
         """The dataset. Raises DatasetError where there is none, or it is broken or out of reach."""
-        from ...datasets import EpisodeStore
-
-        return EpisodeStore.open(self._dataset_place("dataset", self.config.dataset.url))
+        return EpisodeStore.open(self._dataset_place())
 
     @property
     def dataset(self) -> str:
@@ -174,16 +165,13 @@ class Workspace:
 
     def has_store(self) -> bool:
         """Whether a dataset was made already."""
-        from ...datasets import EpisodeStore
+        return EpisodeStore.exists(self._dataset_place())
 
-        return EpisodeStore.exists(self._dataset_place("dataset", self.config.dataset.url))
-
-    def _dataset_place(self, name: str, url: str = "") -> "DatasetPlace":
-        """Where a dataset lives: at a URL, or under this name in the workspace."""
+    def _dataset_place(self, name: str = "dataset") -> DatasetPlace:
+        """Where a dataset lives: in a bucket, or under this name in the folder."""
+        url = self.config.dataset.url if name == "dataset" else ""
         if not url and not self.copy:
             return self.folder / name
-        from ...datasets.store.bucket import CachedBucket
-
         gib = self.config.dataset.cache_gib
         return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", int(gib * 2**30))
 

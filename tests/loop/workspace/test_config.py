@@ -82,7 +82,10 @@ def test_every_setting_is_explained():
             "[learn]\nmixture = {collection = 0.7, evaluation = 0.5}",
             "learn.mixture: its shares add up to 1.2, more than 1",
         ),
-        ("[learn]\ntask_mixture = {a = 1.0, b = 0.1}", "learn.task_mixture: its shares add up to 1.1, more than 1"),
+        (
+            "[learn]\ntask_mixture = {a = 1.0, b = 0.1}",
+            "learn.task_mixture: its shares add up to 1.1",
+        ),
         ("[act]\nmode = 'wild'", "act.mode is 'wild', but must be 'q_guided', 'sample' or 'mode'"),
         ("seed = 65536", "seed is 65536, but must be less than 65536"),
         ("[gate.guards]\nspeed = 0.1", "gate.guards.speed is no setting of pacloop"),

@@ -114,7 +114,10 @@ def test_a_write_that_fails_leaves_the_old_champion_whole(registry, tmp_path, mo
     [
         ('{"version": 2, "history": []}', ": version is 2, but this pacloop reads 1"),
         ('{"version": 1}', ": history is missing"),
-        ('{"version": 1, "history": [{"policy": 3}]}', r": history\.0\.policy is 3, but must be a valid string"),
+        (
+            '{"version": 1, "history": [{"policy": 3}]}',
+            r": history\.0\.policy is 3, but must be a",
+        ),
     ],
 )
 def test_a_file_that_is_no_history_is_named(registry, tmp_path, content, problem):
