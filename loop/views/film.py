@@ -33,6 +33,7 @@ GAP = ((0, 0), (0, 3), (0, 0))
 VIDEO_HZ = 10.0
 """At most so many pictures a second: half of the stacking task's steps, and half the time to render."""
 DEADLINE_SEC = 60.0
+"""Of all strips together, and of each video."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +86,16 @@ def choose(store: EpisodeStore, batches: Iterable[Batch], good: int, bad: int) -
 
 
 def film(
-    space: Workspace,
-    episodes: Sequence[str],
-    *,
-    videos: bool = False,
-    deadline_sec: float = DEADLINE_SEC,
-    progress: Progress = silent,
+    space: Workspace, episodes: Sequence[str], *, videos: bool = False, progress: Progress = silent
 ) -> Films:
     """Make the films of some episodes. Raises nothing for a machine that cannot: `missing` says why."""
-    with filming(space, episodes, videos=videos, deadline_sec=deadline_sec, progress=progress) as films:
+    with filming(space, episodes, videos=videos, progress=progress) as films:
         return films()
 
 
 @contextmanager
 def filming(
-    space: Workspace,
-    episodes: Sequence[str],
-    *,
-    videos: bool = False,
-    deadline_sec: float = DEADLINE_SEC,
-    progress: Progress = silent,
+    space: Workspace, episodes: Sequence[str], *, videos: bool = False, progress: Progress = silent
 ) -> Iterator[Callable[[], Films]]:
     """Make the films beside what goes on inside; what it yields waits for them, at most to the deadline."""
     if not episodes:
@@ -117,7 +108,7 @@ def filming(
         child = spawn.Process(target=_make_all, args=arguments, daemon=True)
         child.start()
         sender.close()
-        end = time.monotonic() + deadline_sec
+        end = time.monotonic() + DEADLINE_SEC * (len(episodes) if videos else 1)
         try:
             yield lambda: _collect(receiver, len(episodes), end, progress)
         finally:

@@ -194,11 +194,7 @@ class Config(_Section):
 
 def read_config(path: Path, name: str = "") -> Config:
     """Read `pacloop.toml`. Raises LoopError, naming file and field, for anything this version cannot obey,
-    and DatasetError where the file cannot be read.
-
-    Args:
-      path: the file.
-      name: what sentences call it, where that is not the path.
+    and DatasetError where the file cannot be read. Sentences call it `name`, where that is not the path.
     """
     name = name or str(path)
     with named_errors(name, "read"):
