@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from ...datasets import Batch, EpisodeStore
 from ..progress import Progress, silent
 from ..workspace.workspace import Workspace
 from .video import Render, renderer
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 STRIP_FRAMES, STRIP_WIDTH, VIDEO_WIDTH = 6, 160, 320
 GAP = ((0, 0), (0, 3), (0, 0))
@@ -101,11 +98,10 @@ def filming(
     if not episodes:
         yield lambda: Films([], "there are no episodes to show yet")
         return
-    spawn = get_context("spawn")
-    receiver, sender = spawn.Pipe(duplex=False)
+    receiver, sender = Pipe(duplex=False)
     with TemporaryDirectory(prefix="pacloop-film-") as folder:
         arguments = (sender, space.address, episodes, Path(folder) if videos else None)
-        child = spawn.Process(target=_make_all, args=arguments, daemon=True)
+        child = get_context("spawn").Process(target=_make_all, args=arguments, daemon=True)
         child.start()
         sender.close()
         end = time.monotonic() + DEADLINE_SEC * (len(episodes) if videos else 1)
@@ -116,7 +112,7 @@ def filming(
             child.join()
 
 
-def _collect(receiver: "Connection", total: int, end: float, progress: Progress) -> Films:
+def _collect(receiver: Any, total: int, end: float, progress: Progress) -> Films:
     """The films as they come, until all are there, or a sentence comes instead of one, or time is up."""
     films: list[Film] = []
     why = "rendering crashed or was stopped at its deadline"
@@ -131,7 +127,7 @@ def _collect(receiver: "Connection", total: int, end: float, progress: Progress)
     return Films(films, "" if len(films) == total else f"Pictures are missing: {why}")
 
 
-def _make_all(sender: "Connection", workspace: str, episodes: Sequence[str], folder: Path | None) -> None:
+def _make_all(sender: Any, workspace: str, episodes: Sequence[str], folder: Path | None) -> None:
     """Send the film of each episode, with videos where there is a folder for them; or why there is none."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a renderer's library grumbles
     try:

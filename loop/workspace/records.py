@@ -6,7 +6,7 @@ A record's appearance is what ends its stage. Each says its version; one that is
 newer pacloop, is refused by file and field.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,6 +35,9 @@ class Record(Part):
         """Its plain figures, for a line of log."""
         figures = self.model_dump(exclude={"version"})
         return {name: value for name, value in figures.items() if isinstance(value, int | float | str)}
+
+
+R = TypeVar("R", bound=Record)
 
 
 class Timed(Record):

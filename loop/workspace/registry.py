@@ -76,11 +76,9 @@ class Registry:
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
-        self.require(policy)
-        history = self.history()
-        if history and history[-1].policy == policy:
+        if policy == self.champion():
             raise LoopError(f"{policy} is the champion already")
-        self._write([*history, Reign(policy, reason, by, None, "promote")])
+        self.install(policy, reason=reason, by=by, round=None, action="promote")
 
     def rollback(self, *, reason: str, by: str) -> tuple[str, str]:
         """Put the policy before the champion in force again; returns both ids, before and after.

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ...actors.registry import find_task
 from ...actors.task import Task
@@ -30,15 +30,13 @@ from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
 from .place import Place, address_of, url_of
-from .records import Record
+from .records import R
 from .registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...learner.checkpoint import PolicyRecord
-
-R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -250,8 +248,8 @@ class Workspace:
         """Replace a small file of the workspace, atomically; one in a bucket only as it was seen last."""
         if self.copy:
             self.copy.write(name, raw)
-            return
-        write_file(self.folder / name, raw)
+        else:
+            write_file(self.folder / name, raw)
 
     def share_runs(self) -> None:
         """Let others see the figures of the learner runs, where the workspace is in a bucket."""
@@ -260,10 +258,8 @@ class Workspace:
 
     def create_json(self, name: str, data: Any) -> bool:
         """Write a small file whole, or not at all; False where there is one already."""
-        raw, path = json_bytes(f"{self.place}/{name}", data), self.folder / name
-        if self.copy:
-            return self.copy.create(name, raw)
-        return create_file(path, raw)
+        raw = json_bytes(f"{self.place}/{name}", data)
+        return self.copy.create(name, raw) if self.copy else create_file(self.folder / name, raw)
 
     def current(self, name: str) -> Path:
         """The local path of a small file that others may have written; there is none where there is none."""
