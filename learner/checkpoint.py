@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 from torch import Tensor
@@ -64,7 +63,7 @@ def write_policy(folder: Path, record: PolicyRecord, weights: Mapping[str, Tenso
         try:
             aside.mkdir(parents=True)
             write_tensors(aside / WEIGHTS, weights)
-            write_json_atomically(aside / RECORD, TypeAdapter(PolicyRecord).dump_python(record))
+            write_json_atomically(aside / RECORD, record)
             aside.rename(folder)
             sync(folder.parent)
         finally:

@@ -59,7 +59,7 @@ class CachedBucket:
         return sorted(key.removeprefix(f"{room}/") for key in self._bucket.list(room))
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The content of small files, manifests from copies that are surely equal; None for what is not there."""
+        """The content of small files, manifests from copies surely equal; None for what is not there."""
         manifests = {key for key in keys if key.startswith(f"{BATCHES}/")}
         if len(manifests - self._listed) > 1:  # one request tells which of the copies count
             self._listed = set(self._bucket.list(BATCHES))
