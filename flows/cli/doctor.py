@@ -1,8 +1,8 @@
 """`pacloop doctor`: what this machine has, what is wrong with it, and what to do about it."""
 
 import os
+import platform
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
     A workspace in a bucket is looked at, too. Exits 1 where something is wrong.
     """
     checks = [
-        _python(),
+        Check("python", platform.python_version()),
         *_packages(),
         *_resources(),
         _simulator(),
@@ -55,12 +55,6 @@ def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
             if check.advice:
                 print(f"     {'':<12} -> {check.advice}")
     raise SystemExit(0 if all(check.good for check in checks) else 1)
-
-
-def _python() -> Check:
-    good = (3, 11) <= sys.version_info[:2] < (3, 13)
-    advice = "" if good else "use Python 3.11 or 3.12: dm-control's labmaze has no wheel for others"
-    return Check("python", ".".join(map(str, sys.version_info[:3])), good, advice)
 
 
 def _packages() -> list[Check]:

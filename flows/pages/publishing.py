@@ -6,12 +6,11 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from prefect import get_run_logger
-from prefect.artifacts import ArtifactRequest, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import SyncClientContext
-from prefect.runtime import flow_run
 
 from ...loop.views.film import filming
 from ...loop.workspace.records import Reached
@@ -46,16 +45,10 @@ def publish_round(space: Workspace, number: int, verdict: Verdict | Reached) -> 
     with (
         _failures_logged(),
         filming(space, episodes_to_show(space, number)) as films,
-        SyncClientContext(httpx_settings={}) as context,  # the flow's client is closed when the flow ends
+        SyncClientContext(httpx_settings={}),  # the flow's client is closed when the flow ends
     ):
-        artifact = ArtifactRequest(
-            key="round-report",
-            type="markdown",
-            description=f"Round {number}",
-            data=round_page(space, number, verdict, films(), _links(space)),
-            flow_run_id=flow_run.get_id(),  # pyright: ignore[reportArgumentType]
-        )
-        context.client.create_artifact(artifact)
+        page = round_page(space, number, verdict, films(), _links(space))
+        create_markdown_artifact(page, key="round-report", description=f"Round {number}")
 
 
 def _links(space: Workspace) -> Links:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from ...loop.episodes.sample import of_stage
 from ...loop.views.curve import png, success_png
-from ...loop.views.film import STRIP_FRAMES, Films, choose, film
+from ...loop.views.film import Films, choose, film
 from ...loop.views.lineage import policy_lineage
 from ...loop.views.panels import critic_png, training
 from ...loop.views.rounds import committed, rows
 from ...loop.views.training import read_training
 from ...loop.workspace.records import Appended, Collected, Learned, Raced
 from ...loop.workspace.verdict import CriticChecked, Verdict
-from .render import markdown, picture
+from .render import markdown
 
 if TYPE_CHECKING:
     from ...datasets import Batch
@@ -63,7 +63,7 @@ def round_page(
         stages=records,
         critic_png=critic_png,
         training=png(figure) if figure else None,
-        films=_strips(films),
+        films=films,
         parts=_parts(space, number),
         policy=partial(_policy, space, links),
         links=links,
@@ -78,18 +78,8 @@ def approval_page(space: "Workspace", question: "Question") -> str:
         question=question,
         verdict=question.judged,
         curve=success_png(space, rows(space)),
-        films=_strips(film(space, episodes_to_show(space, question.round))),
+        films=film(space, episodes_to_show(space, question.round)),
     )
-
-
-def _strips(films: Films) -> str:
-    """The films as paragraphs, and why some are missing."""
-    parts = []
-    for made in films.made:
-        parts += [f"`{made.episode}`: {made.caption}", picture(made.strip, made.caption, "jpeg")]
-    if films.made:
-        parts.append(f"Each strip: {STRIP_FRAMES} moments, evenly spread from the start to the end.")
-    return "\n\n".join([*parts, films.missing])
 
 
 def _parts(space: "Workspace", number: int) -> "dict[tuple[str, str], list[Batch]]":

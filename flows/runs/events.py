@@ -7,7 +7,8 @@ news, the workspace's files are the record: where nobody listens, nothing fails 
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from ..server.ask import answers, configured
 
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
@@ -30,8 +31,6 @@ EVENTS = (
 )
 """What may happen, each emitted as `pacloop.<event>`."""
 
-CONNECT_SEC = 1.0
-"""So long a command waits for a server that may not be there."""
 MOST_BATCHES = 50
 """Batches that one event names; Prefect relates at most 100 resources to it."""
 
@@ -104,21 +103,8 @@ def _resource(kind: str, name: str, role: str) -> dict[str, str]:
 
 
 def _somebody_listens() -> bool:
-    """Whether this is a Prefect run, or an API is configured and its port is open.
-
-    Emitting takes no time in either case; without an API it would start a server.
-    """
-    import socket
-
+    """Whether this is a Prefect run, or a configured API answers; without one, emitting starts a server."""
     from prefect.runtime import flow_run
-    from prefect.settings import PREFECT_API_URL
 
-    if flow_run.get_id():
-        return True
-    parts = urlsplit(PREFECT_API_URL.value() or "")
-    if not parts.hostname:
-        return False
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    with suppress(OSError), socket.create_connection((parts.hostname, port), timeout=CONNECT_SEC):
-        return True
-    return False
+    url = configured()
+    return bool(flow_run.get_id() or (url and answers(url)))
