@@ -17,7 +17,7 @@ from ...loop.workspace.records import Reached
 from ...loop.workspace.verdict import Verdict
 from ...loop.workspace.workspace import Workspace
 from ..server.ask import ui_address
-from .round import Links, episodes_to_show, round_page
+from .round import episodes_to_show, round_page
 from .success import success_page
 
 KEY = "success-per-round"
@@ -47,11 +47,11 @@ def publish_round(space: Workspace, number: int, verdict: Verdict | Reached) -> 
         filming(space, episodes_to_show(space, number)) as films,
         SyncClientContext(httpx_settings={}),  # the flow's client is closed when the flow ends
     ):
-        page = round_page(space, number, verdict, films(), _links(space))
+        page = round_page(space, number, verdict, films(), *_links(space))
         create_markdown_artifact(page, key="round-report", description=f"Round {number}")
 
 
-def _links(space: Workspace) -> Links:
+def _links(space: Workspace) -> tuple[dict[int, str], str]:
     """Where Prefect's UI shows the latest run of each round, and all of them."""
     runs: dict[int, str] = {}
     pages = ""
@@ -61,7 +61,7 @@ def _links(space: Workspace) -> Links:
         for run in client.read_flow_runs(flow_filter=flows, sort=FlowRunSort.START_TIME_DESC, limit=200):
             if run.parameters.get("workspace") == space.address:
                 runs.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
-    return Links(runs, f"{pages}/artifacts/key/{key_of(space)}")
+    return runs, f"{pages}/artifacts/key/{key_of(space)}"
 
 
 @contextmanager

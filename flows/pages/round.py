@@ -1,7 +1,6 @@
 """What a round's run shows in Prefect, as markdown: how it ended, and the question it may wait with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,19 +25,6 @@ STAGES = (Collected, Appended, Learned, CriticChecked, Raced, Verdict)
 """What a page shows of a round, as the stages recorded it."""
 
 
-@dataclass(frozen=True)
-class Links:
-    """Pages of Prefect's UI.
-
-    Attributes:
-      rounds: the latest run of each round, by their numbers.
-      story: the artifact `success-per-round` of the workspace.
-    """
-
-    rounds: Mapping[int, str]
-    story: str
-
-
 def episodes_to_show(space: "Workspace", number: int) -> list[str]:
     """Two successes and two failures: of the candidate before the gate, else of what was collected."""
     batches = committed(space)
@@ -49,9 +35,18 @@ def episodes_to_show(space: "Workspace", number: int) -> list[str]:
 
 
 def round_page(
-    space: "Workspace", number: int, verdict: "Verdict | Reached", films: Films, links: Links
+    space: "Workspace",
+    number: int,
+    verdict: "Verdict | Reached",
+    films: Films,
+    runs: Mapping[int, str],
+    story: str,
 ) -> str:
-    """The page of a round that has ended."""
+    """The page of a round that has ended.
+
+    `runs` are pages of the rounds' latest runs in Prefect's UI, by their numbers, and `story` is that of
+    the workspace's artifact `success-per-round`.
+    """
     records = {kind.STAGE: space.record(kind, number) for kind in STAGES}
     run = read_training(space, number, "learn")
     figure = training([run]) if run else None
@@ -65,8 +60,8 @@ def round_page(
         training=png(figure) if figure else None,
         films=films,
         parts=_parts(space, number),
-        policy=partial(_policy, space, links),
-        links=links,
+        policy=partial(_policy, space, runs),
+        story=story,
     )
 
 
@@ -92,11 +87,11 @@ def _parts(space: "Workspace", number: int) -> "dict[tuple[str, str], list[Batch
     return groups
 
 
-def _policy(space: "Workspace", links: Links, policy: str | None) -> str:
+def _policy(space: "Workspace", runs: Mapping[int, str], policy: str | None) -> str:
     """A policy, with a link to the run of the round that made it."""
     if policy is None:
         return "fresh weights"
     if not space.policy_json(policy).is_file():
         return policy  # a demonstrator
-    link = links.rounds.get(policy_lineage(space, policy).get("round", -1))
+    link = runs.get(policy_lineage(space, policy).get("round", -1))
     return f"[{policy}]({link})" if link else f"`{policy}`"  # Prefect's UI shows no code in links

@@ -13,7 +13,6 @@ from ..server.ask import answers, configured
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
     from ...loop.injection.outcome import InjectionOutcome
-    from ...loop.stages.approval import Question
     from ...loop.workspace.records import Reached
     from ...loop.workspace.verdict import Verdict
     from ...loop.workspace.workspace import Workspace
@@ -35,21 +34,13 @@ MOST_BATCHES = 50
 """Batches that one event names; Prefect relates at most 100 resources to it."""
 
 
-def emit_verdict(space: "Workspace", number: int, verdict: "Verdict | Reached") -> None:
-    """Emit how a round ended, and the champion's alarm where there is one."""
+def emit_verdict(space: "Workspace", number: int, verdict: "Verdict | Reached", event: str = "") -> None:
+    """Emit how a round ended, and the champion's alarm where there is one; or the one `event` about it."""
     figures: dict[str, Any] = verdict.model_dump(exclude={"alarm", "version"}) | {"round": number}
     policies = {role: figures[role] for role in ("champion", "candidate") if role in figures}
-    emit(space, verdict.decision, figures, policies=policies)
-    if alarm := getattr(verdict, "alarm", None):
+    emit(space, event or verdict.decision, figures, policies=policies)
+    if not event and (alarm := getattr(verdict, "alarm", None)):
         emit(space, "alarm", {"round": number, "alarm": alarm}, policies=policies)
-
-
-def emit_question(space: "Workspace", question: "Question") -> None:
-    """Emit that a promotion waits for a person."""
-    judged = question.judged
-    policies = {"champion": judged.champion, "candidate": judged.candidate}
-    figures = judged.model_dump(exclude={"version"}) | {"round": question.round}
-    emit(space, "waits", figures, policies=policies)
 
 
 def emit_injection(space: "Workspace", outcome: "InjectionOutcome", request: "Request") -> None:

@@ -25,7 +25,7 @@ from ...loop.workspace.verdict import Verdict
 from ...loop.workspace.workspace import Workspace
 from ..pages.publishing import publish, publish_round
 from .approval_form import form
-from .events import emit_question, emit_verdict
+from .events import emit_verdict
 from .session import PAGES, SESSION
 
 
@@ -96,7 +96,7 @@ def _ask(space: Workspace, question: Question) -> AbstractContextManager[Look]:
     """Ask on the round's page, and say so in its name."""
     rename(round_name(question.round, question.judged, "waits for approval"))
     get_run_logger().info("%s, or on this run's page: Resume", question.sentence())
-    emit_question(space, question)
+    emit_verdict(space, question.round, question.judged, "waits")
     return form(space, question)
 
 
