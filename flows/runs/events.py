@@ -8,8 +8,6 @@ news, the workspace's files are the record: where nobody listens, nothing fails 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..server.ask import answers, configured
-
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
     from ...loop.injection.outcome import InjectionOutcome
@@ -96,6 +94,8 @@ def _resource(kind: str, name: str, role: str) -> dict[str, str]:
 def _somebody_listens() -> bool:
     """Whether this is a Prefect run, or a configured API answers; without one, emitting starts a server."""
     from prefect.runtime import flow_run
+
+    from ..server.ask import answers, configured
 
     url = configured()
     return bool(flow_run.get_id() or (url and answers(url)))
