@@ -46,19 +46,9 @@ def gate(session: Session, number: int) -> Verdict:
     space = session.space
     verdict = space.record(Verdict, number) or space.record(Verdict, number, JUDGED)
     verdict = verdict or _judge(session, number)
-    if space.has_record(number, Verdict.STAGE):
-        promote_winner(space, number, verdict)
+    space.registry.settle()
     mirror(space, session.progress)
     return verdict
-
-
-def promote_winner(space: Workspace, number: int, verdict: Verdict) -> None:
-    """Put the candidate in force where the round's verdict is that; again changes nothing."""
-    if verdict.decision == "promoted":
-        by = verdict.approval.by if verdict.approval else "gate"
-        space.registry.install(
-            verdict.candidate, reason=verdict.reason, by=by, round=number, action="promote"
-        )
 
 
 def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:

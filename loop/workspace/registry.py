@@ -1,4 +1,8 @@
-"""The champion: one pointer, replaced atomically, with its whole history in the same file."""
+"""The champion: one pointer, replaced atomically, with its whole history in the same file.
+
+The verdict of a round is what promotes. The newest one counts from the moment it is on record, whether or not
+a kill kept it from the file; whoever writes the file next, a new round at the latest, writes it down.
+"""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,6 +12,7 @@ from ...datasets.files import json_bytes, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
 from .records import Record, parse_record
+from .verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -46,22 +51,26 @@ class Registry:
         With the `copy` of a workspace in a bucket, `champion.json` is read there each time, and replaced
         only where it still says what was read.
         """
+        self._folder = folder
         self._path = folder / CHAMPION
         self._policies = folder / "policies"
         self._copy = copy
 
     def history(self) -> list[Reign]:
         """All reigns, oldest first; the last one is in force. Raises LoopError for a file that is broken."""
-        if self._copy:
-            self._copy.current(CHAMPION)
-        if not self._path.exists():
-            return []
-        return list(parse_record(History, read_json(self._path), self._path).history)
+        written = self._written()
+        return [*written, *self._decided(written)]
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
         history = self.history()
         return history[-1].policy if history else None
+
+    def settle(self) -> None:
+        """Write down what the newest verdict promoted, where that is not done yet."""
+        written = self._written()
+        if decided := self._decided(written):
+            self._write([*written, *decided])
 
     def install(self, policy: str, *, reason: str, by: str, round: int | None, action: str) -> None:
         """Put a policy in force. Doing it again for the same round changes nothing.
@@ -99,6 +108,26 @@ class Registry:
         self.require(line[-2])
         self._write([*history, Reign(line[-2], reason, by, None, "rollback")])
         return line[-1], line[-2]
+
+    def _written(self) -> list[Reign]:
+        if self._copy:
+            self._copy.current(CHAMPION)
+        if not self._path.exists():
+            return []
+        return list(parse_record(History, read_json(self._path), self._path).history)
+
+    def _decided(self, written: list[Reign]) -> list[Reign]:
+        """The reign that the newest verdict began, unless it is written down already."""
+        number = max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
+        path = self._folder / f"rounds/{number:03d}/{Verdict.STAGE}.json"
+        if not path.exists() or number in {reign.round for reign in written}:
+            return []
+        verdict = parse_record(Verdict, read_json(path), path)
+        if verdict.decision != "promoted":
+            return []
+        by = verdict.approval.by if verdict.approval else "gate"
+        since = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        return [Reign(verdict.candidate, verdict.reason, by, number, "promote", since)]
 
     def _write(self, history: list[Reign]) -> None:
         """Raises LoopError where somebody else has written it since it was read from the bucket."""
