@@ -25,6 +25,7 @@ class Reign:
       by: `gate`, or who did it by hand.
       round: the round whose gate decided, or None.
       action: `first`, `promote` or `rollback`.
+      after: the last round that had begun by then.
       since: ISO time, UTC.
     """
 
@@ -33,6 +34,7 @@ class Reign:
     by: str
     round: int | None
     action: str
+    after: int = 0
     since: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -66,6 +68,11 @@ class Registry:
         history = self.history()
         return history[-1].policy if history else None
 
+    def returned_after(self, policy: str) -> int:
+        """The last round that had begun when a policy came back into force; 0 where it never came back."""
+        reigns = [reign for reign in self.history() if reign.policy == policy]
+        return reigns[-1].after if len(reigns) > 1 else 0
+
     def settle(self) -> None:
         """Write down what the newest verdict promoted, where that is not done yet."""
         written = self._written()
@@ -81,7 +88,7 @@ class Registry:
         history = self.history()
         known = ((reign.policy, reign.round, reign.by) for reign in history)
         if round is None or (policy, round, by) not in known:
-            self._write([*history, Reign(policy, reason, by, round, action)])
+            self._write([*history, Reign(policy, reason, by, round, action, round or 0)])
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
@@ -89,7 +96,7 @@ class Registry:
         history = self.history()
         if history and history[-1].policy == policy:
             raise LoopError(f"{policy} is the champion already")
-        self._write([*history, Reign(policy, reason, by, None, "promote")])
+        self._write([*history, Reign(policy, reason, by, None, "promote", self._newest_round())])
 
     def rollback(self, *, reason: str, by: str) -> tuple[str, str]:
         """Put the policy before the champion in force again; returns both ids, before and after.
@@ -106,7 +113,7 @@ class Registry:
         if len(line) < 2:
             raise LoopError("there is no champion before this one to roll back to")
         self.require(line[-2])
-        self._write([*history, Reign(line[-2], reason, by, None, "rollback")])
+        self._write([*history, Reign(line[-2], reason, by, None, "rollback", self._newest_round())])
         return line[-1], line[-2]
 
     def _written(self) -> list[Reign]:
@@ -116,9 +123,12 @@ class Registry:
             return []
         return list(parse_record(History, read_json(self._path), self._path).history)
 
+    def _newest_round(self) -> int:
+        return max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
+
     def _decided(self, written: list[Reign]) -> list[Reign]:
         """The reign that the newest verdict began, unless it is written down already."""
-        number = max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
+        number = self._newest_round()
         path = self._folder / f"rounds/{number:03d}/{Verdict.STAGE}.json"
         if not path.exists() or number in {reign.round for reign in written}:
             return []
@@ -127,7 +137,7 @@ class Registry:
             return []
         by = verdict.approval.by if verdict.approval else "gate"
         since = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-        return [Reign(verdict.candidate, verdict.reason, by, number, "promote", since)]
+        return [Reign(verdict.candidate, verdict.reason, by, number, "promote", number, since)]
 
     def _write(self, history: list[Reign]) -> None:
         """Raises LoopError where somebody else has written it since it was read from the bucket."""
