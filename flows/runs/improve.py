@@ -56,7 +56,7 @@ def _result(space: Workspace, improved: Improved) -> str:
         f"champion {final.policy}: {final.rate:.1%} of {final.episodes} fresh episodes "
         f"(95 %: {low:.1%} to {high:.1%}), {target}\n"
         f"workspace {space.place}   dataset {space.dataset}   "
-        f"champion's weights {space.policy_place(final.policy)}   curve {curve}"
+        f"champion's weights {space.place}/policies/{final.policy}   curve {curve}"
     )
 
 

@@ -5,7 +5,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ..statistics.sequential import RATES, SequentialTest, calibrate, expected, level_of
+from ..statistics.chances import follow
+from ..statistics.sequential import RATES, SequentialTest, calibrate, level_of
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def simulate(scenario: Scenario) -> Simulated:
     """What the gate does in a scenario. Raises LoopError for numbers that no gate can obey."""
     test = scenario.test()
     champion, candidate = scenario.champion, scenario.candidate
-    chances = expected(test, np.array([champion]), np.array([candidate]))
+    chances = follow(test.plan(), np.array([champion]), np.array([candidate]))
     power, episodes = chances.promoted.item(), round(chances.episodes.item(), 3)
     return Simulated(
         promoted=round(power, 6),

@@ -6,7 +6,7 @@ What is measured by hand stands beside the rounds, as `evaluations/<number>.json
 from dataclasses import replace
 from itertools import count
 
-from ...datasets.files import read_json
+from ...datasets.files import parse_model, read_json
 from ..episodes.play import Play, Session, tally
 from ..episodes.seeds import Purpose
 from ..errors import LoopError
@@ -15,7 +15,7 @@ from ..gate.contest import contest
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
-from ..workspace.records import Asked, Measured, parse_record
+from ..workspace.records import Asked, Measured
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .collect import champion_of
@@ -111,7 +111,7 @@ def _begin(space: Workspace, order: Asked) -> int:
     number = next(k for k in count() if not (space.folder / _evaluation(k)).exists())
     name = _evaluation(number).replace(".json", ".begun.json")
     path = space.folder / name
-    if path.exists() and (begun := parse_record(Asked, read_json(path), path)) != order:
+    if path.exists() and (begun := parse_model(Asked, read_json(path), path)) != order:
         raise LoopError(
             f"an evaluation of {begun.policy} on {begun.episodes} episodes was interrupted; finish it: "
             f"{_command(begun)}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...datasets.files import json_bytes, read_json, write_bytes_atomically
+from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
-from .records import Record, parse_record
+from .records import Record
 from .verdict import Verdict
 
 
@@ -59,7 +59,7 @@ class Registry:
         self._copy = copy
 
     def history(self) -> list[Reign]:
-        """All reigns, oldest first; the last one is in force. Raises LoopError for a file that is broken."""
+        """All reigns, oldest first; the last one is in force. Raises DatasetError for a broken file."""
         written = self._written()
         return [*written, *self._decided(written)]
 
@@ -88,15 +88,14 @@ class Registry:
         history = self.history()
         known = ((reign.policy, reign.round, reign.by) for reign in history)
         if round is None or (policy, round, by) not in known:
-            self._write([*history, Reign(policy, reason, by, round, action, round or 0)])
+            after = self._newest_round() if round is None else round
+            self._write([*history, Reign(policy, reason, by, round, action, after)])
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
-        self.require(policy)
-        history = self.history()
-        if history and history[-1].policy == policy:
+        if policy == self.champion():
             raise LoopError(f"{policy} is the champion already")
-        self._write([*history, Reign(policy, reason, by, None, "promote", self._newest_round())])
+        self.install(policy, reason=reason, by=by, round=None, action="promote")
 
     def rollback(self, *, reason: str, by: str) -> tuple[str, str]:
         """Put the policy before the champion in force again; returns both ids, before and after.
@@ -121,7 +120,7 @@ class Registry:
             self._copy.current(CHAMPION)
         if not self._path.exists():
             return []
-        return list(parse_record(History, read_json(self._path), self._path).history)
+        return list(parse_model(History, read_json(self._path), self._path).history)
 
     def _newest_round(self) -> int:
         return max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
@@ -132,7 +131,7 @@ class Registry:
         path = self._folder / f"rounds/{number:03d}/{Verdict.STAGE}.json"
         if not path.exists() or number in {reign.round for reign in written}:
             return []
-        verdict = parse_record(Verdict, read_json(path), path)
+        verdict = parse_model(Verdict, read_json(path), path)
         if verdict.decision != "promoted":
             return []
         by = verdict.approval.by if verdict.approval else "gate"

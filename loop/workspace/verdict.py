@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ..statistics.pairing import Pairing
+from ..statistics.paired import Pairing
 from .records import Interval, Part, Record, Timed
 
 Decision = Literal["promoted", "rejected", "undecided", "better"]
