@@ -53,10 +53,14 @@ class Timed(Record):
 
 
 class Begun(Record):
-    """A round's beginning, with the id of the policy in force then."""
+    """A round's beginning, with the id of the policy in force then.
+
+    `watches`: whether the round before has shown that this policy has reached the target.
+    """
 
     STAGE = "begin"
     champion: str
+    watches: bool = False
 
 
 class Tally(Timed):
