@@ -61,7 +61,7 @@ def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) 
     check_gate(space)
     if not space.has_record(0, Raced.STAGE) or space.registry.champion() is None:
         play("start")
-    played, why = int(_interrupted(space)), ""
+    played, why, reason = int(_interrupted(space)), "", None
     while not why:
         reason = reached_in(space, max(space.rounds()))
         if reason and (played or not rounds):
@@ -73,19 +73,23 @@ def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) 
         else:
             play("round", next_round(space))
             played += 1
-    champion, last = champion_of(space), max(space.rounds())
-    if reason and _has_watched(space, last):
-        sample = champion_sample(space, last, champion)
-        final = Measured(
-            policy=champion,
-            episodes=sample.episodes,
-            successes=sample.successes,
-            rate=sample.rate,
-            interval=sample.interval,
-        )
-    else:
-        final = space.record(Measured, last, f"final-{champion}") or play("final", last, champion)
+    final = _measurement(space, play, watched=reason is not None)
     return Improved(final, why, final.rate >= space.config.improve.until)
+
+
+def _measurement(space: Workspace, play: Play, *, watched: bool) -> Measured:
+    """That of the champion after the last round: all that it collected, where the run only watched it."""
+    champion, last = champion_of(space), max(space.rounds())
+    if not watched or not _has_watched(space, last):
+        return space.record(Measured, last, f"final-{champion}") or play("final", last, champion)
+    sample = champion_sample(space, last, champion)
+    return Measured(
+        policy=champion,
+        episodes=sample.episodes,
+        successes=sample.successes,
+        rate=sample.rate,
+        interval=sample.interval,
+    )
 
 
 def next_round(space: Workspace) -> int:

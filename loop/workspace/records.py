@@ -166,9 +166,15 @@ class Reached(Record):
 
 
 class Asked(Record):
-    """What an evaluation by hand is to do, written before it begins."""
+    """What an evaluation by hand is to do, written before it begins, once it is known that it can."""
 
     policy: str
     episodes: int
     against: str | None = None
     paired: bool = False
+
+
+class GivenUp(Asked):
+    """An evaluation by hand that will not be finished; what it had played stays in the dataset."""
+
+    decision: Literal["given up"] = "given up"
