@@ -38,7 +38,7 @@ bootstraps."""
 
 @dataclass(frozen=True)
 class Extents:
-    """Where the episodes are that count, `[episodes]` each: row of the first step, length T, its source in `SOURCES`."""
+    """Where the episodes are that count, `[episodes]` each: first row, length T, index in `SOURCES`."""
 
     first: np.ndarray
     length: np.ndarray

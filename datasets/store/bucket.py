@@ -59,7 +59,7 @@ class CachedBucket:
         return sorted(key.removeprefix(f"{room}/") for key in self._bucket.list(room))
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The content of small files, manifests from copies that are surely equal; None for what is not there."""
+        """The content of small files, manifests from copies that are equal; None for what is not there."""
         manifests = {key for key in keys if key.startswith(f"{BATCHES}/")}
         if len(manifests - self._listed) > 1:  # one request tells which of the copies count
             self._listed = set(self._bucket.list(BATCHES))
@@ -150,7 +150,7 @@ class CachedBucket:
         pairs = set()
         with named_errors(self._batches, "listed"):
             for aside in self._batches.glob(".*.tmp"):
-                if writer_is_dead(aside.name) and (aside / MANIFEST).exists():
+                if writer_is_dead(aside) and (aside / MANIFEST).exists():
                     batch_id = aside.name.removeprefix(".").rsplit(".", 3)[0]
                     pairs.add((batch_id, _upload_name((aside / MANIFEST).read_bytes())))
         return pairs
@@ -174,10 +174,11 @@ class CachedBucket:
         path = self._batches / batch_id / MANIFEST
         if not path.exists() or path.read_bytes() != raw:
             self._cache.forget(batch_id)
-            with named_errors(path, "written"), temporary_beside(path) as aside:
+            with named_errors(path, "written"):
                 path.parent.mkdir(exist_ok=True)
-                aside.write_bytes(raw)  # not synced: its digest is checked whenever it is used
-                aside.replace(path)
+                with temporary_beside(path) as aside:
+                    aside.write_bytes(raw)  # not synced: its digest is checked whenever it is used
+                    aside.replace(path)
         self._uploads[batch_id] = _upload_name(raw)
 
     def _download(self, batch: Batch, upload: str, name: str, path: Path | None) -> None:

@@ -37,20 +37,15 @@ class FactsChange(Strict):
     version: int = VERSION
 
 
-def refuse_older(backend: Backend) -> None:
-    """Raise DatasetError where there is a dataset of an earlier pacloop: two formats must not mix."""
+def write_schema(backend: Backend, schema: Schema) -> None:
+    """Make an empty dataset of a place that has none.
+
+    Raises DatasetError where there is one of an earlier pacloop, or the place creates what exists already.
+    """
     if backend.read([OLDER]) != [None]:
         raise DatasetError(
             f"{backend.place} is a dataset of an earlier pacloop, which this one does not read"
         )
-
-
-def write_schema(backend: Backend, schema: Schema) -> None:
-    """Make an empty dataset of a place that has none.
-
-    Raises DatasetError where the place creates what exists already.
-    """
-    refuse_older(backend)
     key = f"{SCHEMAS}/{schema.fingerprint()}.json"
     raw = json_bytes(key, SchemaFile(schema.layout, schema.facts))
     if backend.create(key, raw) and backend.create(key, raw):
@@ -62,8 +57,6 @@ def write_schema(backend: Backend, schema: Schema) -> None:
 def read_schema(backend: Backend) -> Schema:
     """The layout of a dataset with the facts as they are now. Raises DatasetError where there is none."""
     files = read_room(backend, SCHEMAS, SchemaFile)
-    if not files:
-        refuse_older(backend)
     if len(files) != 1:
         raise DatasetError(
             f"{backend.place} holds no dataset: {SCHEMAS} has {len(files)} files, but must have one"

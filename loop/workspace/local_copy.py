@@ -27,8 +27,6 @@ from ...datasets.files import (
     named_errors,
     read_json,
     replacing,
-    sync,
-    temporary_beside,
     write_bytes_atomically,
 )
 from ...datasets.objects import Bucket, Object
@@ -190,18 +188,3 @@ def write_file(path: Path, raw: bytes) -> None:
     """Write a file atomically, in a folder that is made where there is none."""
     with replacing(path, parents=True) as aside:
         aside.write_bytes(raw)
-
-
-def create_file(path: Path, raw: bytes) -> bool:
-    """Write a small file whole, synced, or not at all; False where there is one already."""
-    with temporary_beside(path) as aside:
-        try:
-            aside.write_bytes(raw)
-            sync(aside)
-            os.link(aside, path)
-            sync(path.parent)
-        except FileExistsError:
-            return False
-        finally:
-            aside.unlink(missing_ok=True)
-    return True

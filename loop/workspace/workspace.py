@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...datasets.files import (
+    create_file,
     json_bytes,
     read_json,
 )
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
-from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
+from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
 from .place import Place, address_of, url_of
 from .records import Record, parse_record
 from .registry import Registry
