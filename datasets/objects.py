@@ -7,6 +7,7 @@ Credentials come from the environment or the machine's role, and go nowhere else
 
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ CLIENT: "ClientConfig" = {
     "timeout": timedelta(minutes=10),  # of one request with its body: 64 MiB at 0.1 MB/s
 }
 
+_USE_ANOTHER = " (If-None-Match, If-Match): use another store"
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._/-]*)?")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _ROLE = "169.254."  # where the library asks for the machine's role, having found no credentials
@@ -74,13 +76,22 @@ class Bucket:
             self._store: Any = from_url(self.url, client_options=CLIENT | plain, retry_config=RETRY)
 
     def create(self, key: str, raw: bytes) -> bool:
-        """Make an object, unless there is one: False then."""
+        """Make an object, unless there is one with another content: False then."""
+        return self.replace(key, raw, None) is not None
+
+    def check_conditions(self) -> None:
+        """Raise DatasetError where the store overwrites what it should create, or replace as it was seen."""
+        key = f"conditions-{secrets.token_hex(8)}"
         try:
-            with self._named_errors(key, "written"):
-                self._store.put(key, raw, mode="create")
-        except _Exists:
-            return False
-        return True
+            first = self.replace(key, b"1", None)
+            if self.create(key, b"2"):
+                raise DatasetError(f"{self.url} overwrites what it was told to create only{_USE_ANOTHER}")
+            if not self.replace(key, b"3", first) or self.replace(key, b"4", first):
+                raise DatasetError(
+                    f"{self.url} overwrites what it was told to replace only as it was seen{_USE_ANOTHER}"
+                )
+        finally:
+            self.delete([key])
 
     def replace(self, key: str, raw: bytes, seen: Version | None) -> Version | None:
         """Write an object that is still the one `seen`, or that there is none of where that is None.

@@ -21,7 +21,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...datasets.errors import DatasetError
 from ...datasets.files import (
     json_bytes,
     named_errors,
@@ -119,16 +118,6 @@ class LocalCopy:
                 if self._shared.get(key) != (when := path.stat().st_mtime_ns):
                     self._replace(key, path.read_bytes(), keep=False)
                     self._shared[key] = when
-
-    def check_conditions(self) -> None:
-        """Raise DatasetError where the store overwrites what has changed since it was seen."""
-        wrong = {"e_tag": f'"{"0" * 32}"', "version": "1"}
-        config = self.bucket.fetch(CONFIG)
-        if config and self.bucket.replace(CONFIG, config.raw + b"\n", wrong) is not None:
-            raise DatasetError(
-                f"{self.url} overwrites what it was told to replace only as it was seen (If-Match): "
-                "use another store"
-            )
 
     def _replace(self, key: str, raw: bytes, *, keep: bool = True) -> bool:
         self.before_write()

@@ -96,10 +96,10 @@ class Workspace:
 
         find_task(config.task)
         copy, folder = _at(place)
+        if copy:
+            copy.bucket.check_conditions()
         made = cls(folder, config, copy)
         made.write(CONFIG, config_toml(config).encode())
-        if copy:
-            copy.check_conditions()
         return made
 
     @property
