@@ -32,7 +32,6 @@ CLIENT: "ClientConfig" = {
     "timeout": timedelta(minutes=10),  # of one request with its body: 64 MiB at 0.1 MB/s
 }
 
-_USE_ANOTHER = " (If-None-Match, If-Match): use another store"
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._/-]*)?")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _ROLE = "169.254."  # where the library asks for the machine's role, having found no credentials
@@ -84,11 +83,10 @@ class Bucket:
         key = f"conditions-{secrets.token_hex(8)}"
         try:
             first = self.replace(key, b"1", None)
-            if self.create(key, b"2"):
-                raise DatasetError(f"{self.url} overwrites what it was told to create only{_USE_ANOTHER}")
-            if not self.replace(key, b"3", first) or self.replace(key, b"4", first):
+            if self.create(key, b"2") or not self.replace(key, b"3", first) or self.replace(key, b"4", first):
                 raise DatasetError(
-                    f"{self.url} overwrites what it was told to replace only as it was seen{_USE_ANOTHER}"
+                    f"{self.url} overwrites what it should create only (If-None-Match), or replace only as it "
+                    "was seen (If-Match): use another store"
                 )
         finally:
             self.delete([key])
