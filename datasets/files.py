@@ -128,7 +128,7 @@ def parse_model(model: type[T], data: Any, path: Path | str) -> T:
 def first_fault(error: "ValidationError") -> str:
     """What pydantic says of the first field that is wrong, in one sentence without a full stop."""
     fault = error.errors()[0]
-    field, wanted = ".".join(map(str, fault["loc"])), fault["msg"]
+    field, wanted = ".".join(map(str, fault["loc"])).removesuffix(".[key]"), fault["msg"]
     if fault["type"] == "missing":
         return f"{field} is missing"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):

@@ -85,8 +85,8 @@ class Bucket:
             first = self.replace(key, b"1", None)
             if self.create(key, b"2") or not self.replace(key, b"3", first) or self.replace(key, b"4", first):
                 raise DatasetError(
-                    f"{self.url} overwrites what it should create only (If-None-Match), or replace only as it "
-                    "was seen (If-Match): use another store"
+                    f"{self.url} overwrites what it should create only (If-None-Match), "
+                    "or replace only as it was seen (If-Match): use another store"
                 )
         finally:
             self.delete([key])

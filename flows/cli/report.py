@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from ...loop.workspace.workspace import Workspace
     from ..pages.report import Shelf
 
-FILM_SEC = 60.0
-"""Deadline of a film, on average over those of a report."""
-
 
 def report(
     out: Annotated[
@@ -54,7 +51,7 @@ def _shelves(space: "Workspace", progress: "Progress") -> "list[Shelf]":
     ids = [episode for episodes in chosen.values() for episode in episodes]
     if not ids:
         return []
-    films = film(space, ids, videos=True, deadline_sec=FILM_SEC * len(ids), progress=progress)
+    films = film(space, ids, videos=True, progress=progress)
     shelves = [
         (heading, Films([made for made in films.made if made.episode in episodes]))
         for heading, episodes in chosen.items()

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ...loop.views.curve import curve, success_title
+from ...loop.views.curve import curve
 from ...loop.views.film import Films
 from ...loop.views.lineage import policy_facts, policy_ids
 from ...loop.views.panels import sources, svg, training
-from ...loop.views.rounds import committed, first_learned
-from ...loop.views.sources import by_source
+from ...loop.views.rounds import by_source, committed, first_learned
 from ...loop.views.status import read_status
 from ...loop.views.training import trainings
 from ...loop.workspace.config import config_toml
@@ -40,7 +39,7 @@ def report_page(space: "Workspace", shelves: Sequence[Shelf]) -> str:
         rounds=[row for row in rows if row.name.startswith("round ")],
         hours=sum(row.seconds for row in rows) / 3600,
         svg=svg,
-        curve=curve(rows, target=target, title=success_title(space)) if rows else None,
+        curve=curve(space, rows) if rows else None,
         training=training(trainings(space)),
         sources=by_source(batches),
         data=sources(batches, first_learned(space)),

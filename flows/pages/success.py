@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from ...loop.gate.alarm import champion_record
 from ...loop.views.curve import success_png, success_title
-from ...loop.views.rounds import committed, rows
-from ...loop.views.sources import by_source
+from ...loop.views.rounds import by_source, committed, rows
 from .render import markdown
 
 if TYPE_CHECKING:
