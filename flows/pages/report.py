@@ -1,6 +1,6 @@
 """The report of a workspace as one HTML page: what came out, how, from what, and with what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from ...loop.views.status import Status
     from ...loop.workspace.workspace import Workspace
 
-Shelf = tuple[str, Films]
-"""A heading, and the films below it."""
 
+def report_page(space: "Workspace", shelves: Mapping[str, Sequence[str]], films: Films) -> str:
+    """The page. Needs no lease and writes nothing; what is not there yet is said to be missing.
 
-def report_page(space: "Workspace", shelves: Sequence[Shelf]) -> str:
-    """The page. Needs no lease and writes nothing; what is not there yet is said to be missing."""
+    Args:
+      space: the workspace.
+      shelves: ids of episodes by the heading that they stand below.
+      films: of these episodes.
+    """
     status, batches = read_status(space), committed(space)
     rows, target = status.rows, space.config.improve.until
     return render(
@@ -45,6 +48,7 @@ def report_page(space: "Workspace", shelves: Sequence[Shelf]) -> str:
         data=sources(batches, first_learned(space)),
         excluded=len(space.store.excluded()) if batches else 0,
         shelves=shelves,
+        films=films,
         reigns=space.registry.history(),
         policies=_policies(space),
         settings=config_toml(space.config).strip(),

@@ -10,9 +10,6 @@ from .render import markdown
 if TYPE_CHECKING:
     from ...loop.workspace.workspace import Workspace
 
-LISTED_VERDICTS = 50
-"""Verdicts whose reasons a page lists, the latest."""
-
 
 def success_page(space: "Workspace") -> str:
     """The story so far: the curve, the table, the gate's latest reasons, the data.
@@ -26,7 +23,6 @@ def success_page(space: "Workspace") -> str:
         alarm=record and record.alarm,
         curve=success_png(space, measured),
         rows=measured,
-        listed=LISTED_VERDICTS,
         samples=by_source(committed(space)),
         space=space,
     )

@@ -217,7 +217,12 @@ def parse_config(data: dict[str, Any], where: str) -> Config:
 
 
 def with_options(
-    config: Config, *, rounds: int | None, until: float | None, minutes: float | None, approve: bool | None
+    config: Config,
+    *,
+    rounds: int | None = None,
+    until: float | None = None,
+    minutes: float | None = None,
+    approve: bool | None = None,
 ) -> Config:
     """The configuration with a command's options; what is None stays. Raises LoopError, naming the option.
 
