@@ -1,6 +1,7 @@
 """`pacloop serve` and `deploy`: a workspace in Prefect, with forms and a schedule."""
 
 import signal
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
@@ -94,6 +95,20 @@ def _print_deployments(plan: "Plan", deployments: "list[RunnerDeployment]", head
     print(*(f"  {d.flow_name:<22} {d.name}" for d in deployments), plan.sentence(), sep="\n")
 
 
+def _print_way_in(url: str) -> None:
+    """How a browser gets in where the server asks for a string: a terminal may show it, a log may not."""
+    from ..server.access import string_file
+    from ..server.guard import ENTRANCE
+
+    file = string_file(url)
+    if file and sys.stdout.isatty():
+        site = url.removesuffix("/api")
+        print(f"a browser is let in by this address, opened once: {site}{ENTRANCE}#{file.read_text()}")
+    elif file:
+        print(f"a browser asks once for the string in {file}")
+    sys.stdout.flush()
+
+
 def _serve(plan: "Plan", url: str, begun: float) -> None:
     """Serve the deployments until an interrupt; runs that go on are stopped with it."""
     import asyncio
@@ -113,7 +128,8 @@ def _serve(plan: "Plan", url: str, begun: float) -> None:
     _print_deployments(plan, registered, headline)
     ui = ui_address(url)
     print(f"success per round: {ui}/artifacts/key/{key_of(plan.space)}")
-    print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
+    print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it")
+    _print_way_in(url)
     paused = asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)
     if not paused:
