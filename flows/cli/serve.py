@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..environment import DEFAULTS, program
+from ..environment import DEFAULTS, kept_string, program, string_file
 from .options import HERE, Approve, Cron, Every, Name, Port, Rounds, Until, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -97,15 +97,14 @@ def _print_deployments(plan: "Plan", deployments: "list[RunnerDeployment]", head
 
 def _print_way_in(url: str) -> None:
     """How a browser gets in where the server asks for a string: a terminal may show it, a log may not."""
-    from ..server.access import string_file
     from ..server.guard import ENTRANCE
 
-    file = string_file(url)
-    if file and sys.stdout.isatty():
+    string = kept_string(url)
+    if string and sys.stdout.isatty():
         site = url.removesuffix("/api")
-        print(f"a browser is let in by this address, opened once: {site}{ENTRANCE}#{file.read_text()}")
-    elif file:
-        print(f"a browser asks once for the string in {file}")
+        print(f"a browser is let in by this address, opened once: {site}{ENTRANCE}#{string}")
+    elif string:
+        print(f"a browser asks once for the string in {string_file(url)}")
     sys.stdout.flush()
 
 

@@ -6,14 +6,12 @@ file that only the user can read. Prefect's client in this process and in those 
 
 import os
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 
+from ..environment import kept_string, string_file
 from .ask import TIMEOUT_SEC
 
 
@@ -23,8 +21,8 @@ def new_string() -> str:
 
 
 @contextmanager
-def string_kept(port: int) -> Iterator[str]:
-    """The string of a server on that port, which is in its file while inside.
+def string_kept(url: str) -> Iterator[str]:
+    """The string of a server that is to be at `url`, which is in its file while inside.
 
     Where the user has set one for the servers that they start it is that one, and in no file.
     """
@@ -33,7 +31,8 @@ def string_kept(port: int) -> Iterator[str]:
     if chosen := PREFECT_SERVER_API_AUTH_STRING.value():
         yield chosen
         return
-    file, string = _file(port), new_string()
+    file, string = string_file(url), new_string()
+    assert file, "a server is started on loopback"
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
@@ -44,23 +43,12 @@ def string_kept(port: int) -> Iterator[str]:
         file.unlink(missing_ok=True)
 
 
-def string_file(url: str) -> Path | None:
-    """The file with the string of the server at `url`; None where no server was started here on that port."""
-    parts = urlsplit(url)
-    file = _file(parts.port or 0)
-    return file if parts.hostname in ("127.0.0.1", "localhost") and file.exists() else None
-
-
-def _file(port: int) -> Path:
-    return Path.home() / ".pacloop" / f"{socket.gethostname()}-{port}"
-
-
 def _string_of(url: str) -> str | None:
     """The string that the API at `url` takes: the configured one, or the one in its server's file."""
     from prefect.settings import PREFECT_API_AUTH_STRING
 
-    configured, file = PREFECT_API_AUTH_STRING.value(), string_file(url)
-    return configured if not file or (configured and _admits(url, configured)) else file.read_text()
+    configured, kept = PREFECT_API_AUTH_STRING.value(), kept_string(url)
+    return configured if not kept or (configured and _admits(url, configured)) else kept
 
 
 def _admits(url: str, string: str) -> bool:

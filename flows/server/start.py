@@ -58,7 +58,7 @@ def prefect_server(
         with _admitted(url):
             yield url, False
         return
-    with string_kept(port) as string, _started(port, string, {}, meanwhile):
+    with string_kept(url) as string, _started(port, string, {}, meanwhile):
         yield url, True
 
 

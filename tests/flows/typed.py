@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pacloop.flows.server.access import string_file
+from pacloop.flows.environment import kept_string
 
 PACLOOP = str(Path(sys.executable).with_name("pacloop"))
 SMALL = {
@@ -33,7 +33,7 @@ def free_port():
 
 def shown_to(url):
     """What a request to a server that `pacloop serve` started has in its header `Authorization`."""
-    return "Basic " + base64.b64encode(string_file(url).read_bytes()).decode()
+    return "Basic " + base64.b64encode(kept_string(url).encode()).decode()
 
 
 def pacloop(*words, cwd, **environment):

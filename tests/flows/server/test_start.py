@@ -15,12 +15,12 @@ import httpx
 import pytest
 from typed import free_port
 
-from pacloop.flows.environment import prepare
+from pacloop.flows.environment import kept_string, prepare, string_file
 
 prepare()
 prefect = pytest.importorskip("prefect")
 
-from pacloop.flows.server.access import client_of, string_file  # noqa: E402
+from pacloop.flows.server.access import client_of  # noqa: E402
 from pacloop.flows.server.ask import answers  # noqa: E402
 from pacloop.flows.server.start import prefect_server, some_api  # noqa: E402
 from pacloop.loop.errors import LoopError  # noqa: E402
@@ -50,7 +50,7 @@ def url(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def auth(url):
-    return tuple(string_file(url).read_text().split(":"))
+    return tuple(kept_string(url).split(":"))
 
 
 def test_only_who_shows_the_string_is_let_in(url, auth):
@@ -171,6 +171,6 @@ def test_a_server_of_its_own_is_used_where_none_is_configured_and_ends_with_the_
             url = PREFECT_API_URL.value()
             with get_client(sync_client=True) as client:
                 assert client.read_flow_runs() == []
-            assert string_file(url) is None, "nobody else needs it"
+            assert kept_string(url) is None, "nobody else needs it"
         assert PREFECT_API_URL.value() is None
         assert not is_open(urlsplit(url).port)
