@@ -130,7 +130,7 @@ def ui(chromium, site, way_in):
     page.on("response", lambda response: answered.add(response.url))
     page.on("requestfailed", lambda request: failed.add((request.url, request.failure)))
     page.goto(way_in)
-    page.wait_for_url(f"{site}/v2/**")
+    page.wait_for_url(f"{site}/v2/**", wait_until="networkidle")
     yield Ui(page, site)
     page.close()
     home = (site, "data:", "blob:")
@@ -146,7 +146,8 @@ class Ui:
         self.main = page.get_by_role("main")
 
     def open(self, path):
-        self.page.goto(f"{self.site}/v2/{path}")
+        """Go to a page, and let it ask: one that is left while it does forgets that it was let in."""
+        self.page.goto(f"{self.site}/v2/{path}", wait_until="networkidle")
 
     def deployment(self, name):
         """Go to a deployment by way of the list."""
