@@ -94,10 +94,11 @@ def test_the_page_would_be_heard(page, hostile, plain):
 def test_somebody_elses_page_is_refused_also_where_the_browser_is_let_in(ui, hostile):
     ui.open("deployments")
     ui.page.get_by_role("link", name="improve-arm", exact=True).wait_for()
-    tab = ui.page.context.new_page()
-    tab.goto(hostile)
+    with ui.page.expect_popup() as tab:
+        ui.page.evaluate("url => { window.open(url) }", hostile)
+    tab.value.wait_for_url(hostile)
     api = f"{ui.site}/api"
-    heard = tab.evaluate(ATTACK, api)
+    heard = tab.value.evaluate(ATTACK, api)
     assert heard.pop("blind") == "opaque", "it was sent, and the answer kept back"
     assert heard == {
         "read": "TypeError: Failed to fetch",
