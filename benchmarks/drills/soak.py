@@ -4,8 +4,8 @@
 
 Without Ray and Prefect, so that what grows is the loop's own. Every round collects so many episodes and
 plays its gate; the target is out of reach. Prints a row for each tenth of the rounds, and the last tenth
-against the second; exits 1 where memory or handles of the last are more than a tenth above that, threads more than half, or
-a round takes more than twice as long (it learns from a dataset that is many times as large).
+against the second; exits 1 where memory or handles of the last are more than a tenth above that, threads
+more than half, or a round takes more than twice as long (its dataset is many times as large).
 """
 
 import argparse
