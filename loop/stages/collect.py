@@ -20,6 +20,7 @@ def begin(space: Workspace, number: int) -> Begun:
     """The champion at the round's beginning, whoever is promoted by hand while it goes on."""
     if begun := space.record(Begun, number):
         return begun
+    space.registry.settle()
     return space.write_record(number, Begun(champion=champion_of(space)))
 
 

@@ -17,8 +17,9 @@ from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
 from pacloop.loop.stages.evaluate import compare, compared
 from pacloop.loop.stages.gate import check_gate, gate
+from pacloop.loop.stages.improve import next_round
 from pacloop.loop.workspace.config import parse_config
-from pacloop.loop.workspace.registry import Reign
+from pacloop.loop.workspace.registry import Registry, Reign
 from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
@@ -252,6 +253,43 @@ def test_an_interrupted_comparison_is_finished_first(make):
         compare(Session(space, lambda: Collectors(rates), silent), **asked | {"paired": False})
     found = compare(Session(space, lambda: Collectors(rates), silent), **asked)
     assert found.candidate_n == 40 and found.test == "pairs"
+
+
+def test_a_kill_between_verdict_and_champion_loses_no_promotion(make, monkeypatch):
+    collectors = Collectors({"old": 0.3, "new": 0.95})
+    space = make(collectors)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Registry, "_write", killed)
+        judge(space, collectors)
+    assert space.record(Verdict, 1).decision == "promoted"
+    assert [reign["policy"] for reign in written_reigns(space)] == ["old"], "it was killed in between"
+
+    again = Workspace.open(space.folder)
+    assert again.registry.champion() == "new"
+    assert (again.registry.history()[-1].round, again.registry.history()[-1].by) == (1, "gate")
+    number = next_round(again)
+    assert collect(Session(again, lambda: collectors, silent), number).champion == "new"
+    assert [reign["policy"] for reign in written_reigns(again)] == ["old", "new"]
+    assert again.registry.rollback(reason="why", by="anna") == ("new", "old")
+    assert again.registry.champion() == "old", "a verdict puts its candidate in force once"
+
+
+def test_what_was_promoted_before_a_kill_can_be_rolled_back(make, monkeypatch):
+    collectors = Collectors({"old": 0.3, "new": 0.95})
+    space = make(collectors)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Registry, "_write", killed)
+        judge(space, collectors)
+    assert space.registry.rollback(reason="why", by="anna") == ("new", "old")
+    assert [reign["action"] for reign in written_reigns(space)] == ["first", "promote", "rollback"]
+
+
+def killed(*_):
+    raise Killed
+
+
+def written_reigns(space):
+    return json.loads((space.folder / "champion.json").read_text())["history"]
 
 
 def test_who_is_compared_must_be_two_that_are_there(make):
