@@ -33,11 +33,15 @@ T = TypeVar("T")
 
 _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]+)\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
 
-STRICT: Any = {"extra": "forbid"}
-"""Of a dataclass that `parse_model` reads, as its `__pydantic_config__`: unknown fields are refused."""
 
 # What this process writes now: a leftover may carry our own process id where containers restart.
 _in_flight: set[str] = set()
+
+
+class Strict:
+    """A dataclass of which `parse_model` refuses unknown fields."""
+
+    __pydantic_config__: Any = {"extra": "forbid"}
 
 
 def write_bytes_atomically(path: Path | str, data: bytes) -> None:

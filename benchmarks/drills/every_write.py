@@ -13,11 +13,13 @@ clock is in them, and nothing left beside. Prints a table, and exits 1 where any
 """
 
 import argparse
+import errno
 import hashlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,15 +43,21 @@ from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[report
 CLOCKS = {"seconds", "since", "created", "samples_per_sec", "steps_per_sec"}
 """Fields that a clock or a machine wrote."""
 TORN = {"os.rename", "os.link"}
+FREES = {"os.remove", "os.rmdir"}
+"""What succeeds on a full disk."""
 
 
 @dataclass
 class Deaths:
-    """What is done before the write of a number: nothing, or to die, perhaps with half of it written."""
+    """What is done before the write of a number: to die, perhaps with half of it written, or to fail.
+
+    Where `error` is an error's number, that write and all after it fail with it, as on a full disk.
+    """
 
     under: str
     number: int = 0
     torn: bool = False
+    error: int = 0
     events: list[str] = field(default_factory=list)
     lock: Any = field(default_factory=threading.RLock)
     inside: bool = False
@@ -65,7 +73,11 @@ class Deaths:
         with self.lock:
             self.inside = True
             self.events.append(f"{event} {path}")
-            if len(self.events) == self.number:
+            if self.error:
+                self.inside = False
+                if len(self.events) >= self.number and not (event in FREES and self.error == errno.ENOSPC):
+                    raise OSError(self.error, os.strerror(self.error), path)
+            elif len(self.events) == self.number:
                 if self.torn:
                     halve(Path(path))
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -83,7 +95,7 @@ class Deaths:
         else:
             path, writes = (
                 arguments[0] if arguments else "",
-                event in (*TORN, "os.remove", "os.mkdir", "os.rmdir"),
+                event in (*TORN, *FREES, "os.mkdir"),
             )
         text = os.fsdecode(path) if isinstance(path, str | bytes | Path) else ""
         return text if writes and text.startswith(self.under) else ""
@@ -267,9 +279,9 @@ def server() -> Iterator[None]:
     """moto's S3 in a process of its own, with a bucket, and the environment set to use it."""
     import urllib.request
 
-    from tests.flows.typed import free_port  # pyright: ignore[reportMissingImports]
-
-    port = free_port()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",

@@ -43,7 +43,10 @@ def evaluate(
     policy: Annotated[str | None, typer.Argument(help="Id of a policy; the champion by default.")] = None,
     episodes: Annotated[
         int | None,
-        typer.Option(min=1, help="Fresh episodes to play: 300, or the gate's cap of each at most."),
+        typer.Option(
+            min=1,
+            help="Fresh episodes to play, of each at most where two are compared.",
+        ),
     ] = None,
     against: Annotated[str | None, typer.Option(help="Id of a policy to compare it with.")] = None,
     paired: Annotated[bool, typer.Option("--paired", help="Compare on the same start states.")] = False,
@@ -57,12 +60,12 @@ def evaluate(
     """
     if paired and against is None:
         raise PacloopError("--paired needs the other policy: --against B")
-    from ...loop.stages.evaluate import EPISODES, compare, compared, measure
+    from ...loop.stages.evaluate import compare, compared, measure
     from ..runs.session import session
 
     with progress_bars() as progress, session(open_workspace(workspace), progress) as opened:
         if against is None:
-            record = measure(opened, policy=policy, episodes=episodes or EPISODES)
+            record = measure(opened, policy=policy, episodes=episodes)
             better, text = True, _measured(record)
         else:
             record = compare(opened, policy=policy, against=against, paired=paired, episodes=episodes)

@@ -8,7 +8,7 @@ from .render import markdown
 
 if TYPE_CHECKING:
     from ...loop.workspace.records import Measured
-    from ...loop.workspace.verdict import Comparison
+    from ...loop.workspace.verdict import Verdict
     from ...loop.workspace.workspace import Workspace
 
 
@@ -18,7 +18,7 @@ def evaluation_page(space: "Workspace", outcome: "Measured") -> str:
     return markdown("evaluation.md.j2", outcome=outcome, champion=champion, rows=rows(space))
 
 
-def comparison_page(space: "Workspace", outcome: "Comparison") -> str:
+def comparison_page(space: "Workspace", outcome: "Verdict") -> str:
     """What a comparison by hand found, both arms, and the rounds so far."""
     lines = compared(outcome).splitlines()
     return markdown("comparison.md.j2", outcome=outcome, lines=lines, rows=rows(space))

@@ -135,7 +135,7 @@ def evaluate_flow(
         if against:
             outcome = compare(opened, **one, against=against, paired=paired)
             create_markdown_artifact(comparison_page(space, outcome), key="evaluation")
-            name = f"evaluate {outcome.policy} against {against} - {outcome.decision}"
+            name = f"evaluate {outcome.candidate} against {against} - {outcome.decision}"
             return name, compared(outcome)
         outcome = measure(opened, **one)
         create_markdown_artifact(evaluation_page(space, outcome), key="evaluation")

@@ -12,7 +12,7 @@ from ...datasets import Batch
 from ...datasets.errors import DatasetError
 from ...learner.checkpoint import PolicyRecord, read_record
 from ...learner.policy import Acting
-from ..progress import Progress, Stopwatch
+from ..progress import Progress, stopwatch
 from ..workspace.workspace import Workspace
 from .sample import player, sample_of
 from .seeds import Purpose, episode_seeds
@@ -109,7 +109,7 @@ def play(session: Session, order: Play) -> Iterator[Batch]:
 
 def tally(session: Session, order: Play) -> dict[str, Any]:
     """Play all of it, and how it went, as `records.Tally` has it."""
-    watch, batches = Stopwatch(), list(play(session, order))
+    watch, batches = stopwatch(), list(play(session, order))
     sample = sample_of(batches)
     return {
         "episodes": sample.episodes,
@@ -118,7 +118,7 @@ def tally(session: Session, order: Play) -> dict[str, Any]:
         "interval": sample.interval,
         "binary": all(batch.binary for batch in batches),
         "steps": sample.steps,
-        "seconds": watch.sec,
+        "seconds": watch(),
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...datasets import SOURCES, Batch
 from ..gate.simulate import Scenario
-from ..statistics.sequential import expected
+from ..statistics.chances import follow
 from ..workspace.verdict import CriticFigures
 from .curve import new_figure, plain_axes, png
 from .training import Training
@@ -153,7 +153,7 @@ def power_png(scenario: Scenario) -> bytes:
     """Both curves of a gate around its scenario's rates, as a PNG. Raises LoopError as `simulate` does."""
     champion = scenario.champion
     rates = np.linspace(max(0.005, champion - 0.15), min(0.995, champion + 0.3), 46)
-    chances = expected(scenario.test(), np.full(len(rates), champion), rates)
+    chances = follow(scenario.test().plan(), np.full(len(rates), champion), rates)
     figure = new_figure(8.0, 3.6)
     curves = ((chances.promoted, "chance to promote"), (chances.episodes, "candidate episodes, mean"))
     for axes, (values, label) in zip(figure.subplots(1, 2), curves):

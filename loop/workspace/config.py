@@ -105,7 +105,9 @@ class Act(_Section):
     trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = _setting(
         [2, 4, 8, 16], "numbers of actions that a q_guided candidate is tried with; 1 is sample"
     )
-    trial_episodes: Count = _setting(50, "episodes of each in the trial's first lap")
+    trial_episodes: Annotated[Count, Field(le=1000)] = _setting(
+        50, "episodes of each in the trial's first lap"
+    )
 
 
 class MeasureGuard(_Section):
