@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import DatasetError
 from ..files import (
-    STRICT,
+    Strict,
     is_temporary,
     named_errors,
     parse_model,
@@ -27,7 +27,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Shard:
+class Shard(Strict):
     """One exported batch; the defaults are those of a shard that a later one replaced.
 
     Attributes:
@@ -36,8 +36,6 @@ class Shard:
       file: path within the folder; "" where no episode was left to export.
       bytes: the file's size.
     """
-
-    __pydantic_config__ = STRICT
 
     batch: str = ""
     digest: str = ""
@@ -48,14 +46,12 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Ledger(Strict):
     """The shards of an export folder, in the order in which they were written.
 
     Attributes:
       total: what the format must know of all shards together; None where it needs nothing.
     """
-
-    __pydantic_config__ = STRICT
 
     format: str
     schema: Schema

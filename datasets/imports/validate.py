@@ -21,6 +21,7 @@ from ..records.episode import Episode, beyond_bounds, check_episode, is_success
 from ..records.schema import Field, Schema
 from .fit import fit
 from .mapping import Piece, field_of
+from .readers.decode import text
 from .readers.raw import RawEpisode
 from .scoring import Scorer
 
@@ -106,6 +107,8 @@ def _discount(raw: RawEpisode, steps: int) -> np.ndarray | None:
         raise DatasetError(f"discount is 0 at step {early[0]}, before the last of {steps}")
     if raw.terminal is False and discount[-1] == 0:
         raise DatasetError("is not terminal, but its last discount is 0")
+    if raw.terminal and discount[-1] != 0:
+        raise DatasetError(f"is terminal, but its last discount is {discount[-1]:g}")
     return discount
 
 
@@ -143,7 +146,7 @@ def _episode(
         discount=discount,
         score=score.score,
         seed=raw.seed,
-        instruction=raw.instruction.encode("utf-8", "replace").decode(),
+        instruction=text("instruction", raw.instruction),
         info=dict(raw.info) | dict(score.info or {}),
     )
     check_episode(episode, schema)
