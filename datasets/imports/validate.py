@@ -7,7 +7,8 @@ text for numbers, any other shape, actions beyond their bounds, episodes that ar
 horizon, at another control rate, or whose flags contradict each other.
 
 Where the file does not say whether the environment ended an episode, it did exactly if the score is 1.
-Where it has no rewards, the last one is the score and all others are 0.
+Where it has no rewards, the last one is the score and all others are 0. What the environment did not end,
+and what no time limit is said to have cut off, was interrupted if it is shorter than the horizon.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DatasetError
-from ..records.episode import Episode, beyond_bounds, check_episode, is_success
+from ..records.episode import HORIZON, INTERRUPTED, Episode, beyond_bounds, check_episode, is_success
 from ..records.schema import Field, Schema
 from .fit import fit
 from .mapping import Piece, field_of
@@ -139,6 +140,9 @@ def _episode(
         discount[-1] = 0.0
     if raw.seed is not None and not -(2**63) <= raw.seed < 2**63:
         raise DatasetError(f"seed is {raw.seed}, but must fit 64 bits")
+    info = dict(raw.info) | dict(score.info or {})
+    if discount[-1] != 0 and info.get("ended") not in (HORIZON, INTERRUPTED):
+        info["ended"] = HORIZON if len(action) >= schema.horizon else INTERRUPTED
     episode = Episode(
         observation=observation,
         action=action,
@@ -147,7 +151,7 @@ def _episode(
         score=score.score,
         seed=raw.seed,
         instruction=text("instruction", raw.instruction),
-        info=dict(raw.info) | dict(score.info or {}),
+        info=info,
     )
     check_episode(episode, schema)
     return episode

@@ -21,6 +21,7 @@ import numpy as np
 from ...errors import DatasetError
 from ...files import read_json
 from .decode import attempt, complete, last_flag, last_number, open_image, text, whole_file
+from .origin import exported_info
 from .raw import RawEpisode, ReadOptions, Unreadable, natural
 
 INSTRUCTIONS = ("language_instruction", "instruction", "natural_language_instruction")
@@ -130,6 +131,7 @@ def _episode(
     others = {key: values for key, values in (metadata | steps).items() if key not in observed}
     observation, unread = options.select(observed.items(), decoded)
     observation, repeated = complete(observation, actions, "observation/")
+    exported = {key.removeprefix("episode_metadata/"): value for key, value in metadata.items()}
     seed = _number(metadata, ("seed",), int)
     instructions = (
         text(key, value)
@@ -153,7 +155,7 @@ def _episode(
         instruction=next(filter(None, instructions), ""),
         columns=options.select(others.items(), lambda _, values: values)[0],
         unread=unread,
-        info={"split": facts["split"]} | repeated,
+        info={"split": facts["split"]} | repeated | exported_info(exported),
     )
 
 

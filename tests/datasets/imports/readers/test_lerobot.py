@@ -46,7 +46,7 @@ def test_a_video_that_ends_early_or_runs_at_another_rate(tmp_path, episodes, opt
     path = next(write_lerobot(tmp_path / "l", episodes, SCHEMA).rglob("file-000.mp4"))
     with pytest.raises(DatasetError, match="ends after 14 of 20 frames"):
         frames(path, start_sec=0.0, count=20, fps=20.0, options=options)
-    with pytest.raises(DatasetError, match="has no frame at 0.0333333 s, where one of 30 a second is due"):
+    with pytest.raises(DatasetError, match=r"has no frame at 0\.0333333 s, where one of 30 a second is due"):
         frames(path, start_sec=0.0, count=5, fps=30.0, options=options)
 
 
@@ -63,7 +63,7 @@ def test_a_gap_in_a_video_does_not_shift_what_follows(tmp_path, episodes, option
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     assert len(frames(path, start_sec=0.0, count=3, fps=20.0, options=options)) == 3
-    with pytest.raises(DatasetError, match="has no frame at 0.15 s, where one of 20 a second is due"):
+    with pytest.raises(DatasetError, match=r"has no frame at 0\.15 s, where one of 20 a second is due"):
         frames(path, start_sec=0.0, count=5, fps=20.0, options=options)
 
 
