@@ -21,7 +21,7 @@ def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved
 
     with session(space, progress) as opened:
         settings = space.config.improve
-        close_dead_runs(space.address)
+        close_dead_runs(space)
         improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)
         text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
         return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
@@ -37,7 +37,7 @@ def _player(session: "Session") -> Play:
 
     def play(part: str, *arguments: Any) -> Any:
         flow = partial(flows[part], address)
-        return with_fallback(address, flow, partial(directly, part))(*arguments)
+        return with_fallback(session.space, flow, partial(directly, part))(*arguments)
 
     return play
 
