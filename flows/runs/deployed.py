@@ -46,7 +46,7 @@ def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
     Where another run holds the workspace already, that one has seen to them.
     """
     with suppress(PacloopError), hold(space := Workspace.open(flow_run.parameters["workspace"])):
-        close_dead_runs(space.address, Cancelled(message="the run that began it was cancelled"))
+        close_dead_runs(space, Cancelled(message="the run that began it was cancelled"))
 
 
 def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[Any]]:

@@ -9,6 +9,7 @@ from prefect.exceptions import ObjectNotFound
 
 from ...loop.errors import LoopError
 from ..environment import program
+from ..pages.publishing import workspace_tag
 from .deployed import evaluate_flow, improve_flow, inject_flow, rollback_flow
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def deployments(plan: "Plan") -> list[RunnerDeployment]:
             name=f"{flow.name}-{plan.name}",
             parameters={"workspace": space.address} | (plan.options if flow is improve_flow else {}),
             description=f"{(flow.description or '').partition('Args:')[0]}{where}",
-            tags=["pacloop", plan.name],
+            tags=["pacloop", plan.name, workspace_tag(space)],
             paused=False,
             entrypoint_type=EntrypointType.MODULE_PATH,
             **(plan.timetable if flow is improve_flow else {}),
@@ -39,11 +40,14 @@ def check_name(plan: "Plan", deployments: list[RunnerDeployment]) -> None:
     only = DeploymentFilter(name=DeploymentFilterName(any_=[d.name for d in deployments]))
     with get_client(sync_client=True) as client:
         registered = client.read_deployments(deployment_filter=only)
-    others = {d.parameters.get("workspace") for d in registered} - {plan.space.address}
-    if others:
-        raise LoopError(
-            f"the server knows another workspace as {plan.name!r}, {others.pop()}: choose another --name"
-        )
+    for known in registered:
+        ids = [tag for tag in known.tags if tag.startswith("workspace:")]
+        place, ours = known.parameters.get("workspace"), workspace_tag(plan.space)
+        if place != plan.space.address or (ids and ours not in ids):
+            raise LoopError(
+                f"the server knows another workspace as {plan.name!r}, {place} ({', '.join(ids) or 'no id'}; "
+                f"this is {ours}): choose another --name"
+            )
 
 
 def check_pool(name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from httpx import HTTPStatusError, TransportError
 from prefect.exceptions import ObjectNotFound
 
+from ...loop.workspace.workspace import Workspace
 from ..server.ask import answers, configured
 from .dead import close_dead_runs
 
@@ -19,7 +20,9 @@ UNREACHED = "Failed to reach API"
 """What Prefect's client says, as a RuntimeError, where its first request finds nobody."""
 
 
-def with_fallback(workspace: str, flow: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+def with_fallback(
+    space: Workspace, flow: Callable[..., Any], plain: Callable[..., Any]
+) -> Callable[..., Any]:
     """Play `flow`, and again where Prefect failed meanwhile; `plain` where it fails again or stays away.
 
     To play again costs no work: each stage finds what it has finished. The run that the API lost is closed.
@@ -37,7 +40,7 @@ def with_fallback(workspace: str, flow: Callable[..., Any], plain: Callable[...,
                     print(f"Prefect's API is away ({why}); the loop goes on", flush=True)
                     if not _api_is_back():
                         break
-                close_dead_runs(workspace)
+                close_dead_runs(space)
         print(f"Prefect cannot show what goes on ({why}), so it is played without", flush=True)
         return plain(*arguments)
 

@@ -145,8 +145,8 @@ def test_two_policies_are_compared_as_on_the_command_line(space, no_server, poli
         put_policy(space, name)
         made = [episode(space, seed, float(score)) for seed in range(20)]
         origin = {"policy": name, "stage": f"compare0000{stage}"}
-        batch = f"r000-compare0000{stage}-00000"
-        space.store.append(made, batch_id=batch, source="evaluation", round=0, origin=origin)
+        batch = f"compare0000{stage}-00000"
+        space.store.append(made, batch_id=batch, source="evaluation", origin=origin)
     state = deployed.evaluate_flow.fn(str(space.folder), policy, 20, against, False)
     assert state.is_completed(), state.message
     assert no_server["name"] == f"evaluate {policy} against {against} - {words}"

@@ -16,6 +16,8 @@ from httpx import ConnectError
 from pacloop.flows.environment import prepare
 from pacloop.loop.stages.approval import answer, make_answer, question
 from pacloop.loop.stages.improve import play_directly
+from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.workspace import Workspace
 
 prepare()
 fallback = pytest.importorskip("pacloop.flows.runs.fallback")
@@ -51,6 +53,11 @@ def configured(monkeypatch):
         yield lambda url: stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
 
 
+@pytest.fixture
+def space(tmp_path):
+    return Workspace.create(tmp_path / "arm", parse_config({}, "test"))
+
+
 def failing(times, error):
     """A flow whose API is away so many times."""
     asked = []
@@ -69,25 +76,25 @@ def plain(number):
 
 
 @pytest.mark.parametrize("error", [ConnectError("nobody"), RuntimeError("Failed to reach API at http://x/")])
-def test_a_round_is_played_again_once_the_server_is_back(tmp_path, configured, api, error):
+def test_a_round_is_played_again_once_the_server_is_back(space, configured, api, error):
     configured(api)
     flow, asked = failing(2, error)
-    assert fallback.with_fallback(str(tmp_path), flow, plain)(3) == {"shown": 3}
+    assert fallback.with_fallback(space, flow, plain)(3) == {"shown": 3}
     assert asked == [3, 3, 3]
 
 
-def test_a_server_that_stays_away_does_not_stop_the_loop(tmp_path, configured):
+def test_a_server_that_stays_away_does_not_stop_the_loop(space, configured):
     configured("http://127.0.0.1:9/api")
     flow, asked = failing(9, ConnectError("nobody"))
-    assert fallback.with_fallback(str(tmp_path), flow, plain)(3) == {"plain": 3}
+    assert fallback.with_fallback(space, flow, plain)(3) == {"plain": 3}
     assert asked == [3]
 
 
-def test_what_a_round_raises_itself_is_raised(tmp_path, configured, api):
+def test_what_a_round_raises_itself_is_raised(space, configured, api):
     configured(api)
     flow, asked = failing(1, RuntimeError("the table broke"))
     with pytest.raises(RuntimeError, match="the table broke"):
-        fallback.with_fallback(str(tmp_path), flow, plain)(3)
+        fallback.with_fallback(space, flow, plain)(3)
     assert asked == [3]
 
 
@@ -130,27 +137,20 @@ def door(prefect_api, configured):
 
 
 def played(space, meanwhile):
-    """Round 1, with what happens once its form is on its page; its verdict and how its runs ended."""
-    from prefect.client.orchestration import get_client
-
+    """Round 1, with what happens once its form is on its page; its verdict."""
     from pacloop.flows.runs.rounds import play_round
     from pacloop.flows.runs.session import session
 
     def wait_and_act():
-        while question(space) is None or not any(run.state.is_paused() for run in runs()):
+        while question(space) is None or "Paused" not in runs_of(space):
             time.sleep(0.2)
         meanwhile()
-
-    def runs():
-        with get_client(sync_client=True) as client:
-            found = client.read_flow_runs()
-        return [run for run in found if run.parameters.get("workspace") == str(space.folder)]
 
     with session(space) as opened:
         actor = Thread(target=wait_and_act)
         actor.start()
         plain = partial(play_directly(opened), "round")
-        verdict = fallback.with_fallback(space.address, partial(play_round, space.address), plain)(1)
+        verdict = fallback.with_fallback(space, partial(play_round, space.address), plain)(1)
         actor.join()
     return verdict
 
@@ -202,10 +202,10 @@ def test_a_server_that_refuses_for_good_stops_nothing(door, waiting, capfd, stat
     assert runs_of(space) == ["Paused"]
 
 
-def test_a_lasting_refusal_from_the_start_is_tried_a_few_times(tmp_path, configured, api):
+def test_a_lasting_refusal_from_the_start_is_tried_a_few_times(space, configured, api):
     """The server says that it is well."""
     configured(api)
     response = httpx.Response(401, request=httpx.Request("POST", api))
     flow, asked = failing(99, httpx.HTTPStatusError("no", request=response.request, response=response))
-    assert fallback.with_fallback(str(tmp_path), flow, plain)(3) == {"plain": 3}
+    assert fallback.with_fallback(space, flow, plain)(3) == {"plain": 3}
     assert asked == [3] * fallback.TRIES
