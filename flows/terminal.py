@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..datasets.errors import PacloopError
 from ..loop.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -72,6 +73,18 @@ class _Lines:
         print(f"{what:<11} {done}/{total}  {note}{left}", flush=True)
         if done >= total:
             del self._begun[what]
+
+
+def sentence(error: BaseException) -> str:
+    """An error in one line, with where the rest of it is."""
+    text = str(error) if isinstance(error, PacloopError) else _last_line(error)
+    return "; ".join([text, *getattr(error, "__notes__", ())])
+
+
+def _last_line(error: BaseException) -> str:
+    """What it says, without the traceback that some libraries put into their errors."""
+    kind, lines = type(error).__name__, str(error).strip().splitlines()
+    return lines[-1] if len(lines) > 1 else f"{kind}: {error}"
 
 
 def console(width: int = 110) -> "Console":

@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.runtime import flow_run
@@ -25,11 +25,12 @@ from ...loop.stages.approval import Look, Question, make_answer
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
 from ..environment import user
+from ..pages.publishing import workspace_tag
 from ..pages.round import approval_page
 from .fallback import failure, is_away
 
 MOST_RUNS = 200
-"""Rounds, the latest, on whose pages an answer is looked for."""
+"""Runs, the latest, on whose pages an answer is looked for."""
 
 
 class Word(RunInput):
@@ -57,7 +58,7 @@ class _Form:
     """One question on a run's page, put again where the run was resumed without an answer."""
 
     def __init__(self, run: UUID, space: Workspace, question: Question) -> None:
-        self._run, self._address, self._question = run, space.address, question
+        self._run, self._tag, self._question = run, workspace_tag(space), question
         self._page = approval_page(space, question)
         digest = hashlib.sha256(question.judged.model_dump_json().encode()).hexdigest()
         self._key = f"approval-{digest[:12]}"
@@ -107,11 +108,9 @@ class _Form:
         return None
 
     def _earlier(self, client: SyncPrefectClient) -> list[UUID]:
-        """Runs of this workspace's rounds."""
-        rounds = FlowFilter(name=FlowFilterName(any_=["round"]))
-        latest = FlowRunSort.START_TIME_DESC
-        runs = client.read_flow_runs(flow_filter=rounds, sort=latest, limit=MOST_RUNS)
-        return [run.id for run in runs if run.parameters.get("workspace") == self._address]
+        """Runs of this workspace."""
+        ours, latest = FlowRunFilter(tags=FlowRunFilterTags(all_=[self._tag])), FlowRunSort.START_TIME_DESC
+        return [run.id for run in client.read_flow_runs(flow_run_filter=ours, sort=latest, limit=MOST_RUNS)]
 
     def _pause(self, client: SyncPrefectClient) -> None:
         self._pauses += 1

@@ -28,7 +28,7 @@ from ...loop.workspace.workspace import Workspace
 from ..environment import user
 from ..pages.publishing import publish
 from ..pages.render import markdown
-from ..terminal import progress_bars
+from ..terminal import progress_bars, sentence
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection
 from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Rounds, Target, Text
@@ -57,16 +57,18 @@ def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[
         for name in ("prefect.flow_runs", "prefect.engine"):
             logging.getLogger(name).addFilter(_says_more)
         try:
-            name, sentence = work(*args, **kwargs)
+            name, text = work(*args, **kwargs)
         except InUse as error:
             get_run_logger().warning("skipped: %s", error)
             return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
-        except PacloopError as error:
-            get_run_logger().error("%s", error)
-            return Failed(message=str(error))
+        except Exception as error:
+            if not (isinstance(error, PacloopError) or hasattr(error, "__notes__")):
+                raise
+            get_run_logger().error("%s", sentence(error))
+            return Failed(message=sentence(error))
         rename(name)
-        get_run_logger().info("%s", sentence)
-        return Completed(message=sentence)
+        get_run_logger().info("%s", text)
+        return Completed(message=text)
 
     return ending
 
@@ -166,15 +168,15 @@ def evaluate_flow(
         if against:
             outcome = compare(opened, **one, against=against, paired=paired)
             name = f"evaluate {outcome.candidate} against {against} - {outcome.decision}"
-            template, sentence = "comparison.md.j2", compared(outcome)
+            template, text = "comparison.md.j2", compared(outcome)
         else:
             outcome = measure(opened, **one)
             result = f"success {outcome.rate:.0%} of {outcome.episodes}"
             name = f"evaluate {outcome.policy} - {result}"
-            template, sentence = "evaluation.md.j2", f"{outcome.policy}: {result}"
-        page = markdown(template, space=space, outcome=outcome, sentence=sentence, rows=rows(space))
+            template, text = "evaluation.md.j2", f"{outcome.policy}: {result}"
+        page = markdown(template, space=space, outcome=outcome, sentence=text, rows=rows(space))
         create_markdown_artifact(page, key="evaluation")
-    return name, sentence
+    return name, text
 
 
 @flow(name="rollback", flow_run_name="rollback", log_prints=True)

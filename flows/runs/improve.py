@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...loop.progress import Progress
-from ...loop.stages.improve import Improved, Play, improve, play_directly
+from ...loop.stages.improve import Improved, Play, check_start, improve, play_directly
 from ...loop.workspace.workspace import Workspace
 from ..environment import this_command
 
@@ -20,12 +20,14 @@ def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved
     from .dead import close_dead_runs
     from .session import PAGES, session
 
-    with session(space, progress) as opened, some_api():
-        settings = space.config.improve
-        close_dead_runs(space)
-        improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)
-        for page in PAGES:
-            page.join()
+    with session(space, progress) as opened:
+        check_start(space)  # a server takes a while to start
+        with some_api():
+            settings = space.config.improve
+            close_dead_runs(space)
+            improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)
+            for page in PAGES:
+                page.join()
     text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
     return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
 

@@ -18,7 +18,7 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     _check_collected(space, number)
     snapshot = store.snapshot(batches=learnable(store.batches(), space.config.learn.held_out))
     if not snapshot.batches:
-        raise LoopError(f"{space.place} has no demonstrations to learn from; see: pacloop demonstrate --help")
+        raise no_demonstrations(space)
     batches = store.counted(snapshot)
     progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
     record = Appended(
@@ -33,6 +33,13 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     space.write_record(number, record)
     mirror(space, progress)
     return record
+
+
+def no_demonstrations(space: Workspace) -> LoopError:
+    """What is wrong with a dataset from which nothing can be learned."""
+    return LoopError(
+        f"{space.place} has no demonstrations to learn from: add some with `pacloop inject PATH`"
+    )
 
 
 def _check_collected(space: Workspace, number: int) -> None:
