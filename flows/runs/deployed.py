@@ -19,7 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
 from ...loop.errors import InUse
-from ...loop.injection.fetch import fetch_recording
+from ...loop.injection.fetch import fetch_recording, without_secrets
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
 from ...loop.views.rounds import rows
@@ -31,7 +31,7 @@ from ..pages.render import markdown
 from ..terminal import progress_bars, sentence
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection
-from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Rounds, Target, Text
+from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Rounds, Source, Target, Text
 from .improve import improve_with_prefect
 from .plan import open_workspace
 from .rounds import rename
@@ -110,7 +110,7 @@ def improve_flow(
 @ends_in_a_sentence
 def inject_flow(
     workspace: Text,
-    path: Text,
+    path: Source,
     format: Format = "auto",
     note: str = "",
     who: str = "",
@@ -120,12 +120,15 @@ def inject_flow(
 
     Args:
       workspace: Folder of the run, on the machine that serves it, or its URL. Leave it as it is.
-      path: File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az.
+      path: File or folder with the episodes, on the machine that runs this, or a URL (https, s3, gs or az)
+        without a password or a signature: Prefect keeps what is filled in.
       format: Format of the file; auto looks for itself.
       note: Why; it is kept with the episodes.
       who: Your name; it is kept with the episodes.
       strict: Add nothing if any episode is bad.
     """
+    if "://" in path and without_secrets(path) != path:
+        raise PacloopError("a URL with a password or a query may be secret: inject it in a terminal")
     space = Workspace.open(workspace)
     with fetch_recording(path) as (local, url), progress_bars() as progress:
         request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)

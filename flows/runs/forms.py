@@ -28,3 +28,8 @@ Approve = Annotated[bool | str, WithJsonSchema({"type": "string", "enum": [AS_TH
 """A Boolean is what earlier versions registered, and never meant by anybody."""
 Text = Annotated[str, Field(min_length=1)]
 Format = Annotated[str, WithJsonSchema({"type": "string", "enum": ["auto", *FORMATS]})]
+Source = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^(?!\w+://[^/]*@)(?!\w+://.*[?#])"}),
+]
+"""A path, or a URL without a password or a signature: Prefect keeps what is filled in."""

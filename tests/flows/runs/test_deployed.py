@@ -123,6 +123,14 @@ def test_an_injection_leaves_its_table_and_quarantine(space, tmp_path, no_server
     assert "nothing was added" in strict.message
 
 
+@pytest.mark.parametrize("url", ["https://anna:hush@host/x.npz", "https://host/x.npz?signature=hush"])
+def test_a_secret_in_a_url_goes_no_further(space, no_server, url):
+    """A server that was told not to hold forms to their bounds has passed it on."""
+    state = deployed.inject_flow.fn(str(space.folder), url)
+    assert state.is_failed() and "inject it in a terminal" in state.message
+    assert "hush" not in state.message + str(no_server)
+
+
 def test_a_users_mistake_is_a_failed_run_with_a_sentence(space, tmp_path):
     for state, says in [
         (deployed.rollback_flow.fn(str(space.folder), "why", "anna"), "no champion before this one"),
