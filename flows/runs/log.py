@@ -57,9 +57,6 @@ class _File(logging.FileHandler):
             Path(self.baseFilename).parent.mkdir(exist_ok=True)
             super().emit(record)
 
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Say nothing: whoever logs has an error to tell that matters more."""
-
 
 def _prefects(handler: logging.Handler) -> bool:
     """Whether Prefect writes to the screen by it."""

@@ -53,8 +53,8 @@ def lacking(tmp_path, monkeypatch):
 def test_what_an_environment_lacks_is_a_sentence_and_a_file_has_the_traceback(lacking, tmp_path):
     done = pacloop("improve", "-w", lacking.folder, cwd=tmp_path, PREFECT_HOME=str(tmp_path / "prefect"))
     assert done.returncode in (1, 2)
-    Path("/tmp/w/flows_err.txt").write_text(done.stderr + "=====" + done.stdout)
-    (line,) = done.stderr.strip().splitlines()
+    line = done.stderr.strip()
+    assert len(line.splitlines()) == 1, line
     assert line.startswith("pacloop: ") and "arm" in line
     (log,) = (lacking.folder / "logs").iterdir()
     assert line.endswith(f"; all of it is in {log}")
@@ -70,6 +70,15 @@ def test_a_workspace_without_demonstrations_is_refused_before_a_server_starts(tm
     )
     assert not list((tmp_path / "prefect").glob("*.db"))
     assert not (space.folder / "logs").exists()
+
+
+def test_a_task_that_nobody_offers_is_named_by_whoever_looks(tmp_path):
+    (tmp_path / "pacloop.toml").write_text('task = "nope/x"')
+    says = "there is no task 'nope/x'; known tasks: pacloop/stack"
+    assert f"on this machine {says}" in pacloop("status", "-w", tmp_path, cwd=tmp_path).stdout
+    doctor = pacloop("doctor", "-w", tmp_path, cwd=tmp_path)
+    assert doctor.returncode == 1 and f"BAD  simulator    {says}" in doctor.stdout
+    assert says in refused("improve", "-w", tmp_path, cwd=tmp_path)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pacloop.loop.workspace.workspace import Workspace
 prepare()
 deployed = pytest.importorskip("pacloop.flows.runs.deployed")
 deployments = pytest.importorskip("pacloop.flows.runs.deployments").deployments
+logged = pytest.importorskip("pacloop.flows.runs.log").logged
 make_plan = pytest.importorskip("pacloop.flows.runs.plan").make_plan
 
 
@@ -182,6 +183,17 @@ def episode(space, seed, score):
     seen = {name: np.full((3, *field.shape), seed, np.float32) for name, field in fields}
     flow = np.ones(2, np.float32)
     return Episode(seen, np.zeros((2, 5), np.float32), 0 * flow, flow, score=score, seed=seed)
+
+
+def test_what_nobody_foresaw_ends_a_run_in_a_sentence_too(space, monkeypatch):
+    def broken(space, progress):
+        with logged(space):
+            raise KeyError("goal")
+
+    monkeypatch.setattr(deployed, "improve_with_prefect", broken)
+    state = deployed.improve_flow.fn(str(space.folder))
+    (log,) = (space.folder / "logs").iterdir()
+    assert state.is_failed() and state.message == f"KeyError: 'goal'; all of it is in {log}"
 
 
 def test_a_workspace_in_use_is_skipped(space):
