@@ -35,13 +35,13 @@ def progress_bars(quiet: bool = False) -> Iterator[Progress]:
 
     columns = (
         rich.SpinnerColumn(),
-        rich.TextColumn("{task.description:<11}"),
+        rich.TextColumn("{task.description:<11}", markup=False),
         rich.BarColumn(bar_width=28),
         rich.MofNCompleteColumn(),
         rich.TimeElapsedColumn(),
         rich.TextColumn("left"),
         rich.TimeRemainingColumn(),
-        rich.TextColumn("{task.fields[note]}"),
+        rich.TextColumn("{task.fields[note]}", markup=False),
     )
     with rich.Progress(*columns) as bars:
         tasks: dict[str, rich.TaskID] = {}
@@ -115,7 +115,7 @@ def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
             "success": f"{row.rate:.1%}",
             "95 % interval": f"{_bar(row.rate)} {row.interval[0]:.0%} to {row.interval[1]:.0%}",
             "n": row.n,
-            "verdict": f"[{COLORS.get(row.verdict, 'default')}]{row.verdict}",
+            "verdict": row.verdict,
             "episodes": row.episodes,
             "seconds": f"{row.seconds:.0f}",
         }
@@ -127,13 +127,15 @@ def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> "Table":
     """Rows of the same keys; the column `excluded` only where something is."""
     from rich.table import Table
+    from rich.text import Text
 
-    grid = Table(title=title, title_justify="left", title_style="bold")
+    grid = Table(title=title and Text(title), title_justify="left", title_style="bold")
     names = [name for name in (rows or [{}])[0] if name != "excluded" or any(row[name] for row in rows)]
     for name in names:
         grid.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*("" if row[name] is None else str(row[name]) for name in names))
+        cells = ["" if row[name] is None else str(row[name]) for name in names]
+        grid.add_row(*(Text(cell, COLORS.get(cell, "")) for cell in cells))  # a name may look like markup
     return grid
 
 
