@@ -7,7 +7,7 @@ from ..episodes.play import Session
 from ..episodes.sample import champion_sample
 from ..gate.critic import check_critic
 from ..statistics.wilson import wilson
-from ..workspace.records import Learned, Measured, Raced, Reached
+from ..workspace.records import Diverged, Learned, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .append import append
@@ -48,9 +48,11 @@ def run_round(
     return approved(space, number, session.progress, door)
 
 
-def learn_candidate(session: Session, number: int) -> Raced:
-    """Learn a candidate, check its critic, and find out how it acts best."""
-    learn(session.space, number, session.progress)
+def learn_candidate(session: Session, number: int) -> Raced | Diverged:
+    """Learn a candidate, check its critic, and find out how it acts best; a run that diverged has none."""
+    learned = learn(session.space, number, session.progress)
+    if isinstance(learned, Diverged):
+        return learned
     check_critic(session.space, number, session.progress)
     return race(session, number)
 
