@@ -33,8 +33,11 @@ def check_gate(space: Workspace) -> None:
     """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played."""
     guards_of(space)
     settings = space.config.gate
-    if settings.others and settings.cap > MOST_FRESH:
-        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with [gate.others]")
+    fresh = "[gate.others]" if settings.others else ""
+    if settings.champion == "fresh":
+        fresh = 'champion = "fresh"'
+    if fresh and settings.cap > MOST_FRESH and all(batch.binary for batch in space.store.batches()):
+        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with {fresh}")
     for task in settings.others:
         space.store_of(task)
 

@@ -64,7 +64,8 @@ def run_learner(
         space.write_policy(*_train(space, number, stage, policy, config, start, progress))
         space.share_runs()
     record = read_record(folder)
-    facts = {name: record.lineage.get(name) for name in ("parent", "snapshot", "rows", "returns")}
+    names = ("parent", "snapshot", "rows", "returns")
+    facts: dict[str, Any] = {name: record.lineage.get(name) for name in names}
     if facts["snapshot"] != pinned.snapshot_id:
         raise LoopError(f"{folder} learned from other data than round {number} has now: remove that folder")
     outcome = Learned(

@@ -9,7 +9,7 @@ from recorded import put
 
 from pacloop.datasets import DatasetError
 from pacloop.datasets.objects import Bucket
-from pacloop.learner.checkpoint import PolicyRecord, read_weights
+from pacloop.learner.checkpoint import PolicyRecord, read_policy, read_weights, weights_file
 from pacloop.learner.config import PacConfig
 from pacloop.learner.policy import Acting
 from pacloop.loop.errors import LoopError
@@ -104,6 +104,15 @@ def test_what_one_machine_writes_the_other_sees(one, on):
     one.pull()
     assert one.policy_json("b").is_file()
     assert two.dataset == f"{two.place}/dataset"
+
+
+def test_weights_that_somebody_deleted_are_one_sentence(one, on):
+    put_policy(one, "a")
+    one.copy.bucket.delete(["policies/a/weights.safetensors"])
+    folder = on("two").policy_folder("a")
+    for read in (read_weights, read_policy, weights_file):
+        with pytest.raises(DatasetError, match=r"^the weights of policy a cannot be read: no such file"):
+            read(folder)
 
 
 def test_a_pull_asks_for_what_is_new_only(one, s3):
