@@ -70,8 +70,8 @@ def stage_of(batch: Batch) -> str:
     return str(batch.origin.get("stage") or "")
 
 
-def of_stage(batches: Iterable[Batch], number: int, stage: str) -> list[Batch]:
-    """Those that a stage of a round played, in their order."""
+def of_stage(batches: Iterable[Batch], number: int | None, stage: str) -> list[Batch]:
+    """Those that a stage of a round, or one by hand, played, in their order."""
     return [batch for batch in batches if batch.round == number and stage_of(batch) == stage]
 
 

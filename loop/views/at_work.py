@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ...datasets import Batch
 from ...learner.config import in_short
 from ..episodes.sample import champion_sample, sample_of, stage_of
+from ..stages.collect import collected_episodes
 from ..workspace.records import Appended, Collected, Learned, Measured, Raced, Reached, Timed
 from ..workspace.verdict import CriticChecked, Verdict
 from ..workspace.workspace import Workspace
@@ -95,7 +96,7 @@ def _playing(space: Workspace, number: int, stage: str, batches: Sequence[Batch]
     sample = sample_of(b for b in of_round if stage_of(b) == stage or stage_of(b).startswith(parts))
     config, done = space.config, sample.episodes
     totals = {
-        "collect": config.collect.episodes,
+        "collect": collected_episodes(space, number),
         "baseline": config.improve.baseline_episodes,
         "gate": config.gate.cap,
     }

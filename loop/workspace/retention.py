@@ -74,6 +74,7 @@ def _needed(space: Workspace, keep: int) -> set[str]:
     verdicts = [verdict for number in rounds if (verdict := space.record(Verdict, number))]
     needed |= set([verdict.candidate for verdict in verdicts if verdict.decision != "rejected"][-1:])
     for path in space.folder.glob("evaluations/*.begun.json"):
-        asked = parse_model(Asked, read_json(path), path)
-        needed |= {asked.policy, asked.against or asked.policy}
+        if not path.with_name(path.name.replace(".begun", "")).exists():
+            asked = parse_model(Asked, read_json(path), path)
+            needed |= {asked.policy, asked.against or asked.policy}
     return needed

@@ -46,6 +46,8 @@ def test_what_may_go(rounds):
         {"version": 1, "policy": "r002-pac", "episodes": 5, "against": "r004-pac", "paired": False},
     )
     assert names(rounds, 1) == [STATE]
+    rounds.write_json("evaluations/0001.json", {"whatever": "it ended with"})
+    assert names(rounds, 1) == [weights(2), weights(4), STATE]
 
 
 def test_what_went_is_gone_and_nothing_else(rounds):
