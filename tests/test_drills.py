@@ -1,4 +1,4 @@
-"""The drills, in a few minutes' worth: runs that die, that fail, and that go on, lose and differ in nothing."""
+"""The drills in short: runs that die, that fail, and that go on, and in the end differ in nothing."""
 
 import subprocess
 import sys
