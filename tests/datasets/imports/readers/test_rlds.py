@@ -131,6 +131,16 @@ def test_no_class_outside_tfds_is_looked_up_and_no_size_believed(copy, options):
         list(read(copy, options))
 
 
+@pytest.mark.parametrize("key", ["name", "filepathTemplate"])
+def test_shards_elsewhere_are_not_followed(copy, options, key):
+    info = next(copy.rglob("dataset_info.json"))
+    description = json.loads(info.read_text())
+    description["splits"][0][key] = "../" + description["splits"][0][key]
+    info.write_text(json.dumps(description))
+    with pytest.raises(DatasetError, match="names shards in another folder"):
+        list(read(copy, options))
+
+
 def test_tfds_that_is_not_rlds(copy, options):
     data = json.loads((copy / "features.json").read_text())
     features = data["featuresDict"]["features"]
