@@ -151,11 +151,12 @@ def page(folder: Path) -> Iterator[Result]:
     }
     requests = {"/api/variables/": {"name": "here", "value": "1"}, "/api/flow_runs/filter": {}, "/v2/": {}}
     with prefect_server(port) as (url, _):
-        string = tuple((kept_string(url) or ":").split(":"))
-        for name, headers in {"a program without the string": {}, **others}.items():
+        name, _, password = (kept_string(url) or "").partition(":")
+        string = httpx.BasicAuth(name, password)
+        for who, headers in {"a program without the string": {}, **others}.items():
             wrong = []
             for path, body in requests.items():
-                for auth in (None, ("pacloop", "guessed"), *([string] if headers else [])):
+                for auth in (None, httpx.BasicAuth(name, "guessed"), *([string] if headers else [])):
                     if path == "/v2/" and not headers:
                         continue  # the pages hold no data
                     answer = httpx.post(site(port=port) + path, json=body, headers=headers, auth=auth)
@@ -163,7 +164,7 @@ def page(folder: Path) -> Iterator[Result]:
                         wrong.append(f"{path}: {answer.status_code}")
                     if "access-control-allow-origin" in answer.headers:
                         wrong.append(f"{path}: its page may read the answer")
-            yield name, len(requests) * 3, wrong
+            yield who, len(requests) * 3, wrong
         kept = httpx.post(site(port=port) + "/api/variables/filter", json={}, auth=string).json()
         yield "what was written", len(kept), [f"the variable {row['name']}" for row in kept]
 
