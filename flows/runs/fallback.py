@@ -8,7 +8,7 @@ from httpx import HTTPStatusError, TransportError
 
 from ...loop.workspace.workspace import Workspace
 from ..server.ask import answers, configured
-from ..server.start import some_api
+from ..server.start import PRIVATE, some_api
 from .dead import close_dead_runs
 
 BACK_SEC = 120.0
@@ -43,10 +43,12 @@ def with_fallback(
 
 
 def _api_is_back() -> bool:
-    """Whether the API answers before the deadline; a server of our own never comes back."""
+    """Whether the API answers before the deadline; a server of our own that has ended never comes back."""
     url, deadline = configured(), time.monotonic() + BACK_SEC
-    while url and time.monotonic() < deadline:
+    while url:
         if answers(url):
             return True
+        if url in PRIVATE or time.monotonic() > deadline:
+            return False
         time.sleep(POLL_SEC)
     return False
