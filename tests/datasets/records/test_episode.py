@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,16 @@ def test_a_good_episode_passes(build, schema):
 def test_a_bad_field_is_named(build, schema, changes, sentence):
     with pytest.raises(DatasetError, match=sentence):
         check_episode(build.episode(5, **changes), schema)
+
+
+@pytest.mark.parametrize("name", ["action", "reward", "discount"])
+def test_a_list_is_no_array(build, schema, name):
+    episode = build.episode(5)
+    with pytest.raises(DatasetError, match=f"{name} is a list, but must be a numpy array"):
+        check_episode(replace(episode, **{name: getattr(episode, name).tolist()}), schema)
+    listed = {**episode.observation, "touch": episode.observation["touch"].tolist()}
+    with pytest.raises(DatasetError, match="observation touch is a list, but must be a numpy array"):
+        check_episode(replace(episode, observation=listed), schema)
 
 
 def test_length_is_bounded(build, schema):

@@ -35,6 +35,9 @@ def store(tmp_path, build, schema):
     return store
 
 
+ENDS = ("interrupted", "horizon", "terminal")
+
+
 def open_replay(store, **changes):
     facts = {"n_step": 3, "discount": 0.5, "time_limit_is_terminal": False}
     return Replay(store, store.snapshot(), **(facts | changes))
@@ -66,6 +69,22 @@ def test_a_time_limit_may_be_terminal(store):
     found = replay.at(np.arange(8))
     assert found.bootstrap_discount.tolist() == [0.125, 0, 0, 0, 0, 0, 0, 0]
     assert found.n_step_return.tolist() == [2.75, 4.5, 5.0, 4.0, 2.25, 2.5, 5.0, 7.0]
+
+
+def test_what_was_interrupted_keeps_its_bootstrap(tmp_path, build):
+    """Three of eight steps were recorded; the time limit is terminal, but it never came."""
+    schema = build.schema(horizon=8)
+    ends = [(8, False, {}), *((3, end == "terminal", {"ended": end}) for end in ENDS)]
+    episodes = [build.episode(n, terminal=last, schema=schema, info=info) for n, last, info in ends]
+    assert [episode.ended for episode in episodes] == ["horizon", *ENDS]
+    store = EpisodeStore.create(tmp_path / "d", schema)
+    store.append(episodes[:1], batch_id="collected", source="collection")
+    store.append(episodes[1:], batch_id="injected", source="demonstration")
+    found = open_replay(store, n_step=2, time_limit_is_terminal=True).at(np.arange(17)).bootstrap_discount
+    assert found.tolist() == [0.25] * 6 + [0, 0] + [0.25, 0.25, 0.5] + [0.25, 0, 0] + [0.25, 0, 0]
+    store.exclude("injected/0", reason="x", by="me")
+    found = open_replay(store, n_step=2, time_limit_is_terminal=True).at(np.arange(14)).bootstrap_discount
+    assert found.tolist() == [0.25] * 6 + [0, 0] + [0.25, 0, 0] + [0.25, 0, 0]
 
 
 def test_one_step_and_more_steps_than_there_are(store):
