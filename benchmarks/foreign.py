@@ -352,6 +352,15 @@ def write_lerobot_images(path: Path, episodes: Sequence[Episode], schema: Schema
     return write_lerobot(path, episodes, schema, video=False)
 
 
+def write_parquet(path: Path, episodes: Sequence[Episode], schema: Schema) -> Path:
+    """With pacloop's own export."""
+    from pacloop.datasets.exports.parquet import export_parquet  # pyright: ignore[reportMissingImports]
+
+    write_pacloop(path.with_name(f"{path.name}-dataset"), episodes, schema)
+    export_parquet(EpisodeStore.open(path.with_name(f"{path.name}-dataset")), path)
+    return path
+
+
 WRITERS = {
     "rlds": write_rlds,
     "robomimic": write_robomimic,
@@ -360,5 +369,6 @@ WRITERS = {
     "lerobot-video": write_lerobot,
     "lerobot-images": write_lerobot_images,
     "npz": write_npz,
+    "parquet": write_parquet,
     "pacloop": write_pacloop,
 }

@@ -81,11 +81,12 @@ def last_flag(name: str, flags: np.ndarray | None) -> bool | None:
 
     Raises DatasetError where it is set before.
     """
-    is_set = last_number(name, flags, bool)
-    early = np.flatnonzero([] if flags is None else flags.reshape(-1)[:-1])
+    if flags is None:
+        return None
+    early = np.flatnonzero(flags.reshape(-1)[:-1])
     if len(early):
-        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {np.size(flags)}")
-    return is_set
+        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {flags.size}")
+    return last_number(name, flags, bool)
 
 
 def last_number(name: str, values: np.ndarray | None, kind: Callable[[Any], Any]) -> Any:
@@ -143,14 +144,14 @@ def arrow_numbers(column: Any, shape: tuple[int, ...], options: ReadOptions, nam
     Raises DatasetError where a row has no value, or another shape.
     """
     import pyarrow as pa
-    import pyarrow.compute as arrow
 
     rows, sizes = len(column), []
     while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
-        lengths = sorted(arrow.unique(arrow.list_value_length(column.drop_null())).to_pylist())
+        is_list = pa.types.is_list(column.type)
+        lengths = np.unique(np.diff(column.drop_null().offsets) if is_list else column.type.list_size)
         if len(lengths) > 1:
             raise DatasetError(f"{name} has rows of {lengths[0]} and of {lengths[-1]} values")
-        sizes += lengths
+        sizes += lengths.tolist()
         if column.null_count:
             break
         column = column.flatten()

@@ -25,6 +25,7 @@ from ...errors import DatasetError
 from .decode import arrow_numbers, attempt, complete, decode_images, last_flag, last_number, text
 from .lerobot_files import LeRobotFiles, episode_rows, frame_tables, open_files
 from .origin import exported_info
+from .parquet_rows import check_table
 from .raw import RawEpisode, ReadOptions, Unreadable
 from .video import frames
 
@@ -55,13 +56,9 @@ def count(path: Path) -> int:
     return open_files(path, ReadOptions(())).total
 
 
-def _episode(
-    where: str, files: LeRobotFiles, row: Mapping[str, Any], last: Any, table: Any
-) -> RawEpisode:
+def _episode(where: str, files: LeRobotFiles, row: Mapping[str, Any], last: Any, table: Any) -> RawEpisode:
     options = files.options
-    if table is None:
-        limit = f"{options.limit_bytes / 2**20:.0f} MiB"
-        raise DatasetError(f"frames claim more than the {limit} an episode may take")
+    check_table(table, options)
     steps = table.num_rows
     if steps != row["length"]:
         raise DatasetError(f"counts {row['length']} frames, but holds {steps}")
@@ -134,9 +131,7 @@ def _column(files: LeRobotFiles, table: Any, name: str) -> np.ndarray:
     return decode_images(images, files.options, name)
 
 
-def _video(
-    files: LeRobotFiles, row: Mapping[str, Any], name: str, steps: int
-) -> np.ndarray:
+def _video(files: LeRobotFiles, row: Mapping[str, Any], name: str, steps: int) -> np.ndarray:
     keys = [f"videos/{name}/{key}" for key in ("chunk_index", "file_index", "from_timestamp")]
     if any(row.get(key) is None for key in keys):
         raise DatasetError(f"meta/episodes does not say where the video of {name} is")
