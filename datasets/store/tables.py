@@ -7,9 +7,7 @@ number of rows. Each file is one record batch, so a column is one stretch of mem
 
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import DatasetError
-from ..files import file_hash, in_background, named_errors
+from ..files import file_hash, named_errors
 from ..records.episode import INTERRUPTED, Episode, padded
 from ..records.images import EncodedImages, encode, is_encoded
 from ..records.rows import Column, EpisodeRow, check_layouts, check_numbers
@@ -28,8 +26,6 @@ STEPS = "steps.arrow"
 EPISODES = "episodes.arrow"
 
 PIECE_BYTES = 2**17
-AHEAD_BYTES = 2**20
-"""So much is written before the disk is asked to take it."""
 
 _FLAGS = ("is_first", "is_last", "is_terminal")
 
@@ -200,7 +196,7 @@ def _to_numpy(array: pa.Array, field: Field, name: str) -> Column:
 
 
 class _File(io.FileIO):
-    """Written in small pieces, which the disk takes while the next are written.
+    """Written in small pieces, and the digest of what was written.
 
     For larger writes Linux looks for larger pages, which took up to ten times as long as the write itself.
     A Python file, so that a full disk is an OSError with its number.
@@ -209,8 +205,6 @@ class _File(io.FileIO):
     def __init__(self, path: Path, mode: str) -> None:
         super().__init__(path, mode)
         self.digest = file_hash()
-        self._written = self._begun = 0
-        self._waiting: list[Future[None]] = []
 
     def write(self, data: Any, /) -> int:
         """Write all of `data`."""
@@ -218,27 +212,8 @@ class _File(io.FileIO):
         self.digest.update(view)
         done = 0
         while done < len(view):
-            count = super().write(view[done : done + PIECE_BYTES])
-            done += count
-            self._written += count
-            if self._written - self._begun >= AHEAD_BYTES:
-                self._begin()
+            done += super().write(view[done : done + PIECE_BYTES])
         return done
-
-    def close(self) -> None:
-        """Close the file."""
-        for begun in self._waiting:
-            begun.result()
-        super().close()
-
-    def _begin(self) -> None:
-        # Linux begins to write out what is called unneeded, and keeps it until it is written.
-        if hasattr(os, "posix_fadvise"):
-            stretch = self._begun, self._written - self._begun
-            self._waiting.append(
-                in_background(os.posix_fadvise, self.fileno(), *stretch, os.POSIX_FADV_DONTNEED)
-            )
-        self._begun = self._written
 
 
 @contextmanager

@@ -88,8 +88,9 @@ def _decision(
         return "rejected", "it is worse than a guard allows: " + "; ".join(broken)
     if evidence > boundary:
         return _winner(f"evidence {evidence:.2f} exceeds {boundary:.2f}", guards, at_cap=n >= test.cap)
+    given_up_at = test.gives_up(champion, candidate, n)
     possible = test.can_still_promote(champion, candidate, n)
-    if possible and not test.gives_up(champion, candidate, n):
+    if possible and given_up_at is None:
         return None
     if _sum(candidate) / n - _sum(champion) / (test.champion_n or n) < min(test.margin, 0.0):
         why = "nothing left could promote it" if not possible else "to go on is not worth the episodes"
@@ -97,7 +98,7 @@ def _decision(
     if not possible:
         why = f"evidence {evidence:.2f} cannot exceed {boundary:.2f} within {test.cap} episodes"
         return "undecided", why
-    return "undecided", f"evidence {evidence:.2f} fell to {test.inner_boundary(n):.2f}, where it is given up"
+    return "undecided", f"evidence {evidence:.2f} fell to {given_up_at:.2f}, where it is given up"
 
 
 def _winner(why: str, guards: Sequence[Guarded], *, at_cap: bool) -> tuple[Decision, str] | None:

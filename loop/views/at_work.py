@@ -6,17 +6,15 @@ on the disk as soon as they exist.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ...datasets import Batch
 from ...learner.config import in_short
-from ..episodes.sample import collections, sample_of, stage_of
+from ..episodes.sample import champion_sample, sample_of, stage_of
+from ..stages.collect import collected_episodes
 from ..workspace.records import Appended, Collected, Learned, Measured, Raced, Reached, Timed
 from ..workspace.verdict import CriticChecked, Verdict
 from ..workspace.workspace import Workspace
 from .training import read_training
-
-if TYPE_CHECKING:
-    from ...datasets import Batch
 
 FIRST = ("append", "clone", "baseline", "learn", "race")
 LATER = ("collect", "append", "learn", "critic", "race", "gate")
@@ -58,7 +56,7 @@ class Activity:
         return f"round {self.round}, {self.stage}: {how_much}" + (f", {self.note}" if self.note else "")
 
 
-def activity(space: Workspace, batches: "Sequence[Batch]") -> Activity | None:
+def activity(space: Workspace, batches: Sequence[Batch]) -> Activity | None:
     """What the last round is at; None where nothing has begun, or all that began has ended.
 
     `batches` are all committed ones, as `rounds.committed` lists them.
@@ -92,21 +90,21 @@ def _learning(space: Workspace, number: int, stage: str) -> Activity:
     return Activity(number, stage, run.step, run.total, in_short(run.lines[-1]))
 
 
-def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch]") -> Activity:
+def _playing(space: Workspace, number: int, stage: str, batches: Sequence[Batch]) -> Activity:
     parts = ("race-",) if stage == "race" else ()  # each entrant has a name of its own
     of_round = [batch for batch in batches if batch.round == number]
     sample = sample_of(b for b in of_round if stage_of(b) == stage or stage_of(b).startswith(parts))
     config, done = space.config, sample.episodes
     totals = {
-        "collect": config.collect.episodes,
+        "collect": collected_episodes(space, number),
         "baseline": config.improve.baseline_episodes,
         "gate": config.gate.cap,
     }
     total = config.improve.evaluation_episodes if stage.startswith("final-") else totals.get(stage)
     note = f"success {sample.rate:.0%}" if done else ""
     if stage == "gate" and done and (collected := space.record(Collected, number)):
-        champion = collected.champion
-        note += f", the champion's {sample_of(collections(batches, champion, number)).rate:.0%}"
+        sample = champion_sample(space, number, collected.champion, batches)
+        note += f", the champion's {sample.rate:.0%}"
     if stage == "gate" and space.has_record(number, "judged"):
         note += ", waits for approval"
     return Activity(number, stage.partition("-")[0], done, total, note)

@@ -21,14 +21,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...datasets.errors import DatasetError
 from ...datasets.files import (
     json_bytes,
     named_errors,
     read_json,
     replacing,
-    sync,
-    temporary_beside,
     write_bytes_atomically,
 )
 from ...datasets.objects import Bucket, Object
@@ -80,7 +77,8 @@ class LocalCopy:
             versions: Versions = data["versions"]
             for key in set(versions) - set(tags) - set(pointers):
                 del versions[key]
-            stale = [key for key, tag in tags.items() if not self._has(key, tag, versions)]
+            have = {key: seen.get("e_tag") for key, seen in versions.items() if (self.folder / key).exists()}
+            stale = [key for key, tag in tags.items() if have.get(key) != tag]
             for key in [key for key in stale if key.endswith(WEIGHTS)]:
                 self._store(key, None, versions)
             small = [key for key in reversed(stale) if not key.endswith(WEIGHTS)]
@@ -122,16 +120,6 @@ class LocalCopy:
                     self._replace(key, path.read_bytes(), keep=False)
                     self._shared[key] = when
 
-    def check_conditions(self) -> None:
-        """Raise DatasetError where the store overwrites what has changed since it was seen."""
-        wrong = {"e_tag": f'"{"0" * 32}"', "version": "1"}
-        config = self.bucket.fetch(CONFIG)
-        if config and self.bucket.replace(CONFIG, config.raw + b"\n", wrong) is not None:
-            raise DatasetError(
-                f"{self.url} overwrites what it was told to replace only as it was seen (If-Match): "
-                "use another store"
-            )
-
     def _replace(self, key: str, raw: bytes, *, keep: bool = True) -> bool:
         self.before_write()
         with self._locked() as data:
@@ -152,10 +140,6 @@ class LocalCopy:
         elif versions.get(key) != content.version or not path.exists():
             write_file(path, content.raw)
             versions[key] = dict(content.version)
-
-    def _has(self, key: str, tag: str | None, versions: Versions) -> bool:
-        """Whether the copy has this content of an object."""
-        return versions.get(key, {}).get("e_tag") == tag and (self.folder / key).exists()
 
     def _forget(self, keys: set[str]) -> None:
         """Remove what the bucket does not have; a learner's folder stays as long as its round is there."""
@@ -190,18 +174,3 @@ def write_file(path: Path, raw: bytes) -> None:
     """Write a file atomically, in a folder that is made where there is none."""
     with replacing(path, parents=True) as aside:
         aside.write_bytes(raw)
-
-
-def create_file(path: Path, raw: bytes) -> bool:
-    """Write a small file whole, synced, or not at all; False where there is one already."""
-    with temporary_beside(path) as aside:
-        try:
-            aside.write_bytes(raw)
-            sync(aside)
-            os.link(aside, path)
-            sync(path.parent)
-        except FileExistsError:
-            return False
-        finally:
-            aside.unlink(missing_ok=True)
-    return True

@@ -6,13 +6,11 @@ A record's appearance is what ends its stage. Each says its version; one that is
 newer pacloop, is refused by file and field.
 """
 
-from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ...datasets.records.snapshot import Snapshot
-from ..errors import LoopError
 
 VERSION = 1
 
@@ -42,23 +40,11 @@ class Record(Part):
 R = TypeVar("R", bound=Record)
 
 
-def parse_record(kind: type[R], data: Any, path: Path) -> R:
-    """The record in a file. Raises LoopError, naming file and field, where it is not of this kind."""
-    version = data.get("version", VERSION) if isinstance(data, dict) else None
-    if isinstance(version, int) and version > VERSION:
-        raise LoopError(f"{path} has version {version}, but this pacloop reads version {VERSION}: update it")
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "it"
-        raise LoopError(f"{path}: {field} is {first['input']!r}, but {first['msg'].lower()}") from None
-
-
 class Identity(Record):
-    """`identity.json`: a random `id`, in hex."""
+    """`identity.json`: a random `id`, in hex, and the `address` at which the workspace was held last."""
 
     id: str
+    address: str = ""
 
 
 class Timed(Record):
@@ -68,10 +54,14 @@ class Timed(Record):
 
 
 class Begun(Record):
-    """A round's beginning, with the id of the policy in force then."""
+    """A round's beginning, with the id of the policy in force then.
+
+    `watches`: whether the round before has shown that this policy has reached the target.
+    """
 
     STAGE = "begin"
     champion: str
+    watches: bool = False
 
 
 class Tally(Timed):
@@ -177,9 +167,15 @@ class Reached(Record):
 
 
 class Asked(Record):
-    """What an evaluation by hand is to do, written before it begins."""
+    """What an evaluation by hand is to do, written before it begins, once it is known that it can."""
 
     policy: str
     episodes: int
     against: str | None = None
     paired: bool = False
+
+
+class GivenUp(Asked):
+    """An evaluation by hand that will not be finished; what it had played stays in the dataset."""
+
+    decision: Literal["given up"] = "given up"
