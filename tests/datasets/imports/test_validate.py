@@ -212,7 +212,7 @@ def test_why_it_ended(schema, build, steps, told, ended):
     made = build.episode(steps)
     raw = RawEpisode(where="x", observation=made.observation, action=made.action, reward=made.reward)
     found = validate(replace(raw, **told), schema, (), constant_score(0.5))
-    assert found.ended == ended
+    assert found.ended(schema.horizon) == ended
     assert found.info.get("ended", "terminal") == ended
 
 

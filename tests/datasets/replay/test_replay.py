@@ -24,9 +24,8 @@ def store(tmp_path, build, schema):
             "episode": np.full(steps + 1, number, np.int32),
         }
         action = np.full((steps, 2), number / 10, np.float32)
-        return build.episode(
-            steps, terminal=terminal, schema=schema, observation=observation, action=action, reward=values
-        )
+        facts = {"observation": observation, "action": action, "reward": values, "info": {"ended": "horizon"}}
+        return build.episode(steps, terminal=terminal, schema=schema, **facts)
 
     store = EpisodeStore.create(tmp_path / "dataset", schema)
     cut, ended = episode(0, rewards(1, 2, 3, 4), False), episode(1, rewards(1, 0, 5), True)
@@ -72,19 +71,20 @@ def test_a_time_limit_may_be_terminal(store):
 
 
 def test_what_was_interrupted_keeps_its_bootstrap(tmp_path, build):
-    """Three of eight steps were recorded; the time limit is terminal, but it never came."""
+    """Two or three of eight steps were recorded; the time limit is terminal, but it never came."""
     schema = build.schema(horizon=8)
-    ends = [(8, False, {}), *((3, end == "terminal", {"ended": end}) for end in ENDS)]
+    ends = [(8, False, {}), (2, False, {}), *((3, end == "terminal", {"ended": end}) for end in ENDS)]
     episodes = [build.episode(n, terminal=last, schema=schema, info=info) for n, last, info in ends]
-    assert [episode.ended for episode in episodes] == ["horizon", *ENDS]
+    assert [episode.ended(8) for episode in episodes] == ["horizon", "interrupted", *ENDS]
     store = EpisodeStore.create(tmp_path / "d", schema)
     store.append(episodes[:1], batch_id="collected", source="collection")
     store.append(episodes[1:], batch_id="injected", source="demonstration")
-    found = open_replay(store, n_step=2, time_limit_is_terminal=True).at(np.arange(17)).bootstrap_discount
-    assert found.tolist() == [0.25] * 6 + [0, 0] + [0.25, 0.25, 0.5] + [0.25, 0, 0] + [0.25, 0, 0]
-    store.exclude("injected/0", reason="x", by="me")
-    found = open_replay(store, n_step=2, time_limit_is_terminal=True).at(np.arange(14)).bootstrap_discount
-    assert found.tolist() == [0.25] * 6 + [0, 0] + [0.25, 0, 0] + [0.25, 0, 0]
+    found = open_replay(store, n_step=2, time_limit_is_terminal=True).at(np.arange(19)).bootstrap_discount
+    cut, went_on = [0.25, 0, 0], [0.25, 0.25, 0.5]
+    assert found.tolist() == [0.25] * 6 + [0, 0] + [0.25, 0.5] + went_on + cut + cut
+    store.exclude("injected/1", reason="x", by="me")
+    found = open_replay(store, n_step=2, time_limit_is_terminal=True).at(np.arange(16)).bootstrap_discount
+    assert found.tolist() == [0.25] * 6 + [0, 0] + [0.25, 0.5] + cut + cut
 
 
 def test_one_step_and_more_steps_than_there_are(store):
