@@ -42,7 +42,7 @@ def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Fac
         "return": float(episode.reward.sum()),
         "mistakes": episode.info.get("mistakes"),
         "instruction": episode.instruction,
-        "info": {name: value for name, value in episode.info.items() if name != "mistakes"},
+        "info": {name: value for name, value in episode.info.items() if name not in ("mistakes", "ended")},
         "batch": batch.id,
         "origin": dict(batch.origin),
         "committed": batch.committed,
