@@ -115,11 +115,14 @@ def open_image(data: bytes, options: ReadOptions, name: str, count: int) -> Iter
 
 
 def decode_images(images: Sequence[bytes], options: ReadOptions, name: str) -> np.ndarray:
-    """Encoded images, one a step, as `[T, height, width, channels]` uint8; each is measured before."""
+    """Encoded images, one a step, as `[T, height, width, channels]` uint8; each is measured before.
+
+    Of one with a palette the colours, not their numbers.
+    """
     arrays = []
     for data in images:
         with open_image(bytes(data), options, name, len(images)) as image:
-            array = np.asarray(image)
+            array = np.asarray(image.convert("RGB") if image.mode == "P" else image)
         arrays.append(array[:, :, None] if array.ndim == 2 else array)
     return np.stack(arrays)
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pacloop.datasets import DatasetError, Field
+from pacloop.datasets import DatasetError, EpisodeStore, Field
 from pacloop.datasets.records.episode import check_episode
 
 
@@ -42,6 +42,13 @@ def test_a_list_is_no_array(build, schema, name):
     listed = {**episode.observation, "touch": episode.observation["touch"].tolist()}
     with pytest.raises(DatasetError, match="observation touch is a list, but must be a numpy array"):
         check_episode(replace(episode, observation=listed), schema)
+
+
+def test_a_store_refuses_a_list_in_a_sentence(tmp_path, build, schema):
+    episode = replace(build.episode(5), action=build.episode(5).action.tolist())
+    store = EpisodeStore.create(tmp_path / "d", schema)
+    with pytest.raises(DatasetError, match="batch b, episode 0: action is a list, but must be a numpy array"):
+        store.append([episode], batch_id="b", source="demonstration")
 
 
 def test_length_is_bounded(build, schema):
