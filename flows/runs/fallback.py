@@ -9,6 +9,7 @@ from prefect.exceptions import ObjectNotFound
 
 from ...loop.workspace.workspace import Workspace
 from ..server.ask import answers, configured
+from ..server.start import PRIVATE, some_api
 from .dead import close_dead_runs
 
 BACK_SEC = 120.0
@@ -32,7 +33,8 @@ def with_fallback(
         why = ""
         for _ in range(TRIES):
             try:
-                return flow(*arguments)
+                with some_api():  # one that was started anew has another string
+                    return flow(*arguments)
             except Exception as error:
                 if not (why := failure(error)):
                     raise
@@ -64,10 +66,12 @@ def is_away(error: Exception) -> bool:
 
 
 def _api_is_back() -> bool:
-    """Whether the API answers before the deadline; Prefect's embedded server never comes back."""
+    """Whether the API answers before the deadline; a server of our own that has ended never comes back."""
     url, deadline = configured(), time.monotonic() + BACK_SEC
-    while url and time.monotonic() < deadline:
+    while url:
         if answers(url):
             return True
+        if url in PRIVATE or time.monotonic() > deadline:
+            return False
         time.sleep(POLL_SEC)
     return False
