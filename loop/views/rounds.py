@@ -26,6 +26,7 @@ class Row:
       rate: mean score.
       interval: 95 % Wilson interval.
       n: episodes behind the rate.
+      selected: whether they are the gate's, which stopped by what it saw; nobody selected the others.
       verdict: of a round's gate; `injected` for what came from outside; or "".
       reason: the verdict's sentence, or "".
       episodes: episodes in the dataset when this ended.
@@ -42,6 +43,12 @@ class Row:
     reason: str = ""
     episodes: int = 0
     seconds: float = 0.0
+    selected: bool = False
+
+    @property
+    def success(self) -> str:
+        """The rate, and where it is from if it is no measurement: `61.0%`, `96.0% in the gate`."""
+        return f"{self.rate:.1%}" + (" in the gate" if self.selected else "")
 
 
 def rows(space: Workspace) -> list[Row]:
@@ -104,7 +111,7 @@ def _round(space: Workspace, number: int, samples: dict[str, Sample]) -> Row:
     if sample := samples.get(verdict.candidate):
         return _row(name, number, verdict.candidate, sample, **facts)
     n, rate, interval = verdict.candidate_n, verdict.candidate_rate, verdict.candidate_interval
-    return Row(name, number, verdict.candidate, rate, interval, n, **facts)
+    return Row(name, number, verdict.candidate, rate, interval, n, selected=True, **facts)
 
 
 def _finals(space: Workspace) -> list[Row]:
