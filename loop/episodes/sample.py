@@ -123,6 +123,12 @@ def fresh(batches: Iterable[Batch], policy: str, after: int = 0) -> list[list[Ba
     return list(occasions.values())
 
 
+def all_binary(space: Workspace) -> bool:
+    """Whether every score that a policy had so far is 0 or 1."""
+    played = [batch for batch in space.store.batches() if batch.source in ("collection", "evaluation")]
+    return all(batch.binary for batch in played)
+
+
 def scores(space: Workspace, batches: Sequence[Batch]) -> np.ndarray:
     """`[episodes]`: the scores of batches; of a binary batch ones first, else in the episodes' order."""
     return np.concatenate([np.zeros(0), *(_scores(space, batch) for batch in batches)])

@@ -16,9 +16,10 @@ from ..episodes.play import Play, Session, play
 from ..episodes.sample import scores
 from ..errors import LoopError
 from ..statistics.paired import pairing
+from ..statistics.wilson import wilson
 from ..workspace.verdict import Verdict
 from .comparison import Test, make_test
-from .decision import decide
+from .decision import decide, decided
 from .guards import Guard, look
 
 OTHERS = 2**16
@@ -49,6 +50,8 @@ def contest(
     noted = replace(session, progress=progress)
     for before, after in _arms(noted, new, old, given, guards):
         n = len(after.scores)
+        if test.kind != "scores" and (graded := _graded(test, (champion, new.policy), before, after)):
+            return graded.model_copy(update={"task": new.task})
         tallies: tuple[Any, Any] = test.tally(before.scores), test.tally(after.scores)
         note = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
         looks = [look(guard, before.numbers[guard], after.numbers[guard], test.level) for guard in guards]
@@ -61,6 +64,20 @@ def contest(
             update |= {"champion_arm": "paired", "pairing": pairing(before.scores, after.scores)}
         return verdict.model_copy(update=update)
     raise LoopError(f"{new.name} of round {new.round} ended without a verdict after {new.episodes} episodes")
+
+
+def _graded(test: Test, names: tuple[str, str], before: "_Arm", after: "_Arm") -> Verdict | None:
+    """The verdict of a test for scores of 0 and 1 once there are others; None while there are none."""
+    graded = [who for who, arm in zip(names, (before, after)) if not np.isin(arm.scores, (0.0, 1.0)).all()]
+    if not graded:
+        return None
+    reason = (
+        f"{graded[0]} scored between 0 and 1, which no policy had so far: the next comparison is one of means"
+    )
+    total, won, n = float(before.scores.sum()), float(after.scores.sum()), len(after.scores)
+    verdict = decided(test, ("undecided", reason), names=names, champion=total, given=len(before.scores))
+    played = {"candidate_successes": won, "candidate_n": n, "candidate_interval": wilson(won, n)}
+    return verdict.model_copy(update=played)
 
 
 class _Arm:

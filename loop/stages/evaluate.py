@@ -11,6 +11,7 @@ from itertools import count
 from ...actors.rollout.rollout import PolicyError
 from ...datasets.files import parse_model, read_json
 from ..episodes.play import Play, Session, tally
+from ..episodes.sample import all_binary
 from ..episodes.seeds import Purpose
 from ..errors import LoopError
 from ..gate.comparison import Test, make_test
@@ -113,8 +114,7 @@ def _test(space: Workspace, order: Asked) -> Test:
     arms = {"champion": "paired" if order.paired else "fresh", "cap": order.episodes}
     settings = space.config.gate.model_copy(update=arms)
     settings = settings.model_copy(update={"block": min(settings.block, settings.cap)})
-    binary = all(batch.binary for batch in space.store.batches())
-    return make_test(settings, 0, settings.level, binary=binary)
+    return make_test(settings, 0, settings.level, binary=all_binary(space))
 
 
 def _unfinished(space: Workspace) -> tuple[int, Asked | None]:

@@ -7,10 +7,10 @@ import numpy as np
 from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
 from ..episodes.play import Play, Session
-from ..episodes.sample import champion_batches, scores
+from ..episodes.sample import all_binary, champion_batches, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
-from ..gate.budget import round_level
+from ..gate.budget import level_of_round
 from ..gate.comparison import Test, make_test
 from ..gate.contest import contest, elsewhere
 from ..gate.critic import with_critic
@@ -103,10 +103,8 @@ def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
 
 
 def _test(space: Workspace, number: int, sample: np.ndarray) -> Test:
-    settings = space.config.gate
-    earlier = [verdict for k in space.rounds() if k < number and (verdict := space.record(Verdict, k))]
-    binary = bool(np.isin(sample, (0.0, 1.0)).all())
-    return make_test(settings, len(sample), round_level(settings.level, earlier), binary=binary)
+    binary = all_binary(space) and bool(np.isin(sample, (0.0, 1.0)).all())
+    return make_test(space.config.gate, len(sample), level_of_round(space, number), binary=binary)
 
 
 def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:

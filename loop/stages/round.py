@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..episodes.play import Session
+from ..gate.budget import level_of_round
 from ..gate.critic import check_critic
 from ..workspace.records import Learned, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
@@ -46,7 +47,11 @@ def run_round(
 
 
 def learn_candidate(session: Session, number: int) -> Raced:
-    """Learn a candidate, check its critic, and find out how it acts best."""
+    """Learn a candidate, check its critic, and find out how it acts best.
+
+    Raises LoopError where the gate has nothing left to promote one with.
+    """
+    level_of_round(session.space, number)
     learn(session.space, number, session.progress)
     check_critic(session.space, number, session.progress)
     return race(session, number)

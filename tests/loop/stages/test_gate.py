@@ -4,6 +4,7 @@ Collectors write episodes of two steps into a real dataset; who succeeds is told
 """
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from recorded import put
 
 from pacloop.actors.rollout.rollout import PolicyError
 from pacloop.datasets import Episode
-from pacloop.loop.episodes.play import Session
+from pacloop.loop.episodes.play import Play, Session, play
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
 from pacloop.loop.stages.evaluate import compare, compared, give_up, measure
 from pacloop.loop.stages.gate import check_gate, gate
 from pacloop.loop.stages.improve import next_round
+from pacloop.loop.stages.round import learn_candidate
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.registry import Registry, Reign
 from pacloop.loop.workspace.verdict import Verdict
@@ -305,6 +307,43 @@ def test_an_evaluation_by_hand_belongs_to_no_round(make):
     stages = {b.origin["stage"] for b in played}
     assert stages == {"manual0000", "compare0001", "compare0001-against"}
     assert all(b.id.startswith(b.origin["stage"]) for b in played)
+
+
+class Graded(Collectors):
+    """`new` scores between 0 and 1."""
+
+    def run(self, record, *arguments, **options):
+        for made in super().run(record, *arguments, **options):
+            yield replace(made, score=0.9) if record.id == "new" else made
+
+
+def test_a_candidate_that_scores_between_0_and_1_is_compared_by_means(make):
+    """Its race has told so before the gate."""
+    collectors = Graded({"old": 0.2, "new": 0.5})
+    space = make(collectors)
+    list(play(Session(space, lambda: collectors, silent), Play("race-n4", "new", "race", 1, 20, 20)))
+    verdict = judge(space, collectors)
+    assert (verdict.decision, verdict.test) == ("promoted", "scores")
+    assert verdict.candidate_rate == pytest.approx(0.9)
+
+
+def test_scores_that_nobody_expected_end_a_comparison_of_rates(make):
+    collectors = Graded({"old": 0.2, "new": 0.5})
+    space = make(collectors)
+    verdict = judge(space, collectors)
+    assert (verdict.decision, verdict.test, verdict.candidate_n) == ("undecided", "rates", 20)
+    assert verdict.candidate_rate == pytest.approx(0.9)
+    assert verdict.reason.startswith("new scored between 0 and 1, which no policy had so far")
+    assert compare(Session(space, lambda: collectors, silent), policy="new", against="old").test == "scores"
+
+
+def test_a_level_that_no_test_can_keep_is_refused_with_the_way_on(make):
+    space = make(Collectors({"old": 0.5}), level=0.05)
+    put_verdicts = {"candidate": "new", "level": 1e-7}
+    for number in range(1, 260):
+        put(space, number, "gate", decision="undecided", **put_verdicts)
+    with pytest.raises(LoopError, match=rf"pacloop init --from {space.place} --workspace NEW"):
+        learn_candidate(Session(space, None, silent), 260)
 
 
 def test_a_kill_between_verdict_and_champion_loses_no_promotion(make, monkeypatch):
