@@ -22,7 +22,7 @@ def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved
 
     with session(space, progress) as opened, some_api():
         settings = space.config.improve
-        close_dead_runs(space.address)
+        close_dead_runs(space)
         improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)
         for page in PAGES:
             page.join()
@@ -40,7 +40,7 @@ def _player(session: "Session") -> Play:
 
     def play(part: str, *arguments: Any) -> Any:
         flow = partial(flows[part], address)
-        return with_fallback(address, flow, partial(directly, part))(*arguments)
+        return with_fallback(session.space, flow, partial(directly, part))(*arguments)
 
     return play
 

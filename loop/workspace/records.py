@@ -41,9 +41,10 @@ R = TypeVar("R", bound=Record)
 
 
 class Identity(Record):
-    """`identity.json`: a random `id`, in hex."""
+    """`identity.json`: a random `id`, in hex, and the `address` at which the workspace was held last."""
 
     id: str
+    address: str = ""
 
 
 class Timed(Record):
