@@ -3,6 +3,7 @@
 from ...datasets.records.batch import episodes_by_source
 from ..errors import LoopError
 from ..gate.critic import learnable
+from ..injection.demonstrations import SCRIPTED
 from ..progress import Progress, stopwatch
 from ..workspace.records import Appended, Collected
 from ..workspace.workspace import Workspace
@@ -18,7 +19,7 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     _check_collected(space, number)
     snapshot = store.snapshot(batches=learnable(store.batches(), space.config.learn.held_out))
     if not snapshot.batches:
-        raise LoopError(f"{space.place} has no demonstrations to learn from; see: pacloop demonstrate --help")
+        raise _no_demonstrations(space)
     batches = store.counted(snapshot)
     progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
     record = Appended(
@@ -33,6 +34,19 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     space.write_record(number, record)
     mirror(space, progress)
     return record
+
+
+def check_data(space: Workspace) -> None:
+    """Raise LoopError, naming how to add some, where there are no episodes at all."""
+    if not space.has_store() or not space.open_store().batches():
+        raise _no_demonstrations(space)
+
+
+def _no_demonstrations(space: Workspace) -> LoopError:
+    scripted = "pacloop demonstrate, or " if space.config.task == SCRIPTED else ""
+    return LoopError(
+        f"{space.place} has no demonstrations to learn from; add some: {scripted}pacloop inject PATH"
+    )
 
 
 def _check_collected(space: Workspace, number: int) -> None:
