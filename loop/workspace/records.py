@@ -55,6 +55,12 @@ def parse_record(kind: type[R], data: Any, path: Path) -> R:
         raise LoopError(f"{path}: {field} is {first['input']!r}, but {first['msg'].lower()}") from None
 
 
+class Identity(Record):
+    """`identity.json`: a random `id`, in hex."""
+
+    id: str
+
+
 class Timed(Record):
     """A stage that took time: `seconds` of the process that ended it."""
 

@@ -6,11 +6,13 @@ others/<task>/      episodes of the further tasks of `[gate.others]`: evidence, 
 policies/<id>/      every policy, the rejected ones too
 rounds/<number>/    one small file for each stage that ended, and the learner's own state
 champion.json       which policy is in force, and which were
+identity.json       a random id, made once: the same path on another machine is another workspace
 lease.json          who is at work in it
 
 In a bucket all of these are objects; see `local_copy.py`.
 """
 
+import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,15 +20,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...datasets.files import (
-    json_bytes,
-    read_json,
-)
+from ...datasets.files import json_bytes, read_json
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
 from .place import Place, address_of, url_of
-from .records import Record, parse_record
+from .records import Identity, Record, parse_record
 from .registry import Registry
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from ...learner.checkpoint import PolicyRecord
 
 R = TypeVar("R", bound=Record)
+
+IDENTITY = "identity.json"
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,14 @@ class Workspace:
     def name(self) -> str:
         """The last word of its address."""
         return self.address.rpartition("/")[2]
+
+    @cached_property
+    def id(self) -> str:
+        """What tells it from every other workspace, wherever it is moved; made when it is first asked for."""
+        if not self.current(IDENTITY).exists():
+            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8)).model_dump())
+        path = self.current(IDENTITY)
+        return parse_record(Identity, read_json(path), path).id
 
     def pull(self) -> None:
         """Bring the local copy up to date, where the workspace is in a bucket."""
