@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..episodes.sample import fresh, scores
+from ..episodes.sample import fresh, own_batches, scores
 from ..statistics.betting import GRID, interval, log_wealth
 from ..workspace.workspace import Workspace
 
@@ -52,7 +52,7 @@ class ChampionRecord:
 def champion_record(space: Workspace) -> ChampionRecord | None:
     """The record of the policy in force; None where it has no fresh episodes."""
     policy = space.registry.champion()
-    occasions = [scores(space, own) for own in fresh(space.store.batches(), policy)] if policy else []
+    occasions = [scores(space, own) for own in fresh(own_batches(space), policy)] if policy else []
     if not policy or not occasions:
         return None
     evidence, at = drop(occasions)

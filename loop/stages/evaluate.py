@@ -9,6 +9,7 @@ from typing import Any
 
 from ...datasets.files import read_json
 from ..episodes.play import Play, Session, tally
+from ..episodes.sample import own_batches
 from ..episodes.seeds import Purpose
 from ..errors import LoopError
 from ..gate.comparison import make_test
@@ -107,7 +108,7 @@ def _contest(session: Session, order: Asked, number: int) -> tuple[Comparison, t
     settings, guards = space.config.gate, guards_of(space)
     arms = {"champion": "paired" if order.paired else "fresh", "cap": cap, "block": min(settings.block, cap)}
     settings = settings.model_copy(update=arms)
-    binary = all(batch.binary for batch in space.store.batches())
+    binary = all(batch.binary for batch in own_batches(space))
     test = make_test(settings, 0, settings.level, binary=binary)
     new = Play(f"compare{number:04d}", order.policy, "manual", number, cap, settings.block)
     first = 0 if order.paired else APART

@@ -7,7 +7,7 @@ import numpy as np
 from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
 from ..episodes.play import Play, Session
-from ..episodes.sample import collections, scores
+from ..episodes.sample import collections, own_batches, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
 from ..gate.budget import round_level
@@ -86,7 +86,7 @@ def _compare(session: Session, number: int) -> Verdict:
     champion = space.require(Collected, number).champion
     candidate = space.require(Raced, number).policy
     given = _given(space, number, champion)
-    sample, guards = scores(space, given), guards_of(space)
+    sample, guards = scores(space, given, failed=1.0), guards_of(space)
     test = _test(space, number, sample)
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
@@ -102,7 +102,7 @@ def _compare(session: Session, number: int) -> Verdict:
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
     """The champion's sample. Raises LoopError where the task's horizon was changed since."""
-    given, horizon = collections(space.store.batches(), champion, number), space.task.schema.horizon
+    given, horizon = collections(own_batches(space), champion, number), space.task.schema.horizon
     before = given[-1].origin.get("horizon", horizon) if given else horizon
     if before != horizon and space.config.gate.champion == "collection":
         raise LoopError(

@@ -97,4 +97,5 @@ def _try(session: Session, number: int, policy: str, acting: Acting, episodes: i
         sample = sample_of(play(session, order))
     except PolicyError:
         sample = sample_of([])
-    return Way(way=str(acting), actions=acting.actions, successes=sample.score_sum, episodes=sample.episodes)
+    played = sample.episodes + sample.failed  # what could not be played is a failure of the candidate
+    return Way(way=str(acting), actions=acting.actions, successes=sample.score_sum, episodes=played)

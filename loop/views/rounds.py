@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..episodes.sample import Sample, collections, sample_of
+from ..episodes.sample import Sample, collections, own_batches, sample_of
 from ..workspace.records import Appended, Collected, Measured, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
@@ -129,8 +129,8 @@ def _finals(space: Workspace) -> list[Part]:
 
 
 def committed(space: Workspace) -> "list[Batch]":
-    """All batches in the order of their commits; none where no dataset was made yet."""
-    return space.store.batches() if space.has_store() else []
+    """All batches but other workspaces', in the order of their commits; none where no dataset was made yet."""
+    return own_batches(space) if space.has_store() else []
 
 
 def first_learned(space: Workspace) -> dict[str, int]:

@@ -83,6 +83,7 @@ class Tally(Timed):
       interval: 95 % Wilson interval of the rate.
       binary: whether every score is 0 or 1.
       steps: actions in all of them.
+      failed: episodes that could not be played; no other figure counts them.
     """
 
     episodes: int
@@ -91,6 +92,7 @@ class Tally(Timed):
     interval: Interval
     binary: bool = True
     steps: int = 0
+    failed: int = 0
 
 
 class Collected(Tally):
