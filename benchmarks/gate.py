@@ -20,12 +20,11 @@ from pacloop.loop.gate.alarm import drop  # pyright: ignore[reportMissingImports
 from pacloop.loop.gate.budget import round_level  # pyright: ignore[reportMissingImports]
 from pacloop.loop.gate.simulate import fixed_n_per_arm  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.betting import BettingTest  # pyright: ignore[reportMissingImports]
-from pacloop.loop.statistics.chances import Plan  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.chances import Plan, follow  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.sequential import (  # pyright: ignore[reportMissingImports]
     SequentialTest,
     calibrate,
     crossing_probability,
-    expected,
 )
 
 PAIRS = [(0.5, 0.6), (0.6, 0.75), (0.7, 0.8), (0.8, 0.9), (0.85, 0.93)]
@@ -100,7 +99,7 @@ def power() -> str:
     rows, ratios = [], {name: [] for name in CASES}
     for name, n0 in CASES.items():
         test = calibrate(n0, 500, 10, 0.05)
-        found = expected(test, CHAMPION, CANDIDATE)
+        found = follow(test.plan(), CHAMPION, CANDIDATE)
         for i, (p, q) in enumerate(PAIRS):
             step_power, step = STEP[i]
             total = found.episodes[i] * (1 if n0 else 2)
@@ -146,7 +145,7 @@ def replayed(trials: int = 40_000) -> str:
         test = calibrate(n0, 500, 10, 0.05)
         for old, new in [*pairwise(names), *zip(names, names)]:
             p, q = line[old].mean(), line[new].mean()
-            exact = expected(test, np.array([p]), np.array([q]))
+            exact = follow(test.plan(), np.array([p]), np.array([q]))
             share, episodes = replay(test, line[old], line[new], trials, rng, same=old == new)
             fixed = fixed_n_per_arm(p, q, 0.05, float(exact.promoted[0]))
             of_fixed = f"{episodes * (1 if n0 else 2) / (2 * fixed):.2f}" if fixed else ""
@@ -196,9 +195,9 @@ def giving_up() -> str:
     rows = []
     for futility in (0.0, 0.01, 0.03):
         test = calibrate(500, 500, 10, 0.05, futility=futility)
-        better = expected(test, CHAMPION, CANDIDATE)
-        same = expected(test, CHAMPION, CHAMPION)
-        worse = expected(test, CHAMPION, CHAMPION - 0.05)
+        better = follow(test.plan(), CHAMPION, CANDIDATE)
+        same = follow(test.plan(), CHAMPION, CHAMPION)
+        worse = follow(test.plan(), CHAMPION, CHAMPION - 0.05)
         cells = (better.promoted.min(), better.episodes.mean(), same.episodes.mean(), worse.episodes.mean())
         rows.append((f"{futility:g}", f"{cells[0]:.3f}", *(f"{cell:.0f}" for cell in cells[1:])))
     head = (

@@ -49,9 +49,11 @@ def main() -> None:
             config = LearnConfig(steps=steps, alpha=alpha, save_every_sec=1e9)
             work = step_flops(found.schema, network, replay, config)
             run = Path(folder) / name.replace(" ", "-")
-            done = learn(replay, schema=found.schema, network=network, config=config, seed=0, folder=run)
-            rate = work * done.figures["steps_per_sec"]
-            milliseconds = 1000 / done.figures["steps_per_sec"]
+            _, figures = learn(
+                replay, schema=found.schema, network=network, config=config, seed=0, folder=run
+            )
+            rate = work * figures["steps_per_sec"]
+            milliseconds = 1000 / figures["steps_per_sec"]
             shares = f"{rate / limit:.0%} | {rate / limit / 2:.0%}"
             print(f"| {name} | {milliseconds:.1f} | {work / 1e9:.2f} | {rate / 1e9:.1f} | {shares} |")
 

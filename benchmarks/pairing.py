@@ -14,9 +14,9 @@ from machine import machine
 
 from pacloop.loop.gate.guards import Guard, look  # pyright: ignore[reportMissingImports]
 from pacloop.loop.statistics.betting import BettingTest  # pyright: ignore[reportMissingImports]
-from pacloop.loop.statistics.paired import PairedTest  # pyright: ignore[reportMissingImports]
-from pacloop.loop.statistics.pairing import pairing  # pyright: ignore[reportMissingImports]
-from pacloop.loop.statistics.sequential import calibrate, expected  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.chances import follow  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.paired import PairedTest, pairing  # pyright: ignore[reportMissingImports]
+from pacloop.loop.statistics.sequential import calibrate  # pyright: ignore[reportMissingImports]
 
 CAP, BLOCK, LEVEL, TRIALS = 500, 50, 0.05, 1000
 GUARDED = 60
@@ -35,7 +35,7 @@ def main() -> None:
 def pairs() -> str:
     """Power, mean pairs and wrong promotions, by how much the start state decides."""
     test = calibrate(0, CAP, BLOCK, LEVEL)
-    alone = expected(test, np.array([0.7]), np.array([0.8]))
+    alone = follow(test.plan(), np.array([0.7]), np.array([0.8]))
     rows = []
     for shared in (0.0, 0.25, 0.5, 0.9):
         rng = np.random.default_rng(0)

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from blake3 import blake3
@@ -33,11 +33,15 @@ T = TypeVar("T")
 
 _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]+)\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
 
-STRICT: Any = {"extra": "forbid"}
-"""Of a dataclass that `parse_model` reads, as its `__pydantic_config__`: unknown fields are refused."""
 
 # What this process writes now: a leftover may carry our own process id where containers restart.
 _in_flight: set[str] = set()
+
+
+class Strict:
+    """A dataclass of which `parse_model` refuses unknown fields."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
 
 def write_bytes_atomically(path: Path | str, data: bytes) -> None:
@@ -115,7 +119,7 @@ def parse_model(model: type[T], data: Any, path: Path | str) -> T:
 def first_fault(error: "ValidationError") -> str:
     """What pydantic says of the first field that is wrong, in one sentence without a full stop."""
     fault = error.errors()[0]
-    field, wanted = ".".join(map(str, fault["loc"])), fault["msg"]
+    field, wanted = ".".join(map(str, fault["loc"])).removesuffix(".[key]"), fault["msg"]
     if fault["type"] == "missing":
         return f"{field} is missing"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):

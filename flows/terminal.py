@@ -3,11 +3,11 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..loop.progress import Progress
+from ..loop.progress import Progress, silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 QUIET_SEC = 15.0
 """Where there is no terminal, a line of progress at most so often."""
 
+NUMBERS = ("round", "episodes", "steps", "rows", "success", "score", "seed", "excluded", "n", "seconds")
+"""Columns that stand right."""
 COLORS = {"promoted": "green", "rejected": "red", "undecided": "yellow"}
 
 
 @contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Progress with rate and time left on a terminal; a line now and then elsewhere."""
-    if not sys.stdout.isatty():
-        yield _Lines()
+def progress_bars(quiet: bool = False) -> Iterator[Progress]:
+    """Progress with rate and time left on a terminal; a line now and then elsewhere, or none."""
+    if quiet or not sys.stdout.isatty():
+        yield silent if quiet else _Lines()
         return
     from rich import progress as rich
 
@@ -57,12 +59,11 @@ class _Lines:
 
     def __init__(self) -> None:
         self._begun: dict[str, tuple[float, int]] = {}
-        self._printed = 0.0
+        self._printed = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int, note: str) -> None:
         now = time.monotonic()
         begun, first = self._begun.setdefault(what, (now, done))
-        self._printed = self._printed or now
         if done < total and now - self._printed < QUIET_SEC:
             return
         self._printed = now
@@ -95,24 +96,32 @@ def print_rows(rows: "Sequence[Row]", title: str) -> None:
 
 def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
     """The rounds so far as a table."""
+    lines = [
+        {
+            "": row.name,
+            "success": f"{row.rate:.1%}",
+            "95 % interval": f"{_bar(row.rate)} {row.interval[0]:.0%} to {row.interval[1]:.0%}",
+            "n": row.n,
+            "verdict": f"[{COLORS.get(row.verdict, 'default')}]{row.verdict}",
+            "episodes": row.episodes,
+            "seconds": f"{row.seconds:.0f}",
+        }
+        for row in rows
+    ]
+    return table(lines, title)
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> "Table":
+    """Rows of the same keys; the column `excluded` only where something is."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for name in ("", "success", "95 % interval", "n", "verdict", "episodes", "seconds"):
-        table.add_column(name, justify="right" if name in ("success", "n", "episodes", "seconds") else "left")
+    grid = Table(title=title, title_justify="left", title_style="bold")
+    names = [name for name in (rows or [{}])[0] if name != "excluded" or any(row[name] for row in rows)]
+    for name in names:
+        grid.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
     for row in rows:
-        low, high = row.interval
-        color = COLORS.get(row.verdict, "")
-        table.add_row(
-            row.name,
-            f"{row.rate:.1%}",
-            f"{_bar(row.rate)} {low:.0%} to {high:.0%}",
-            str(row.n),
-            f"[{color}]{row.verdict}[/]" if color else "",
-            str(row.episodes),
-            f"{row.seconds:.0f}",
-        )
-    return table
+        grid.add_row(*("" if row[name] is None else str(row[name]) for name in names))
+    return grid
 
 
 def reasons(rows: "Sequence[Row]") -> "list[Text]":

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 from torch import Tensor
@@ -18,6 +17,7 @@ from torch import Tensor
 from ..datasets import DatasetError, Schema
 from ..datasets.files import (
     named_errors,
+    parse_model,
     read_json,
     remove_dead,
     replacing,
@@ -28,9 +28,6 @@ from ..datasets.files import (
 from .config import PacConfig
 from .network.pac import Pac
 from .policy import Acting, Policy
-
-VERSION = 1
-"""Of `policy.json`."""
 
 WEIGHTS, RECORD = "weights.safetensors", "policy.json"
 
@@ -51,9 +48,7 @@ class PolicyRecord:
     acting: Acting
     lineage: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
-
-
-_RECORDS = TypeAdapter(PolicyRecord)
+    version: int = 1
 
 
 def write_policy(folder: Path, record: PolicyRecord, weights: Mapping[str, Tensor]) -> None:
@@ -68,7 +63,7 @@ def write_policy(folder: Path, record: PolicyRecord, weights: Mapping[str, Tenso
         try:
             aside.mkdir(parents=True)
             write_tensors(aside / WEIGHTS, weights)
-            write_json_atomically(aside / RECORD, {"version": VERSION, **_RECORDS.dump_python(record)})
+            write_json_atomically(aside / RECORD, record)
             aside.rename(folder)
             sync(folder.parent)
         finally:
@@ -80,18 +75,7 @@ def read_record(folder: Path) -> PolicyRecord:
     path = folder / RECORD
     if not path.is_file():
         raise DatasetError(f"{folder} holds no policy: {RECORD} is missing")
-    data = read_json(path)
-    version = data.get("version", 0) if isinstance(data, dict) else 0
-    if isinstance(version, int) and version > VERSION:
-        raise DatasetError(f"{path} has version {version}, newer than {VERSION}")
-    try:
-        return _RECORDS.validate_python(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"])) or "its content"
-        reason = first["msg"].lower().removeprefix("value error, ")
-        fault = "missing" if first["type"] == "missing" else f"{first['input']!r:.60}, but {reason}"
-        raise DatasetError(f"{path} is broken: {name} is {fault}") from None
+    return parse_model(PolicyRecord, read_json(path), path)
 
 
 def read_policy(folder: Path) -> Policy:

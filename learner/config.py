@@ -6,9 +6,6 @@ from dataclasses import dataclass
 METRICS, IDENTITY = "metrics.jsonl", "state.json"
 """Files of a learner's run: its figures, a line every few dozen steps; and what it is, to know it again."""
 
-SHOWN = ("loss", "q", "steps_per_sec")
-"""Those of its figures that a line of progress has room for."""
-
 
 @dataclass(frozen=True)
 class PacConfig:
@@ -83,5 +80,6 @@ SIZES: dict[str, PacConfig] = {"pac-nano": PacConfig()}
 
 
 def in_short(figures: Mapping[str, float]) -> str:
-    """The latest figures of a run, e.g. `loss 1.23, q 0.4, steps per sec 41`."""
-    return ", ".join(f"{name.replace('_', ' ')} {figures[name]:.3g}" for name in SHOWN if name in figures)
+    """Those of a run's latest figures that a line has room for, e.g. `loss 1.23, q 0.4, steps per sec 41`."""
+    names = [name for name in ("loss", "q", "steps_per_sec") if name in figures]
+    return ", ".join(f"{name.replace('_', ' ')} {figures[name]:.3g}" for name in names)

@@ -69,10 +69,9 @@ def area(q: np.ndarray, won: np.ndarray) -> float:
 
     The Mann-Whitney statistic, which is the area under the ROC curve (Hanley and McNeil, 1982).
     """
-    from scipy.stats import rankdata
+    from scipy.stats import mannwhitneyu
 
-    wins, losses = int(won.sum()), int((~won).sum())
-    return float((rankdata(q)[won].sum() - wins * (wins + 1) / 2) / (wins * losses))
+    return float(mannwhitneyu(q[won], q[~won]).statistic / (won.sum() * (~won).sum()))
 
 
 def calibration(q: np.ndarray, returned: np.ndarray, bins: int = BINS) -> dict[str, Any]:

@@ -41,10 +41,9 @@ class Acting:
 
 
 class Policy:
-    """Acts for a batch of environments at once. Holds no state between steps."""
+    """Acts for a batch of environments at once. Holds no state between steps, and trains nothing."""
 
     def __init__(self, network: Pac, schema: Schema, acting: Acting) -> None:
-        """Put `network` to acting; it is not trained through this class."""
         self.network = network.eval().requires_grad_(False)
         self.schema = schema
         self.acting = acting

@@ -1,4 +1,4 @@
-"""Pictures of a MuJoCo model without a display: one camera, one size, one OpenGL context.
+"""Pictures of a MuJoCo model without a display: one size, one OpenGL context.
 
 `mujoco.Renderer` needs 0.8 ms in software for 64x64 without shadows and multisampling, as MuJoCo's C API does
 (0.76 and 0.74 ms, the best of 300 in turns); the pictures are equal, pixel for pixel.
@@ -15,47 +15,22 @@ import sys
 import weakref
 
 import mujoco
-import numpy as np
 from mujoco.rendering.classic import gl_context
 
 MOST_GEOMS = 200
 """In a picture; room for the renderer's 10,000 costs time at each."""
 
 
-class Camera:
-    """Renders a model's fixed camera into `[height, width, 3]` uint8.
+def make_renderer(model: mujoco.MjModel, width: int, height: int, *, fine: bool) -> mujoco.Renderer:
+    """A renderer of a model's cameras into `[height, width, 3]` uint8.
 
     Args:
       model: the model to look at. Its quality settings are read here, and only here.
-      name: name of a camera of the model.
       fine: True for shadows and smooth edges (a report's pictures), False for speed (observations:
         software rendering of 64x64 takes about 1 ms then, and some 70 with shadows).
 
-    Raises RuntimeError, saying what to install, where the machine has no way to render; KeyError, naming the
-    model's cameras, where it has none of this name.
+    Raises RuntimeError, saying what to install, where the machine has no way to render.
     """
-
-    def __init__(self, model: mujoco.MjModel, name: str, width: int, height: int, *, fine: bool):
-        """See the class."""
-        self._camera = model.camera(name).id
-        self._renderer = _renderer(model, width, height, fine)
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = fine
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = fine
-        # Before the backend takes its display down, which happens at exit too, and makes closing fail.
-        atexit.register(_close, weakref.ref(self))
-
-    def picture(self, data: mujoco.MjData) -> np.ndarray:
-        """The model in the state of `data`, whose body poses are up to date; a new array each time."""
-        self._renderer.update_scene(data, self._camera)
-        return self._renderer.render()
-
-    def close(self) -> None:
-        """Give the context back. The camera cannot be used afterwards."""
-        self._renderer.close()
-
-
-def _renderer(model: mujoco.MjModel, width: int, height: int, fine: bool) -> mujoco.Renderer:
-    """A renderer, whose context takes its quality from the model."""
     quality = model.vis.quality
     settings = quality.offsamples, quality.shadowsize
     if not fine:
@@ -64,7 +39,7 @@ def _renderer(model: mujoco.MjModel, width: int, height: int, fine: bool) -> muj
     try:
         # MuJoCo chose when it was imported; where MUJOCO_GL was not set then, it chose what needs a display.
         gl_context.GLContext = importlib.import_module(f"mujoco.{backend}").GLContext
-        return mujoco.Renderer(model, height, width, MOST_GEOMS)
+        renderer = mujoco.Renderer(model, height, width, MOST_GEOMS)
     except Exception as error:  # each backend fails in its own way: ImportError, AttributeError, GLError, ...
         raise RuntimeError(
             f"this machine cannot render with {backend} ({error}); install libegl1 and libgl1-mesa-dri, "
@@ -72,6 +47,11 @@ def _renderer(model: mujoco.MjModel, width: int, height: int, fine: bool) -> muj
         ) from error
     finally:
         quality.offsamples, quality.shadowsize = settings
+    renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = fine
+    renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = fine
+    # Before the backend takes its display down, which happens at exit too, and makes closing fail.
+    atexit.register(_close, weakref.ref(renderer))
+    return renderer
 
 
 def _headless_backend() -> str:
@@ -83,6 +63,6 @@ def _headless_backend() -> str:
     return "osmesa" if ctypes.util.find_library("OSMesa") else "glfw"
 
 
-def _close(reference: "weakref.ref[Camera]") -> None:
-    if (camera := reference()) is not None:
-        camera.close()
+def _close(reference: "weakref.ref[mujoco.Renderer]") -> None:
+    if (renderer := reference()) is not None:
+        renderer.close()

@@ -20,8 +20,7 @@ OPTIONS = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-
 SMALLEST = 240
 """Pixels: images that are lower are enlarged by a whole factor, so that one can see them."""
 
-Frame = np.ndarray
-See = Callable[[Frame], None]
+See = Callable[[np.ndarray], None]
 """Takes a picture, `[H, W, 3]` uint8."""
 
 
@@ -90,7 +89,7 @@ def mp4(path: Path, hz: float) -> Iterator[See]:
         stream = container.add_stream(CODEC, rate=rate, options=OPTIONS)
         stream.pix_fmt = "yuv420p"
 
-        def see(picture: Frame) -> None:
+        def see(picture: np.ndarray) -> None:
             height, width = (size // 2 * 2 for size in picture.shape[:2])  # as yuv420p needs
             if not stream.codec_context.is_open:
                 stream.height, stream.width = height, width
@@ -112,7 +111,7 @@ def _difference(observation: object, episode: Episode, step: int) -> str | None:
     return None
 
 
-def _enlarged(image: np.ndarray) -> Frame:
+def _enlarged(image: np.ndarray) -> np.ndarray:
     """As `[H, W, 3]`, and large enough to see."""
     factor = -(-SMALLEST // image.shape[0])
     return image.repeat(factor, axis=0).repeat(factor, axis=1).repeat(3 // image.shape[2], axis=2)

@@ -5,12 +5,20 @@ and one that has nothing new does nothing.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from ..errors import DatasetError
-from ..files import is_temporary, named_errors, read_json, write_bytes_atomically
+from ..files import (
+    Strict,
+    is_temporary,
+    named_errors,
+    parse_model,
+    read_json,
+    to_json,
+    write_bytes_atomically,
+)
 from ..records.schema import Schema
 from ..store.store import EpisodeStore
 
@@ -18,7 +26,8 @@ LEDGER = ".pacloop-export.json"
 VERSION = 1
 
 
-class Shard(BaseModel):
+@dataclass(frozen=True)
+class Shard(Strict):
     """One exported batch; the defaults are those of a shard that a later one replaced.
 
     Attributes:
@@ -28,8 +37,6 @@ class Shard(BaseModel):
       bytes: the file's size.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     batch: str = ""
     digest: str = ""
     excluded: tuple[str, ...] = ()
@@ -38,15 +45,19 @@ class Shard(BaseModel):
     bytes: int = 0
 
 
-class Ledger(BaseModel):
-    """The shards of an export folder, in the order in which they were written."""
+@dataclass(frozen=True)
+class Ledger(Strict):
+    """The shards of an export folder, in the order in which they were written.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+    Attributes:
+      total: what the format must know of all shards together; None where it needs nothing.
+    """
 
-    version: int = VERSION
     format: str
-    schema_: Schema = Field(alias="schema")  # pydantic has a method of that name
-    shards: tuple[Shard, ...]
+    schema: Schema
+    shards: tuple[Shard, ...] = ()
+    total: Mapping[str, Any] | None = None
+    version: int = VERSION
 
     @property
     def episodes(self) -> int:
@@ -73,11 +84,11 @@ def read_ledger(folder: Path, format: str, store: EpisodeStore) -> Ledger:
             raise DatasetError(
                 f"{folder} has files that are no export of pacloop's (e.g. {foreign[0]}); name another folder"
             )
-        return Ledger(format=format, schema=store.schema, shards=())
-    ledger = _parse(path)
+        return Ledger(format, store.schema)
+    ledger = parse_model(Ledger, read_json(path), path)
     if ledger.format != format:
         raise DatasetError(f"{folder} is an export to {ledger.format}, not to {format}; name another folder")
-    difference = ledger.schema_.difference(store.schema)
+    difference = ledger.schema.difference(store.schema)
     if difference is not None:
         raise DatasetError(f"{folder} is an export of another schema: {difference}; name another folder")
     return ledger
@@ -86,17 +97,4 @@ def read_ledger(folder: Path, format: str, store: EpisodeStore) -> Ledger:
 def write_ledger(folder: Path, ledger: Ledger) -> None:
     """Replace the ledger of `folder`."""
     # in one line: an indented file would take ten times as long, which thousands of shards would feel
-    write_bytes_atomically(folder / LEDGER, ledger.model_dump_json().encode() + b"\n")
-
-
-def _parse(path: Path) -> Ledger:
-    data = read_json(path)
-    version = data.get("version") if isinstance(data, Mapping) else None
-    if version != VERSION:
-        raise DatasetError(f"{path} has version {version}, but this pacloop reads version {VERSION}")
-    try:
-        return Ledger.model_validate(data)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"]))
-        raise DatasetError(f"{path} is no ledger of an export ({field}: {fault['msg']})") from None
+    write_bytes_atomically(folder / LEDGER, to_json(LEDGER, ledger).encode() + b"\n")

@@ -2,14 +2,15 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import DatasetError
-from ..files import named_errors, remove_dead
-from ..records.batch import Batch, by_batch
+from ..files import named_errors, remove_dead, replacing
+from ..records.batch import Batch
 from ..records.episode import Episode
 from ..records.rows import EpisodeRow
 from ..store.store import EpisodeStore
@@ -86,19 +87,28 @@ class Update:
                 if self.callback:
                     self.callback(self.exported, total)
 
-    def count(self, job: Job, path: Path, episodes: int) -> None:
+    def count(self, job: Job, path: Path, episodes: int, total: Mapping[str, Any] | None = None) -> None:
         """Enter the file at `path`, with so many episodes, into the ledger; no file where there are none."""
         facts = {"batch": job.batch.id, "digest": job.batch.digest, "excluded": job.excluded}
         if episodes:
             file = path.relative_to(self.folder).as_posix()
             facts |= {"file": file, "episodes": episodes, "bytes": path.stat().st_size}
         others = [Shard() if old.batch == job.batch.id else old for old in self.ledger.shards]
-        self.ledger = self.ledger.model_copy(update={"shards": (*others, Shard(**facts))})
+        self.ledger = replace(self.ledger, shards=(*others, Shard(**facts)), total=total)
         write_ledger(self.folder, self.ledger)
 
     def result(self, *read: str) -> Exported:
         """What was done; `read` are the lines that read it."""
         return Exported(self.folder, len(self.jobs), self.ledger.episodes, self.ledger.bytes, read)
+
+
+def write_if_changed(path: Path, data: bytes) -> None:
+    """Replace the file at `path` where it does not hold `data`; its folder is made where there is none."""
+    with suppress(OSError):
+        if path.read_bytes() == data:
+            return
+    with replacing(path, parents=True) as aside:
+        aside.write_bytes(data)
 
 
 @contextmanager
@@ -112,14 +122,17 @@ def updating(
 
     Args:
       store: what to export.
-      folder: made where there is none, and unmade where nothing came into it.
+      folder: made where there is none.
       format: `rlds`, `lerobot` or `parquet`.
       excluded: ids of episodes to leave out; those of no episode do not matter.
       callback: called after each episode.
     """
+    batches = store.batches()
+    if not batches:
+        raise DatasetError(f"{store.place} has no episodes to export")
     with _locked(folder):
         ledger = read_ledger(folder, format, store)
-        update = Update(store, folder, ledger, _jobs(folder, ledger, store, excluded), callback)
+        update = Update(store, folder, ledger, _jobs(folder, ledger, store, batches, excluded), callback)
         if not (folder / LEDGER).exists():
             write_ledger(folder, ledger)
         with named_errors(folder, "listed"):
@@ -134,44 +147,33 @@ def _locked(folder: Path) -> Iterator[None]:
     The lock is the kernel's, on the folder itself: it ends with its holder and leaves nothing behind.
     """
     with named_errors(folder, "made"):
-        new = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    wait = f"{folder} is being written by another export; wait until it is done"
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DatasetError(
-                f"{folder} is being written by another export; wait until it is done"
-            ) from None
+            raise DatasetError(wait) from None
         yield
     finally:
         os.close(handle)
-        with suppress(OSError):  # a folder that is not empty stays
-            for path in new:
-                path.rmdir()
 
 
-def _jobs(folder: Path, ledger: Ledger, store: EpisodeStore, excluded: Collection[str]) -> list[Job]:
-    batches = store.batches()
-    if not batches:
-        raise DatasetError(f"{store.place} has no episodes to export")
+def _jobs(
+    folder: Path, ledger: Ledger, store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str]
+) -> list[Job]:
     digests = {batch.id: batch.digest for batch in batches}
     for shard in ledger.shards:
         if shard.batch and digests.get(shard.batch) != shard.digest:
             raise DatasetError(
                 f"{folder} holds a batch {shard.batch} that is not {store.place}'s; name another folder"
             )
-    shards = {shard.batch: shard for shard in ledger.shards}
-    ids = by_batch(set(excluded))
-    jobs = [Job(batch, _in_batch(batch, ids.get(batch.id, ())), shards.get(batch.id)) for batch in batches]
+    shards, jobs, ids = {shard.batch: shard for shard in ledger.shards}, [], set(excluded)
+    for batch in batches:
+        left_out = ids.intersection(f"{batch.id}/{number}" for number in range(batch.episodes))
+        jobs.append(Job(batch, tuple(sorted(left_out)), shards.get(batch.id)))
     return [job for job in jobs if not _is_done(folder, job)]
-
-
-def _in_batch(batch: Batch, ids: Collection[str]) -> tuple[str, ...]:
-    """Those ids that are episodes of the batch, sorted."""
-    numbers = range(batch.episodes) if ids else ()
-    return tuple(sorted(set(ids) & {f"{batch.id}/{number}" for number in numbers}))
 
 
 def _is_done(folder: Path, job: Job) -> bool:

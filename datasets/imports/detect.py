@@ -1,30 +1,16 @@
 """Which format a path is in, by its names and first bytes."""
 
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import DatasetError
 from ..files import named_errors
 from .readers import FORMATS
-from .readers.raw import RawEpisode, ReadOptions, Unreadable
 
 
-class Reader(Protocol):
-    """What the module of a format offers; both raise DatasetError where the path is not of that format."""
-
-    def episodes(self, path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
-        """The episodes, one at a time, in the file's order."""
-        ...
-
-    def count(self, path: Path) -> int:
-        """How many episodes there seem to be."""
-        ...
-
-
-def reader(path: Path, format: str = "auto") -> tuple[str, Reader]:
-    """The name of a format and its reader. Raises DatasetError where there is no such path or format."""
+def reader(path: Path, format: str = "auto") -> tuple[str, Any]:
+    """The name of a format and its module. Raises DatasetError where there is no such path or format."""
     if format not in ("auto", *FORMATS):
         raise DatasetError(f"format is {format!r}, but must be auto, {', '.join(FORMATS)}")
     with named_errors(path, "read"):
@@ -33,8 +19,7 @@ def reader(path: Path, format: str = "auto") -> tuple[str, Reader]:
         if not (path.is_file() or path.is_dir()):
             raise DatasetError(f"{path} is neither a file nor a folder")
         name = detect(path) if format == "auto" else format
-    module: Any = import_module(f".readers.{name}", __package__)
-    return name, module
+    return name, import_module(f".readers.{name}", __package__)
 
 
 def detect(path: Path) -> str:

@@ -26,8 +26,6 @@ def fit(name: str, values: np.ndarray, field: Field, rows: int | None = None) ->
 
 def _shaped(name: str, values: np.ndarray, field: Field) -> np.ndarray:
     found = values.shape[1:]
-    if found == field.shape:
-        return values
     if [n for n in found if n != 1] == [n for n in field.shape if n != 1]:
         return values.reshape(len(values), *field.shape)
     hint = ""

@@ -65,9 +65,7 @@ def names_to_read(schema: Schema, pieces: Sequence[Piece]) -> set[str]:
 
 def field_of(raw: RawEpisode, ours: str, pieces: Sequence[Piece]) -> np.ndarray:
     """Our field from their arrays. Raises DatasetError, saying what there is, where one is missing."""
-    own = [piece for piece in pieces if piece.ours == ours]
-    if not own:
-        return _array(raw, flat_name(ours), ours)
+    own = [piece for piece in pieces if piece.ours == ours] or [Piece(flat_name(ours), ours)]
     parts = [_part(_array(raw, piece.theirs, ours), piece) for piece in own]
     if len({len(part) for part in parts}) > 1:
         raise DatasetError(f"{ours} is made of arrays of {', '.join(str(len(part)) for part in parts)} rows")

@@ -10,9 +10,9 @@ Where the file does not say whether the environment ended an episode, it did exa
 Where it has no rewards, the last one is the score and all others are 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -31,24 +31,26 @@ SAME_RATE = 0.01
 def validate(raw: RawEpisode, schema: Schema, pieces: Sequence[Piece], scorer: Scorer) -> Episode | list[str]:
     """The episode in our schema, or every reason that speaks against it, each without the place."""
     reasons: list[str] = []
-    action = _try(reasons, _action, raw, schema, pieces)
+    action, observation = None, {}
+    with _noting(reasons):
+        action = fit("action", field_of(raw, "action", pieces), schema.action)
+        reasons += _action_faults(action, schema)
     rows = None if action is None else len(action) + 1
-    reasons += [] if action is None else _action_faults(action, schema)
-    observation = {
-        name: _try(reasons, _observation, raw, name, field, pieces, rows)
-        for name, field in schema.observation.items()
-    }
+    for name, field in schema.observation.items():
+        with _noting(reasons):
+            observation[name] = fit(f"observation {name}", field_of(raw, name, pieces), field, rows)
     hz = raw.control_hz
     if hz is not None and abs(hz - schema.control_hz) > SAME_RATE * schema.control_hz:
         reasons.append(f"has a control rate of {hz:g} Hz, but must have {schema.control_hz:g} Hz")
-    if reasons or action is None:
+    if action is None or reasons:
         return reasons
-    reward = _try(reasons, _reward, raw, pieces, len(action))
-    discount = _try(reasons, _discount, raw, len(action))
-    if reasons:
-        return reasons
-    known = replace(raw, reward=reward, discount=discount)
-    return _try(reasons, _episode, known, schema, observation, action, scorer) or reasons
+    with _noting(reasons):
+        raw = replace(raw, reward=_reward(raw, pieces, len(action)))
+    with _noting(reasons):
+        raw = replace(raw, discount=_discount(raw, len(action)))
+    with _noting(reasons):
+        return reasons or _episode(raw, schema, observation, action, scorer)
+    return reasons
 
 
 def scale_hint(low: float, high: float, minimum: float, maximum: float) -> str:
@@ -64,19 +66,12 @@ def scale_hint(low: float, high: float, minimum: float, maximum: float) -> str:
     return ""
 
 
-def _try(reasons: list[str], make: Callable[..., Any], *arguments: Any) -> Any:
-    """What `make` returns; None, and its reason noted, where it refuses."""
+@contextmanager
+def _noting(reasons: list[str]) -> Iterator[None]:
     try:
-        return make(*arguments)
+        yield
     except DatasetError as error:
         reasons.append(str(error))
-        return None
-
-
-def _action(raw: RawEpisode, schema: Schema, pieces: Sequence[Piece]) -> np.ndarray:
-    values = field_of(raw, "action", pieces)
-    values = values[:, None] if values.ndim == 1 and schema.action.shape == (1,) else values
-    return fit("action", values, schema.action)
 
 
 def _action_faults(action: np.ndarray, schema: Schema) -> list[str]:
@@ -93,12 +88,6 @@ def _action_faults(action: np.ndarray, schema: Schema) -> list[str]:
         lies = f"action {dimension} lies in [{values.min():g}, {values.max():g}]"
         reasons.append(f"{lies}, outside its bounds [{low:g}, {high:g}]" + (f"; {hint}" if hint else ""))
     return reasons
-
-
-def _observation(
-    raw: RawEpisode, name: str, field: Field, pieces: Sequence[Piece], rows: int | None
-) -> np.ndarray:
-    return fit(f"observation {name}", field_of(raw, name, pieces), field, rows)
 
 
 def _reward(raw: RawEpisode, pieces: Sequence[Piece], steps: int) -> np.ndarray | None:

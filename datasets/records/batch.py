@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import STRICT
+from ..files import Strict
 
 SOURCES = ("demonstration", "collection", "evaluation", "intervention")
 """Where a batch may come from. The position in this tuple is the number a replay reports."""
@@ -19,7 +19,7 @@ _LONGEST_ID = 128  # the temporary folder's name adds host and pid, and names en
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Strict):
     """The manifest of a batch. That it lies in its place is the commit.
 
     Attributes:
@@ -35,8 +35,6 @@ class Batch:
       origin: free JSON: policy id, host, command, note and the like.
       committed: ISO time of the commit, UTC; "" before it.
     """
-
-    __pydantic_config__ = STRICT
 
     id: str
     source: str

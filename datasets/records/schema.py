@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatasetError
-from ..files import STRICT, fingerprint
+from ..files import Strict, fingerprint
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(Strict):
     """One array of a step: its shape without the time axis, and its numpy dtype name.
 
     Text is `str`, of any length; its arrays hold Python's own strings (numpy's `object`).
     """
-
-    __pydantic_config__ = STRICT
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -53,10 +51,8 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Facts(Strict):
     """What a task says beside the layout of its steps: as in `Schema`."""
-
-    __pydantic_config__ = STRICT
 
     task: str
     horizon: int
@@ -64,7 +60,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Schema:
+class Schema(Strict):
     """The layout of a step, the rate at which actions are taken, and the task's facts.
 
     The layout is all but the facts: steps of one layout can be learned from together.
@@ -79,8 +75,6 @@ class Schema:
       horizon: the most actions an episode may have.
       instruction: what the robot is told, or "".
     """
-
-    __pydantic_config__ = STRICT
 
     task: str
     observation: Mapping[str, Field]

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from ..errors import DatasetError
-from ..files import STRICT, fingerprint
+from ..files import Strict, fingerprint
 from .batch import batch_of
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Strict):
     """Batch ids with their content digests, in the order in which a replay numbers their steps.
 
     Attributes:
@@ -16,8 +16,6 @@ class Snapshot:
       batches: pairs of batch id and content digest.
       excluded: ids of the episodes in these batches that are left out, sorted.
     """
-
-    __pydantic_config__ = STRICT
 
     schema: str
     batches: tuple[tuple[str, str], ...]

@@ -29,17 +29,16 @@ TABLE = np.dtype(
         ("n_step_return", np.float32),
         ("bootstrap_discount", np.float32),
         ("jump", np.int32),
-        ("source", np.int8),
     ],
     align=True,
 )
-"""A transition: the rows of its step and of its episode's first, its target, how many steps on it
-bootstraps, and where its batch came from, as an index into `SOURCES`."""
+"""A transition: the rows of its step and of its episode's first, its target, and how many steps on it
+bootstraps."""
 
 
 @dataclass(frozen=True)
 class Extents:
-    """Where the episodes are that count, `[episodes]` each: row of the first step, length T, source."""
+    """Where the episodes are that count, `[episodes]` each: first row, length T, its source in `SOURCES`."""
 
     first: np.ndarray
     length: np.ndarray
@@ -97,7 +96,7 @@ def transition_table(
     if cut_is_terminal:
         weight[left <= n_step] = 0.0
     table = np.zeros(len(row), TABLE)
-    table["row"], table["first"], table["source"] = row, first, np.repeat(extents.source, length)
+    table["row"], table["first"] = row, first
     table["n_step_return"], table["bootstrap_discount"] = returns, weight
     table["jump"] = np.minimum(left, n_step)
     return table

@@ -31,8 +31,6 @@ class Transitions:
       action: `[B, A]`.
       n_step_return, bootstrap_discount: `[B]`, float32, as in `index.py`.
       next_observation: by name, `[B, H, ...]`: the window n steps on, or at the episode's end.
-      source: `[B]`, int8: index into `SOURCES`.
-      rows: `[B]`, int64: which transitions of the snapshot these are, in [0, replay.rows).
     """
 
     observation: Mapping[str, np.ndarray]
@@ -40,8 +38,6 @@ class Transitions:
     n_step_return: np.ndarray
     bootstrap_discount: np.ndarray
     next_observation: Mapping[str, np.ndarray]
-    source: np.ndarray
-    rows: np.ndarray
 
 
 class Replay:
@@ -96,7 +92,7 @@ class Replay:
         )
         groupings = []
         if mixture is not None:
-            groupings.append(Grouping("source", SOURCES, self._table["source"], mixture))
+            groupings.append(Grouping("source", SOURCES, np.repeat(extents.source, extents.length), mixture))
         if task_mixture is not None:
             groupings.append(_by_task(store, snapshot, task_mixture))
         self._mixture = Mixture(groupings) if groupings else None
@@ -119,7 +115,6 @@ class Replay:
 
     def at(self, rows: np.ndarray) -> Transitions:
         """The transitions `rows`, `[B]`, each in [0, replay.rows), in the order of the snapshot's steps."""
-        rows = np.asarray(rows, np.int64)
         drawn = self._table.take(rows)  # all of a transition in one place: one wait for memory, not six
         ends = np.stack([drawn["row"], drawn["row"] + drawn["jump"]])
         windows = np.maximum(ends[:, :, None] - self._history, drawn["first"][:, None])
@@ -130,8 +125,6 @@ class Replay:
             n_step_return=drawn["n_step_return"].copy(),
             bootstrap_discount=drawn["bootstrap_discount"].copy(),
             next_observation={name: column[1] for name, column in both.items()},
-            source=drawn["source"].copy(),
-            rows=rows,
         )
 
 

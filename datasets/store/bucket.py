@@ -17,17 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import (
-    fingerprint,
-    named_errors,
-    remove_dead,
-    temporary_beside,
-    write_bytes_atomically,
-    writer_is_dead,
-)
+from ..files import fingerprint, named_errors, remove_dead, temporary_beside, writer_is_dead
 from ..objects import Bucket
 from ..records.batch import Batch
-from .backend import BATCHES, FILES, MANIFEST, SCHEMAS, manifest_key
+from .backend import BATCHES, FILES, MANIFEST, manifest_key
 from .cache import Cache
 from .folder import Folder
 from .tables import STEPS
@@ -66,7 +59,7 @@ class CachedBucket:
         return sorted(key.removeprefix(f"{room}/") for key in self._bucket.list(room))
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The content of small files, from copies where these must be equal; None for what is not there."""
+        """The content of small files, manifests from copies surely equal; None for what is not there."""
         manifests = {key for key in keys if key.startswith(f"{BATCHES}/")}
         if len(manifests - self._listed) > 1:  # one request tells which of the copies count
             self._listed = set(self._bucket.list(BATCHES))
@@ -165,15 +158,7 @@ class CachedBucket:
     def _read(self, key: str) -> bytes | None:
         if key.startswith(f"{BATCHES}/"):
             return self._read_manifest(key.split("/")[1])
-        path = self.folder / key
-        if path.exists():
-            return path.read_bytes()
-        raw = self._bucket.read(key)
-        if raw is not None and not key.startswith(SCHEMAS):  # the other names are of the content
-            with named_errors(path.parent, "made"):
-                path.parent.mkdir(exist_ok=True)
-            write_bytes_atomically(path, raw)
-        return raw
+        return self._bucket.read(key)
 
     def _read_manifest(self, batch_id: str) -> bytes | None:
         """The bytes of a manifest, from the cache where they name an upload that was listed."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import DatasetError
-from ..files import STRICT
+from ..files import Strict
 from ..records.batch import batch_of
 from .backend import EXCLUDED, Backend, append_record, read_room
 
@@ -17,14 +17,12 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Tombstone:
+class Tombstone(Strict):
     """One record: who did what to which episodes, when (ISO time, UTC), and why.
 
     `id` is of an episode, `<batch>/<number>`, or of a batch, which stands for all its episodes. `include`
     takes `exclude` back.
     """
-
-    __pydantic_config__ = STRICT
 
     id: str
     action: Literal["exclude", "include"]

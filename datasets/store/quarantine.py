@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..files import STRICT, fingerprint, json_bytes
+from ..files import Strict, fingerprint, json_bytes
 from .backend import QUARANTINE, read_room
 from .store import EpisodeStore
 
@@ -16,20 +16,16 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Quarantined:
+class Quarantined(Strict):
     """An episode that was not taken: where it is, and every reason."""
-
-    __pydantic_config__ = STRICT
 
     where: str
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Injection:
+class Injection(Strict):
     """What one injection of a `path` did not take; `facts` are its format, by whom, when, ..."""
-
-    __pydantic_config__ = STRICT
 
     path: str
     entries: tuple[Quarantined, ...]

@@ -1,9 +1,6 @@
 """What a dataset says of its steps: the layout, and the task's facts beside it.
 
-    schemas/<fingerprint>.json      the layout, which never changes, and the facts it began with
-    facts/<time>-<digest>.json      facts that were changed later, with the reason; the last one counts
-
-Today all batches of a dataset share one layout.
+The layout never changes, and all batches of a dataset share it. Of the facts the last change counts.
 """
 
 from collections.abc import Mapping
@@ -11,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import STRICT, json_bytes, parse_model
+from ..files import Strict, json_bytes, parse_model
 from ..records.schema import Facts, Schema
 from .backend import FACTS, SCHEMAS, Backend, append_record, read_room
 
@@ -21,10 +18,8 @@ OLDER = "schema.json"
 
 
 @dataclass(frozen=True)
-class SchemaFile:
+class SchemaFile(Strict):
     """What `schemas/<fingerprint>.json` holds."""
-
-    __pydantic_config__ = STRICT
 
     layout: Mapping[str, Any]
     facts: Facts
@@ -32,10 +27,8 @@ class SchemaFile:
 
 
 @dataclass(frozen=True)
-class FactsChange:
+class FactsChange(Strict):
     """New facts beside the layout of a fingerprint, with somebody's reason; `since` is ISO time, UTC."""
-
-    __pydantic_config__ = STRICT
 
     schema: str
     facts: Facts

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DatasetError
 from ..files import in_background, named_errors, sync, to_json
-from ..records.batch import SOURCES, Batch, batch_of, by_batch, check_batch_id, check_source
+from ..records.batch import Batch, batch_of, by_batch, check_batch_id
 from ..records.episode import Episode
 from ..records.rows import EpisodeRow, content_digest, counts, episode_rows
 from ..records.schema import Schema
@@ -154,23 +154,17 @@ class EpisodeStore:
         row = tables.read_episodes(self.file(batch, tables.EPISODES))[int(index)]
         return tables.to_episode(row, tables.read_steps(self.file(batch, tables.STEPS), self.schema))
 
-    def snapshot(
-        self, sources: Iterable[str] | None = None, batches: Iterable[Batch | str] | None = None
-    ) -> Snapshot:
-        """Pin what is committed now: of these sources, and of these batches, or everything by default.
+    def snapshot(self, batches: Iterable[Batch | str] | None = None) -> Snapshot:
+        """Pin what is committed now: these batches, or everything by default.
 
         The order is that of the commits, whatever the order of the arguments. What is excluded now is
         left out; a batch of which nothing is left is not listed.
         """
         ids = None if batches is None else {self.batch(_id(batch)).id for batch in batches}
-        sources = SOURCES if sources is None else list(sources)
-        for source in sources:
-            check_source(source)
         pairs, left_out, excluded_ids = [], [], by_batch(self.excluded())
         for batch in self.batches():
             excluded_here = excluded_ids.get(batch.id, ())
-            chosen = (ids is None or batch.id in ids) and batch.source in sources
-            if chosen and len(excluded_here) < batch.episodes:
+            if (ids is None or batch.id in ids) and len(excluded_here) < batch.episodes:
                 pairs.append((batch.id, batch.digest))
                 left_out += excluded_here
         return Snapshot(self._fingerprint, tuple(pairs), tuple(left_out))
@@ -226,10 +220,6 @@ class EpisodeStore:
     def tombstones(self) -> list[Tombstone]:
         """Every exclusion and what took it back, oldest first."""
         return list(read_room(self.backend, EXCLUDED, Tombstone).values())
-
-    def path(self, batch: Batch | str) -> Path:
-        """The folder of a batch."""
-        return self.folder / BATCHES / _id(batch)
 
     def file(self, batch: Batch | str, name: str) -> Path:
         """A data file of a batch, where it can be mapped. Raises DatasetError where it cannot be had."""

@@ -1,12 +1,10 @@
 """`pacloop dataset`: what is in the dataset, whether it is sound, and copies for other tools."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from ...loop.progress import silent
 from ..environment import user
 from ..runs.plan import open_workspace
 from ..terminal import print_json, progress_bars
@@ -139,7 +137,7 @@ def export(
 
     store = open_workspace(workspace).open_store()
     write = {"rlds": export_rlds, "lerobot": export_lerobot, "parquet": export_parquet}[format]
-    with nullcontext(silent) if as_json else progress_bars() as progress:
+    with progress_bars(quiet=as_json) as progress:
         written = write(
             store,
             folder.resolve(),

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +38,7 @@ def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
 
     A workspace in a bucket is looked at, too. Exits 1 where something is wrong.
     """
-    checks = [
-        _python(),
-        *_packages(),
-        *_resources(),
-        _simulator(),
-        *_settings(workspace),
-        *_bucket(workspace),
-    ]
+    checks = [*_versions(), *_resources(), _simulator(), *_settings(workspace), *_bucket(workspace)]
     if as_json:
         print_json([vars(check) for check in checks])
     else:
@@ -57,41 +49,31 @@ def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
     raise SystemExit(0 if all(check.good for check in checks) else 1)
 
 
-def _python() -> Check:
-    good = (3, 11) <= sys.version_info[:2] < (3, 13)
-    advice = "" if good else "use Python 3.11 or 3.12: dm-control's labmaze has no wheel for others"
-    return Check("python", ".".join(map(str, sys.version_info[:3])), good, advice)
+def _versions() -> list[Check]:
+    from ...loop.workspace.machine import environment
 
-
-def _packages() -> list[Check]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    results = []
+    facts = environment()
+    checks = [Check("python", facts["python"])]
     for name, tested in TESTED.items():
-        try:
-            installed = version(name)
-        except PackageNotFoundError:
-            results.append(Check(name, "not installed", False, "run: make"))
-            continue
-        advice = "" if installed.startswith(tested) else f"tested with {tested}; run: make"
-        results.append(Check(name, installed, True, advice))
-    return results
+        advice = "" if facts[name].startswith(tested) else f"tested with {tested}; run: make"
+        checks.append(Check(name, facts[name], facts[name] != "not installed", advice))
+    return checks
 
 
 def _resources() -> list[Check]:
     import tempfile
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    from ...loop.workspace.machine import cores, memory_gib
+
     temporary = tempfile.gettempdir()
     disk, rays = (shutil.disk_usage(folder).free / 2**30 for folder in (Path.cwd(), temporary))
     free = f"{disk:.0f} GiB free here, {rays:.0f} GiB free for Ray in {temporary}"
-    few = "" if cores >= 2 else "one core: set [collect] actors = 1"
-    small = "" if memory >= MEMORY_GIB else f"the demo needs some {MEMORY_GIB} GiB"
+    few = "" if cores() >= 2 else "one core: set [collect] actors = 1"
+    small = "" if memory_gib() >= MEMORY_GIB else f"the demo needs some {MEMORY_GIB} GiB"
     full = "" if disk >= DISK_GIB else f"leave at least {DISK_GIB} GiB free for workspaces"
     return [
-        Check("cores", f"{cores} usable", True, few),
-        Check("memory", f"{memory:.0f} GiB", not small, small),
+        Check("cores", f"{cores()} usable", True, few),
+        Check("memory", f"{memory_gib():.0f} GiB", not small, small),
         Check("disk", free, not full, full),
     ]
 

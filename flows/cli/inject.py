@@ -1,11 +1,9 @@
 """`pacloop inject`: episodes from outside into the workspace's dataset."""
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...loop.progress import silent
 from ..environment import this_command, user
 from ..runs.events import emit_injection
 from ..runs.plan import open_workspace
@@ -46,8 +44,7 @@ def inject(
     from ...loop.injection.inject import inject as run
 
     space = open_workspace(workspace)
-    bars = nullcontext(silent) if as_json else progress_bars()
-    with fetch_recording(path) as (local, url), bars as progress:
+    with fetch_recording(path) as (local, url), progress_bars(quiet=as_json) as progress:
         request = Request(local, format, map, score, source, note, by or user(), strict, dry_run, url)
         outcome = run(space, request, progress)
     if as_json:
@@ -66,14 +63,14 @@ def _print_table(outcome: "InjectionOutcome") -> None:
     table.add_column("")
     table.add_column("episodes", justify="right")
     table.add_column("why")
-    good = f"{outcome.successes} with score 1" if outcome.accepted else ""
-    table.add_row("accepted", str(outcome.accepted), good, style="green")
-    table.add_row("duplicates", str(outcome.duplicates), "present already" if outcome.duplicates else "")
-    table.add_row(
-        "quarantined", str(len(outcome.quarantined)), "", style="red" if outcome.quarantined else ""
-    )
-    for reason, count in outcome.reasons().items():
-        table.add_row("", str(count), reason, style="dim")
+    rows = [
+        ("accepted", outcome.accepted, f"{outcome.successes} with score 1", "green"),
+        ("duplicates", outcome.duplicates, "present already", ""),
+        ("quarantined", len(outcome.quarantined), "", "red"),
+        *(("", count, reason, "dim") for reason, count in outcome.reasons().items()),
+    ]
+    for name, count, why, style in rows:
+        table.add_row(name, str(count), why if count else "", style=style if count else "")
     screen = console()
     screen.print(table, markup=False)
     for remark in outcome.remarks:

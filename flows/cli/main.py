@@ -29,7 +29,7 @@ COMMANDS = {
     "Policies": (promote, rollback, approve, reject),
 }
 """Commands by the groups in which `pacloop --help` lists them."""
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 """What a disk may say that is the user's to mend, not ours."""
 INTERRUPTED = 130
 """The status that typer ends with once it has caught an interrupt."""

@@ -8,7 +8,7 @@ import typer
 from ..environment import this_command, user
 from ..runs.events import emit_change
 from ..runs.plan import open_workspace
-from ..terminal import print_json
+from ..terminal import console, print_json, table
 from .options import HERE, By, JsonOption, Reason, WorkspaceOption
 
 policies = typer.Typer(name="policies", help="Look at the policies and what made them.", no_args_is_help=True)
@@ -61,7 +61,6 @@ def _answer(workspace: str, decision: Literal["approve", "reject"], reason: str,
 def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """List the policies in the order of their rounds."""
     from ...loop.views.lineage import policy_facts, policy_ids
-    from .tables import print_table
 
     space = open_workspace(workspace)
     store = space.open_store()
@@ -78,7 +77,7 @@ def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
         }
         for f in facts
     ]
-    print_table(rows)
+    console(140).print(table(rows))
     print(f"{len(facts)} policies")
 
 

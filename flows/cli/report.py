@@ -12,12 +12,7 @@ from .options import HERE, WorkspaceOption
 
 if TYPE_CHECKING:
     from ...datasets import Batch
-    from ...loop.progress import Progress
     from ...loop.workspace.workspace import Workspace
-    from ..pages.report import Shelf
-
-FILM_SEC = 60.0
-"""Deadline of a film, on average over those of a report."""
 
 
 def report(
@@ -32,34 +27,22 @@ def report(
     It may be made at any time, also while a loop is at work in the workspace.
     """
     from ...datasets.files import write_bytes_atomically
+    from ...loop.views.film import film
     from ..pages.report import report_page
 
     space = open_workspace(workspace)
     path = out or space.folder / "report.html"
+    shelves = dict(_chosen(space))
+    episodes = [episode for ids in shelves.values() for episode in ids]
     with progress_bars() as progress:
-        text = report_page(space, _shelves(space, progress)).encode()
+        films = film(space, episodes, videos=True, progress=progress)
+        text = report_page(space, shelves, films).encode()
     write_bytes_atomically(path, text)
     print(f"{path}: {len(text) / 1e6:.1f} MB, one file that needs nothing else")
     if show:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
-
-
-def _shelves(space: "Workspace", progress: "Progress") -> "list[Shelf]":
-    """Films of the demonstrations, of the first champion and of the one in force."""
-    from ...loop.views.film import Films, film
-
-    chosen = dict(_chosen(space))
-    ids = [episode for episodes in chosen.values() for episode in episodes]
-    if not ids:
-        return []
-    films = film(space, ids, videos=True, deadline_sec=FILM_SEC * len(ids), progress=progress)
-    shelves = [
-        (heading, Films([made for made in films.made if made.episode in episodes]))
-        for heading, episodes in chosen.items()
-    ]
-    return shelves + ([("Not shown", Films([], films.missing))] if films.missing else [])
 
 
 def _chosen(space: "Workspace") -> "Iterator[tuple[str, list[str]]]":

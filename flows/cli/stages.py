@@ -1,5 +1,6 @@
 """`pacloop collect`, `learn` and `evaluate`: one stage at a time, by hand."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from ..terminal import print_json, progress_bars
 from .options import HERE, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
+    from ...loop.episodes.play import Session
     from ...loop.workspace.records import Measured, Record
 
 
@@ -17,33 +19,41 @@ def collect(workspace: WorkspaceOption = HERE) -> None:
     """Play the champion: a round's first stage, by hand."""
     from ...loop.stages.append import append
     from ...loop.stages.collect import collect as play
-    from ...loop.stages.improve import next_round
-    from ..runs.session import session
 
-    with progress_bars() as progress, session(open_workspace(workspace), progress) as opened:
-        number = next_round(opened.space)
+    def stage(opened: "Session", number: int) -> "Record":
         record = play(opened, number)
         append(opened.space, number, opened.progress)
-    _print_figures(number, "collect", record)
+        return record
+
+    _by_hand(workspace, "collect", stage)
 
 
 def learn(workspace: WorkspaceOption = HERE) -> None:
     """Learn a candidate from what was collected, by hand."""
-    from ...loop.stages.improve import next_round
     from ...loop.stages.round import learn_candidate
+
+    _by_hand(workspace, "learn", learn_candidate)
+
+
+def _by_hand(workspace: str, name: str, stage: "Callable[[Session, int], Record]") -> None:
+    """Run a stage of the round that is next, and print its figures."""
+    from ...loop.stages.improve import next_round
     from ..runs.session import session
 
     with progress_bars() as progress, session(open_workspace(workspace), progress) as opened:
         number = next_round(opened.space)
-        record = learn_candidate(opened, number)
-    _print_figures(number, "learn", record)
+        figures = stage(opened, number).figures_shown()
+    print(f"round {number}, {name}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
 
 
 def evaluate(
     policy: Annotated[str | None, typer.Argument(help="Id of a policy; the champion by default.")] = None,
     episodes: Annotated[
         int | None,
-        typer.Option(min=1, help="Fresh episodes to play: 300, or the gate's cap of each at most."),
+        typer.Option(
+            min=1,
+            help="Fresh episodes to play, of each at most where two are compared.",
+        ),
     ] = None,
     against: Annotated[str | None, typer.Option(help="Id of a policy to compare it with.")] = None,
     paired: Annotated[bool, typer.Option("--paired", help="Compare on the same start states.")] = False,
@@ -57,12 +67,12 @@ def evaluate(
     """
     if paired and against is None:
         raise PacloopError("--paired needs the other policy: --against B")
-    from ...loop.stages.evaluate import EPISODES, compare, compared, measure
+    from ...loop.stages.evaluate import compare, compared, measure
     from ..runs.session import session
 
     with progress_bars() as progress, session(open_workspace(workspace), progress) as opened:
         if against is None:
-            record = measure(opened, policy=policy, episodes=episodes or EPISODES)
+            record = measure(opened, policy=policy, episodes=episodes)
             better, text = True, _measured(record)
         else:
             record = compare(opened, policy=policy, against=against, paired=paired, episodes=episodes)
@@ -78,7 +88,3 @@ def _measured(record: "Measured") -> str:
     low, high = record.interval
     rate = f"{record.rate:.1%} of {record.episodes}"
     return f"{record.policy}: {rate} (95 %: {low:.1%} to {high:.1%})"
-
-
-def _print_figures(number: int, stage: str, record: "Record") -> None:
-    print(f"round {number}, {stage}: " + ", ".join(f"{k} {v}" for k, v in record.figures_shown().items()))

@@ -3,8 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,51 +41,36 @@ def status(
 
 def _watch(space: "Workspace", every_sec: float, as_json: bool) -> None:
     """Show the status every so often until Ctrl-C: on a terminal in place, else a line for each change."""
+    from rich.live import Live
+
     from ...loop.views.status import read_status
 
-    current = read_status(space)
-    with _screen(as_json) as show, suppress(KeyboardInterrupt):
+    on_terminal = sys.stdout.isatty() and not as_json
+    screen = Live(screen=True, auto_refresh=False) if on_terminal else nullcontext()
+    current, line = read_status(space), ""
+    with screen as live, suppress(KeyboardInterrupt):
         while True:
-            show(current)
+            before, line = line, json.dumps(current.to_json()) if as_json else _line(current)
+            if live:
+                live.update(_page(current, live.console.height), refresh=True)
+            elif as_json or line != before:
+                print(line, flush=True)
             time.sleep(every_sec)
             space.pull()
             current = read_status(space, current)
-    if sys.stdout.isatty() and not as_json:
+    if on_terminal:
         print_status(current)
 
 
 def print_status(status: "Status") -> None:
     """Print it once."""
-
     print_rows(status.rows, f"{status.task}: success per round")
     if status.now and status.at_work:
         print(status.now.sentence())
     print(status.summary())
 
 
-@contextmanager
-def _screen(as_json: bool) -> "Iterator[Callable[[Status], None]]":
-    if as_json:
-        yield lambda status: print(json.dumps(status.to_json()), flush=True)
-    elif sys.stdout.isatty():
-        from rich.live import Live
-
-        with Live(screen=True, auto_refresh=False) as live:
-            yield lambda status: live.update(_page(status, live.console.height), refresh=True)
-    else:
-        last = ""
-
-        def show_change(status: "Status") -> None:
-            nonlocal last
-            if (line := _line(status)) != last:
-                print(line, flush=True)
-            last = line
-
-        yield show_change
-
-
 def _line(status: "Status") -> str:
-
     line = status.now.sentence() if status.now else "nothing has begun that has not ended"
     return f"{line}; at work: {status.at_work or 'nobody'}"
 

@@ -6,14 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...datasets.records.batch import batch_of
-from ..terminal import console
+from ..terminal import console, table
 
 if TYPE_CHECKING:
     from ...datasets import Batch, EpisodeStore
     from ...datasets.records.rows import EpisodeRow
-
-RIGHT = ("round", "episodes", "steps", "rows", "success", "score", "seed", "excluded")
-"""Columns of numbers."""
 
 
 def batch_facts(batch: "Batch", excluded: Collection[str]) -> dict[str, Any]:
@@ -62,7 +59,7 @@ def print_batches(batches: Sequence[Mapping[str, Any]]) -> None:
         }
         for b in batches
     ]
-    print_table(rows)
+    console(140).print(table(rows))
     episodes = sum(b["episodes"] for b in batches)
     print(f"{len(batches)} batches, {episodes} episodes{_excluded(batches)}")
 
@@ -80,7 +77,7 @@ def print_episodes(episodes: Sequence[Mapping[str, Any]]) -> None:
         }
         for e in episodes
     ]
-    print_table(rows)
+    console(140).print(table(rows))
     print(f"{len(episodes)} episodes{_excluded(episodes)}")
 
 
@@ -96,21 +93,6 @@ def print_quarantine(records: Sequence[Mapping[str, Any]]) -> None:
         for entry in record["entries"]:
             print(f"  {entry['where']}: " + "; ".join(entry["reasons"]))
     print(f"{sum(len(record['entries']) for record in records)} episodes in quarantine")
-
-
-def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of the same keys as a table; the column `excluded` only where something is."""
-    from rich.table import Table
-
-    if not rows:
-        return
-    names = [name for name in rows[0] if name != "excluded" or any(row[name] for row in rows)]
-    table = Table()
-    for name in names:
-        table.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in names))
-    console(140).print(table)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

@@ -6,19 +6,18 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from prefect import get_run_logger
-from prefect.artifacts import ArtifactRequest, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import SyncClientContext
-from prefect.runtime import flow_run
 
 from ...loop.views.film import filming
 from ...loop.workspace.records import Reached
 from ...loop.workspace.verdict import Verdict
 from ...loop.workspace.workspace import Workspace
 from ..server.ask import ui_address
-from .round import Links, episodes_to_show, round_page
+from .round import episodes_to_show, round_page
 from .success import success_page
 
 KEY = "success-per-round"
@@ -46,19 +45,13 @@ def publish_round(space: Workspace, number: int, verdict: Verdict | Reached) -> 
     with (
         _failures_logged(),
         filming(space, episodes_to_show(space, number)) as films,
-        SyncClientContext(httpx_settings={}) as context,  # the flow's client is closed when the flow ends
+        SyncClientContext(httpx_settings={}),  # the flow's client is closed when the flow ends
     ):
-        artifact = ArtifactRequest(
-            key="round-report",
-            type="markdown",
-            description=f"Round {number}",
-            data=round_page(space, number, verdict, films(), _links(space)),
-            flow_run_id=flow_run.get_id(),  # pyright: ignore[reportArgumentType]
-        )
-        context.client.create_artifact(artifact)
+        page = round_page(space, number, verdict, films(), *_links(space))
+        create_markdown_artifact(page, key="round-report", description=f"Round {number}")
 
 
-def _links(space: Workspace) -> Links:
+def _links(space: Workspace) -> tuple[dict[int, str], str]:
     """Where Prefect's UI shows the latest run of each round, and all of them."""
     runs: dict[int, str] = {}
     pages = ""
@@ -68,7 +61,7 @@ def _links(space: Workspace) -> Links:
         for run in client.read_flow_runs(flow_filter=flows, sort=FlowRunSort.START_TIME_DESC, limit=200):
             if run.parameters.get("workspace") == space.address:
                 runs.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
-    return Links(runs, f"{pages}/artifacts/key/{key_of(space)}")
+    return runs, f"{pages}/artifacts/key/{key_of(space)}"
 
 
 @contextmanager

@@ -1,15 +1,14 @@
 """The report of a workspace as one HTML page: what came out, how, from what, and with what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ...loop.views.curve import curve, success_title
+from ...loop.views.curve import curve
 from ...loop.views.film import Films
 from ...loop.views.lineage import policy_facts, policy_ids
 from ...loop.views.panels import sources, svg, training
-from ...loop.views.rounds import committed, first_learned
-from ...loop.views.sources import by_source
+from ...loop.views.rounds import by_source, committed, first_learned
 from ...loop.views.status import read_status
 from ...loop.views.training import trainings
 from ...loop.workspace.config import config_toml
@@ -20,12 +19,15 @@ if TYPE_CHECKING:
     from ...loop.views.status import Status
     from ...loop.workspace.workspace import Workspace
 
-Shelf = tuple[str, Films]
-"""A heading, and the films below it."""
 
+def report_page(space: "Workspace", shelves: Mapping[str, Sequence[str]], films: Films) -> str:
+    """The page. Needs no lease and writes nothing; what is not there yet is said to be missing.
 
-def report_page(space: "Workspace", shelves: Sequence[Shelf]) -> str:
-    """The page. Needs no lease and writes nothing; what is not there yet is said to be missing."""
+    Args:
+      space: the workspace.
+      shelves: ids of episodes by the heading that they stand below.
+      films: of these episodes.
+    """
     status, batches = read_status(space), committed(space)
     rows, target = status.rows, space.config.improve.until
     return render(
@@ -40,12 +42,13 @@ def report_page(space: "Workspace", shelves: Sequence[Shelf]) -> str:
         rounds=[row for row in rows if row.name.startswith("round ")],
         hours=sum(row.seconds for row in rows) / 3600,
         svg=svg,
-        curve=curve(rows, target=target, title=success_title(space)) if rows else None,
+        curve=curve(space, rows) if rows else None,
         training=training(trainings(space)),
         sources=by_source(batches),
         data=sources(batches, first_learned(space)),
         excluded=len(space.store.excluded()) if batches else 0,
         shelves=shelves,
+        films=films,
         reigns=space.registry.history(),
         policies=_policies(space),
         settings=config_toml(space.config).strip(),

@@ -1,20 +1,19 @@
 """What a round's run shows in Prefect, as markdown: how it ended, and the question it may wait with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ...loop.episodes.sample import of_stage
 from ...loop.views.curve import png, success_png
-from ...loop.views.film import STRIP_FRAMES, Films, choose, film
+from ...loop.views.film import Films, choose, film
 from ...loop.views.lineage import policy_lineage
 from ...loop.views.panels import critic_png, training
 from ...loop.views.rounds import committed, rows
 from ...loop.views.training import read_training
 from ...loop.workspace.records import Appended, Collected, Learned, Raced
 from ...loop.workspace.verdict import CriticChecked, Verdict
-from .render import markdown, picture
+from .render import markdown
 
 if TYPE_CHECKING:
     from ...datasets import Batch
@@ -24,19 +23,6 @@ if TYPE_CHECKING:
 
 STAGES = (Collected, Appended, Learned, CriticChecked, Raced, Verdict)
 """What a page shows of a round, as the stages recorded it."""
-
-
-@dataclass(frozen=True)
-class Links:
-    """Pages of Prefect's UI.
-
-    Attributes:
-      rounds: the latest run of each round, by their numbers.
-      story: the artifact `success-per-round` of the workspace.
-    """
-
-    rounds: Mapping[int, str]
-    story: str
 
 
 def episodes_to_show(space: "Workspace", number: int) -> list[str]:
@@ -49,9 +35,18 @@ def episodes_to_show(space: "Workspace", number: int) -> list[str]:
 
 
 def round_page(
-    space: "Workspace", number: int, verdict: "Verdict | Reached", films: Films, links: Links
+    space: "Workspace",
+    number: int,
+    verdict: "Verdict | Reached",
+    films: Films,
+    runs: Mapping[int, str],
+    story: str,
 ) -> str:
-    """The page of a round that has ended."""
+    """The page of a round that has ended.
+
+    `runs` are pages of the rounds' latest runs in Prefect's UI, by their numbers, and `story` is that of
+    the workspace's artifact `success-per-round`.
+    """
     records = {kind.STAGE: space.record(kind, number) for kind in STAGES}
     run = read_training(space, number, "learn")
     figure = training([run]) if run else None
@@ -63,10 +58,10 @@ def round_page(
         stages=records,
         critic_png=critic_png,
         training=png(figure) if figure else None,
-        films=_strips(films),
+        films=films,
         parts=_parts(space, number),
-        policy=partial(_policy, space, links),
-        links=links,
+        policy=partial(_policy, space, runs),
+        story=story,
     )
 
 
@@ -78,18 +73,8 @@ def approval_page(space: "Workspace", question: "Question") -> str:
         question=question,
         verdict=question.judged,
         curve=success_png(space, rows(space)),
-        films=_strips(film(space, episodes_to_show(space, question.round))),
+        films=film(space, episodes_to_show(space, question.round)),
     )
-
-
-def _strips(films: Films) -> str:
-    """The films as paragraphs, and why some are missing."""
-    parts = []
-    for made in films.made:
-        parts += [f"`{made.episode}`: {made.caption}", picture(made.strip, made.caption, "jpeg")]
-    if films.made:
-        parts.append(f"Each strip: {STRIP_FRAMES} moments, evenly spread from the start to the end.")
-    return "\n\n".join([*parts, films.missing])
 
 
 def _parts(space: "Workspace", number: int) -> "dict[tuple[str, str], list[Batch]]":
@@ -102,11 +87,11 @@ def _parts(space: "Workspace", number: int) -> "dict[tuple[str, str], list[Batch
     return groups
 
 
-def _policy(space: "Workspace", links: Links, policy: str | None) -> str:
+def _policy(space: "Workspace", runs: Mapping[int, str], policy: str | None) -> str:
     """A policy, with a link to the run of the round that made it."""
     if policy is None:
         return "fresh weights"
     if not space.policy_json(policy).is_file():
         return policy  # a demonstrator
-    link = links.rounds.get(policy_lineage(space, policy).get("round", -1))
+    link = runs.get(policy_lineage(space, policy).get("round", -1))
     return f"[{policy}]({link})" if link else f"`{policy}`"  # Prefect's UI shows no code in links

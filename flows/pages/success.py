@@ -4,15 +4,11 @@ from typing import TYPE_CHECKING
 
 from ...loop.gate.alarm import champion_record
 from ...loop.views.curve import success_png, success_title
-from ...loop.views.rounds import committed, rows
-from ...loop.views.sources import by_source
+from ...loop.views.rounds import by_source, committed, rows
 from .render import markdown
 
 if TYPE_CHECKING:
     from ...loop.workspace.workspace import Workspace
-
-LISTED_VERDICTS = 50
-"""Verdicts whose reasons a page lists, the latest."""
 
 
 def success_page(space: "Workspace") -> str:
@@ -27,7 +23,6 @@ def success_page(space: "Workspace") -> str:
         alarm=record and record.alarm,
         curve=success_png(space, measured),
         rows=measured,
-        listed=LISTED_VERDICTS,
         samples=by_source(committed(space)),
         space=space,
     )

@@ -22,13 +22,13 @@ from ...loop.errors import InUse
 from ...loop.injection.fetch import fetch_recording
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
+from ...loop.views.rounds import rows
 from ...loop.workspace.config import Gate, Improve
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
 from ..environment import user
-from ..pages.evaluation import comparison_page, evaluation_page
-from ..pages.injection import injection_page
 from ..pages.publishing import publish
+from ..pages.render import markdown
 from ..terminal import progress_bars
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection
@@ -106,7 +106,8 @@ def inject_flow(
     with fetch_recording(path) as (local, url), progress_bars() as progress:
         request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)
         outcome = inject(space, request, progress)
-    create_markdown_artifact(injection_page(outcome, request), key="injection")
+    page = markdown("injection.md.j2", outcome=outcome, request=request)
+    create_markdown_artifact(page, key="injection")
     publish(space)
     emit_injection(space, outcome, request)
     added, bad = outcome.accepted if outcome.batches else 0, len(outcome.quarantined)
@@ -134,13 +135,16 @@ def evaluate_flow(
     with progress_bars() as progress, session(space, progress) as opened:
         if against:
             outcome = compare(opened, **one, against=against, paired=paired)
-            create_markdown_artifact(comparison_page(space, outcome), key="evaluation")
-            name = f"evaluate {outcome.policy} against {against} - {outcome.decision}"
-            return name, compared(outcome)
-        outcome = measure(opened, **one)
-        create_markdown_artifact(evaluation_page(space, outcome), key="evaluation")
-    result = f"success {outcome.rate:.0%} of {outcome.episodes}"
-    return f"evaluate {outcome.policy} - {result}", f"{outcome.policy}: {result}"
+            name = f"evaluate {outcome.candidate} against {against} - {outcome.decision}"
+            template, sentence = "comparison.md.j2", compared(outcome)
+        else:
+            outcome = measure(opened, **one)
+            result = f"success {outcome.rate:.0%} of {outcome.episodes}"
+            name = f"evaluate {outcome.policy} - {result}"
+            template, sentence = "evaluation.md.j2", f"{outcome.policy}: {result}"
+        page = markdown(template, space=space, outcome=outcome, sentence=sentence, rows=rows(space))
+        create_markdown_artifact(page, key="evaluation")
+    return name, sentence
 
 
 @flow(name="rollback", flow_run_name="rollback", log_prints=True)

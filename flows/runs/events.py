@@ -7,12 +7,10 @@ news, the workspace's files are the record: where nobody listens, nothing fails 
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from ...loop.injection.inject import Request
     from ...loop.injection.outcome import InjectionOutcome
-    from ...loop.stages.approval import Question
     from ...loop.workspace.records import Reached
     from ...loop.workspace.verdict import Verdict
     from ...loop.workspace.workspace import Workspace
@@ -30,27 +28,17 @@ EVENTS = (
 )
 """What may happen, each emitted as `pacloop.<event>`."""
 
-CONNECT_SEC = 1.0
-"""So long a command waits for a server that may not be there."""
 MOST_BATCHES = 50
 """Batches that one event names; Prefect relates at most 100 resources to it."""
 
 
-def emit_verdict(space: "Workspace", number: int, verdict: "Verdict | Reached") -> None:
-    """Emit how a round ended, and the champion's alarm where there is one."""
+def emit_verdict(space: "Workspace", number: int, verdict: "Verdict | Reached", event: str = "") -> None:
+    """Emit how a round ended, and the champion's alarm where there is one; or the one `event` about it."""
     figures: dict[str, Any] = verdict.model_dump(exclude={"alarm", "version"}) | {"round": number}
     policies = {role: figures[role] for role in ("champion", "candidate") if role in figures}
-    emit(space, verdict.decision, figures, policies=policies)
-    if alarm := getattr(verdict, "alarm", None):
+    emit(space, event or verdict.decision, figures, policies=policies)
+    if not event and (alarm := getattr(verdict, "alarm", None)):
         emit(space, "alarm", {"round": number, "alarm": alarm}, policies=policies)
-
-
-def emit_question(space: "Workspace", question: "Question") -> None:
-    """Emit that a promotion waits for a person."""
-    judged = question.judged
-    policies = {"champion": judged.champion, "candidate": judged.candidate}
-    figures = judged.model_dump(exclude={"version"}) | {"round": question.round}
-    emit(space, "waits", figures, policies=policies)
 
 
 def emit_injection(space: "Workspace", outcome: "InjectionOutcome", request: "Request") -> None:
@@ -104,21 +92,10 @@ def _resource(kind: str, name: str, role: str) -> dict[str, str]:
 
 
 def _somebody_listens() -> bool:
-    """Whether this is a Prefect run, or an API is configured and its port is open.
-
-    Emitting takes no time in either case; without an API it would start a server.
-    """
-    import socket
-
+    """Whether this is a Prefect run, or a configured API answers; without one, emitting starts a server."""
     from prefect.runtime import flow_run
-    from prefect.settings import PREFECT_API_URL
 
-    if flow_run.get_id():
-        return True
-    parts = urlsplit(PREFECT_API_URL.value() or "")
-    if not parts.hostname:
-        return False
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    with suppress(OSError), socket.create_connection((parts.hostname, port), timeout=CONNECT_SEC):
-        return True
-    return False
+    from ..server.ask import answers, configured
+
+    url = configured()
+    return bool(flow_run.get_id() or (url and answers(url)))

@@ -2,10 +2,10 @@
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...loop.progress import Progress
-from ...loop.stages.improve import Improved, Player, improve, plain_player
+from ...loop.stages.improve import Improved, Play, improve, play_directly
 from ...loop.workspace.workspace import Workspace
 from ..environment import this_command
 
@@ -27,18 +27,19 @@ def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved
         return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
 
 
-def _player(session: "Session") -> Player:
+def _player(session: "Session") -> Play:
     """Plays each part as a flow, and without Prefect where its API stays away."""
     from .fallback import with_fallback
     from .rounds import final_flow, play_round, start_flow
 
-    address = session.space.address
-    plain = plain_player(session)
-    return Player(
-        start=with_fallback(address, partial(start_flow, address), plain.start),
-        round=with_fallback(address, partial(play_round, address), plain.round),
-        measure=with_fallback(address, partial(final_flow, address), plain.measure),
-    )
+    address, directly = session.space.address, play_directly(session)
+    flows = {"start": start_flow, "round": play_round, "final": final_flow}
+
+    def play(part: str, *arguments: Any) -> Any:
+        flow = partial(flows[part], address)
+        return with_fallback(address, flow, partial(directly, part))(*arguments)
+
+    return play
 
 
 def _result(space: Workspace, improved: Improved) -> str:
@@ -52,10 +53,10 @@ def _result(space: Workspace, improved: Improved) -> str:
     final, (low, high) = improved.final, improved.final.interval
     target = f"target {space.config.improve.until:.0%}: {'reached' if improved.good else 'NOT reached'}"
     return (
-        f"champion {improved.champion}: {final.rate:.1%} of {final.episodes} fresh episodes "
+        f"champion {final.policy}: {final.rate:.1%} of {final.episodes} fresh episodes "
         f"(95 %: {low:.1%} to {high:.1%}), {target}\n"
         f"workspace {space.place}   dataset {space.dataset}   "
-        f"champion's weights {space.policy_place(improved.champion)}   curve {curve}"
+        f"champion's weights {space.place}/policies/{final.policy}   curve {curve}"
     )
 
 

@@ -58,21 +58,13 @@ def make_plan(
     return Plan(space, name, timetable(every, cron))
 
 
-def open_workspace(
-    place: "Place",
-    *,
-    rounds: int | None = None,
-    until: float | None = None,
-    minutes: float | None = None,
-    approve: bool | None = None,
-) -> "Workspace":
-    """Open a workspace for `improve`; what is None is as its settings say."""
+def open_workspace(place: "Place", **options: Any) -> "Workspace":
+    """Open a workspace for `improve`, with those options of `with_options` that are not None."""
     from ...loop.workspace.config import with_options
     from ...loop.workspace.workspace import Workspace
 
     space = Workspace.open(place)
-    config = with_options(space.config, rounds=rounds, until=until, minutes=minutes, approve=approve)
-    return replace(space, config=config)
+    return replace(space, config=with_options(space.config, **options))
 
 
 def timetable(every: str | None, cron: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ does not answer holds up the work.
 import re
 from contextlib import suppress
 from contextvars import Context, copy_context
-from threading import Condition, Thread
+from threading import Event, Thread
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -29,7 +29,7 @@ class ProgressReporter:
         self._progress = progress
         self._latest: dict[str, tuple[Context, float, str]] = {}
         self._artifacts: dict[tuple[str, str | None], UUID] = {}
-        self._changed, self._open = Condition(), True
+        self._due, self._open = Event(), True
         self._thread = Thread(target=self._run, name="progress-to-prefect", daemon=True)
         self._thread.start()
 
@@ -39,27 +39,22 @@ class ProgressReporter:
         if flow_run.get_id() is None or total <= 0:
             return
         text = f"{what}: {done} of {total}" + (f", {note}" if note else "")
-        with self._changed:
-            self._latest[f"progress-{stage_of(what)}"] = copy_context(), 100.0 * done / total, text
-            if done >= total:
-                self._changed.notify()
+        self._latest[f"progress-{stage_of(what)}"] = copy_context(), 100.0 * done / total, text
+        if done >= total:
+            self._due.set()
 
     def close(self) -> None:
         """Report the last, and end."""
-        with self._changed:
-            self._open = False
-            self._changed.notify()
+        self._open = False
+        self._due.set()
         self._thread.join(LAST_SEC)
 
     def _run(self) -> None:
-        running = True
-        while running:
-            with self._changed:
-                if self._open:
-                    self._changed.wait(EVERY_SEC)
-                running, latest = self._open, self._latest
-                self._latest = {}
-            for key, (context, percent, text) in latest.items():
+        while self._open or self._latest:
+            self._due.wait(EVERY_SEC)
+            self._due.clear()
+            for key in list(self._latest):
+                context, percent, text = self._latest.pop(key)
                 with suppress(Exception):
                     context.run(self._publish, key, percent, text)
 

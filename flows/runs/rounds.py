@@ -1,8 +1,7 @@
 """The Prefect flows: one run a round, four coarse tasks in it, and what the UI shows of them.
 
 The flows call the loop's stages and know nothing of what happens inside them. They run in the
-process that called them, so the collectors and the lease belong to it; a flow that finds no session
-opens one of its own, as a deployment's run does.
+process that called them, in whose session are the lease and the collectors.
 """
 
 from collections.abc import Callable
@@ -26,39 +25,39 @@ from ...loop.workspace.verdict import Verdict
 from ...loop.workspace.workspace import Workspace
 from ..pages.publishing import publish, publish_round
 from .approval_form import form
-from .events import emit_question, emit_verdict
-from .session import PAGES, session_of
+from .events import emit_verdict
+from .session import PAGES, SESSION
 
 
 @flow(name="start", flow_run_name="start - demonstrations", validate_parameters=False)
 def start_flow(workspace: str) -> Raced:
     """Round 0: learn the BC baseline and the first champion from the demonstrations."""
-    with session_of(workspace) as session:
-        outcome = run_start(session, _run_as_task)
-        rename(f"start - {outcome.policy}")
-        publish(session.space)
-        return outcome
+    del workspace  # Prefect shows it
+    outcome = run_start(SESSION.get(), _run_as_task)
+    rename(f"start - {outcome.policy}")
+    publish(SESSION.get().space)
+    return outcome
 
 
 @flow(name="round", flow_run_name="round {number}", validate_parameters=False)
 def round_flow(workspace: str, number: int) -> Verdict | Reached | State:
     """One round: collect, append, learn, gate. The run is renamed after what the gate said."""
-    with session_of(workspace) as session:
-        space = session.space
-        try:
-            verdict = run_round(session, number, _run_as_task, _ask)
-        except Withdrawn as error:
-            return Cancelled(message=str(error))
-        rename(round_name(number, verdict))
-        get_run_logger().info("round %d: %s - %s", number, verdict.decision, verdict.reason)
-        publish(space)
-        emit_verdict(space, number, verdict)
-        # Its films take seconds, in which the next round may begin.
-        context = copy_context()
-        page = Thread(target=context.run, args=(publish_round, space, number, verdict), daemon=True)
-        page.start()
-        PAGES.append(page)
-        return verdict
+    del workspace
+    session = SESSION.get()
+    try:
+        verdict = run_round(session, number, _run_as_task, _ask)
+    except Withdrawn as error:
+        return Cancelled(message=str(error))
+    rename(round_name(number, verdict))
+    get_run_logger().info("round %d: %s - %s", number, verdict.decision, verdict.reason)
+    publish(session.space)
+    emit_verdict(session.space, number, verdict)
+    # Its films take seconds, in which the next round may begin.
+    about = session.space, number, verdict
+    page = Thread(target=copy_context().run, args=(publish_round, *about), daemon=True)
+    page.start()
+    PAGES.append(page)
+    return verdict
 
 
 def play_round(workspace: str, number: int) -> Verdict | Reached:
@@ -72,11 +71,11 @@ def play_round(workspace: str, number: int) -> Verdict | Reached:
 @flow(name="final", flow_run_name="final - {policy}", validate_parameters=False)
 def final_flow(workspace: str, number: int, policy: str) -> Measured:
     """Measure a champion once on seeds that no stage has seen."""
-    with session_of(workspace) as session:
-        outcome = run_final(session, number, policy, _run_as_task)
-        rename(f"final - {policy} - success {outcome.rate:.0%} of {outcome.episodes}")
-        publish(session.space)
-        return outcome
+    del workspace
+    outcome = run_final(SESSION.get(), number, policy, _run_as_task)
+    rename(f"final - {policy} - success {outcome.rate:.0%} of {outcome.episodes}")
+    publish(SESSION.get().space)
+    return outcome
 
 
 def round_name(number: int, verdict: Verdict | Reached, decision: str = "") -> str:
@@ -97,7 +96,7 @@ def _ask(space: Workspace, question: Question) -> AbstractContextManager[Look]:
     """Ask on the round's page, and say so in its name."""
     rename(round_name(question.round, question.judged, "waits for approval"))
     get_run_logger().info("%s, or on this run's page: Resume", question.sentence())
-    emit_question(space, question)
+    emit_verdict(space, question.round, question.judged, "waits")
     return form(space, question)
 
 

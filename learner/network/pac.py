@@ -23,7 +23,6 @@ class Pac(nn.Module):
     return_values: Tensor
 
     def __init__(self, schema: Schema, config: PacConfig) -> None:
-        """Make a network for the fields of `schema`."""
         super().__init__()
         self.config = config
         self.action_size = schema.action.size

@@ -17,7 +17,6 @@ class Attention(nn.Module):
     """
 
     def __init__(self, config: PacConfig) -> None:
-        """Make the four projections."""
         super().__init__()
         self.heads = config.heads
         self.query = nn.Linear(config.width, config.width)
@@ -38,7 +37,6 @@ class Block(nn.Module):
     """Attention, then a feed-forward layer, each added to what came in. Pre-normalised."""
 
     def __init__(self, config: PacConfig) -> None:
-        """Make one block."""
         super().__init__()
         hidden = config.expansion * config.width
         self.norm_query = nn.LayerNorm(config.width)
@@ -59,7 +57,6 @@ class Perceiver(nn.Module):
     """Input tokens `[B, G, W]` to latents z_M `[B, L, W]`. PAC (Springenberg et al., 2024), sec. 3.3."""
 
     def __init__(self, config: PacConfig) -> None:
-        """Make the latents and the blocks."""
         super().__init__()
         self.latents = nn.Parameter(torch.randn(config.latents, config.width) * 0.5)
         self.read = Block(config)
@@ -74,10 +71,9 @@ class Perceiver(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Queries `[B, K, W]` read the latents `[B, L, W]` and become logits `[B, K, O]`."""
+    """Queries `[B, K, W]` read latents `[B, L, W]` and become logits `[B, K, O]`, near uniform at first."""
 
     def __init__(self, config: PacConfig, outputs: int) -> None:
-        """Make a decoder of `outputs` logits; it starts out near uniform."""
         super().__init__()
         self.read = Block(config)
         self.norm = nn.LayerNorm(config.width)

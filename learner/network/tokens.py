@@ -9,22 +9,12 @@ from ...datasets import DatasetError, Schema
 from ..config import PacConfig
 
 
-class MultiScale(nn.Module):
+def multi_scale(x: Tensor, scales: tuple[float, ...]) -> Tensor:
     """Scalars seen at several scales at once: tanh(x * scale), so that no dataset statistics are needed.
 
     PAC (Springenberg et al., 2024), sec. 3.3. Input `[..., D]`, output `[..., D * S]`.
     """
-
-    scales: Tensor
-
-    def __init__(self, scales: tuple[float, ...]) -> None:
-        """Keep the S scales; they are not learned."""
-        super().__init__()
-        self.register_buffer("scales", torch.tensor(scales), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return torch.tanh(x.unsqueeze(-1) * self.scales).flatten(-2)
+    return torch.tanh(x.unsqueeze(-1) * x.new_tensor(scales)).flatten(-2)
 
 
 class ObservationEncoder(nn.Module):
@@ -48,7 +38,7 @@ class ObservationEncoder(nn.Module):
                 )
         sizes = [schema.observation[name].size * config.history for name in self.names]
         features = sum(sizes) * len(config.scales)
-        self.encode = MultiScale(config.scales)
+        self.scales = config.scales
         self.weight = nn.Parameter(torch.zeros(len(sizes), config.width, features))
         self.bias = nn.Parameter(torch.randn(len(sizes), config.width) * 0.02)
         mask = torch.zeros(len(sizes), 1, features)
@@ -65,7 +55,7 @@ class ObservationEncoder(nn.Module):
         flat = torch.cat([observation[name].flatten(1).float() for name in self.names], dim=1)
         groups, width, features = self.weight.shape
         weight = (self.weight * self.mask).view(groups * width, features)
-        tokens = self.encode(flat) @ weight.t()
+        tokens = multi_scale(flat, self.scales) @ weight.t()
         return tokens.view(-1, groups, width) + self.bias
 
 
@@ -73,13 +63,11 @@ class ActionEncoder(nn.Module):
     """An action as one query token for the critic: multi-scale encoding, then a small network."""
 
     def __init__(self, action_size: int, config: PacConfig) -> None:
-        """Make the encoder for `action_size` dimensions."""
         super().__init__()
-        self.encode = MultiScale((1.0, 3.0, 10.0))
         self.network = nn.Sequential(
             nn.Linear(action_size * 3, config.width), nn.ReLU(), nn.Linear(config.width, config.width)
         )
 
     def forward(self, action: Tensor) -> Tensor:
         """Actions in [-1, 1], `[..., A]`, to tokens `[..., W]`."""
-        return self.network(self.encode(action))
+        return self.network(multi_scale(action, (1.0, 3.0, 10.0)))

@@ -17,7 +17,6 @@ class Feed:
     """Gives each step its batch and targets, both functions of (seed, step) and the target's weights."""
 
     def __init__(self, replay: Replay, schema: Schema, config: LearnConfig, seed: int) -> None:
-        """Prepare nothing yet."""
         self._replay, self._schema, self._config, self._seed = replay, schema, config, seed
         self._thread = ThreadPoolExecutor(1)
         self._next: Future[tuple[Batch, Targets]] | None = None

@@ -78,10 +78,9 @@ def make_targets(target: Pac, batch: Batch, *, config: LearnConfig, generator: t
     bins = sample_bins(logits[size:], noise)
     q = target.q_values(latents[size:], target.action_values[bins])
     weights = (q / config.eta).softmax(-1)
-    figures = {"q": q.mean(), "q_spread": q.std(-1).mean()}
-    return Targets(
-        gamma, bins, weights, figures | {"effective_actions": (1 / weights.square().sum(-1)).mean()}
-    )
+    effective = (1 / weights.square().sum(-1)).mean()
+    figures = {"q": q.mean(), "q_spread": q.std(-1).mean(), "effective_actions": effective}
+    return Targets(gamma, bins, weights, figures)
 
 
 def loss(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,13 +27,6 @@ Progress = Callable[[int, Mapping[str, float]], None]
 REPORT_EVERY_STEPS = 50
 
 
-class Learned(NamedTuple):
-    """The weights that act, and the last figures."""
-
-    weights: dict[str, Tensor]
-    figures: dict[str, float]
-
-
 def learn(
     replay: Replay,
     *,
@@ -44,8 +37,10 @@ def learn(
     folder: Path,
     start: Mapping[str, Tensor] | None = None,
     progress: Progress | None = None,
-) -> Learned:
+) -> tuple[dict[str, Tensor], dict[str, float]]:
     """Train for `config.steps` steps, going on from what `folder` holds.
+
+    Returns the weights that act, and the last figures.
 
     Args:
       replay: its n-step and discount must be those of `config`.
@@ -64,7 +59,7 @@ def learn(
     figures = restore_state(folder, networks, identity)
     run = _Run(networks, Feed(replay, schema, config, seed), config, folder, figures)
     run.finish(progress)
-    return Learned(acting_weights(networks, config), run.figures)
+    return acting_weights(networks, config), run.figures
 
 
 class _Run:

@@ -5,7 +5,6 @@ state.json          which run they belong to
 metrics.jsonl       the run's figures, a line every few dozen steps
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ...datasets.files import read_json, write_bytes_atomically, write_json_atomically
+from ...datasets.files import fingerprint, read_json, write_bytes_atomically, write_json_atomically
 from ..checkpoint import write_tensors
 from ..config import IDENTITY, METRICS, LearnConfig, PacConfig
 from .step import Networks
@@ -29,7 +28,12 @@ def run_identity(
     network: PacConfig, config: LearnConfig, *, seed: int, start: Mapping[str, Tensor]
 ) -> dict[str, Any]:
     """What a run is a function of, beside its replay; runs of one identity go on from one state."""
-    return {"network": asdict(network), "learn": asdict(config), "seed": seed, "start": _digest(start)}
+    return {
+        "network": asdict(network),
+        "learn": asdict(config),
+        "seed": seed,
+        "start": fingerprint(save(dict(start))),
+    }
 
 
 def save_state(folder: Path, networks: Networks) -> None:
@@ -49,12 +53,13 @@ def restore_state(folder: Path, networks: Networks, identity: Mapping[str, Any])
     """
     if not (folder / IDENTITY).is_file() or read_json(folder / IDENTITY) != json.loads(json.dumps(identity)):
         forget_state(folder)
-        (folder / METRICS).unlink(missing_ok=True)
         write_json_atomically(folder / IDENTITY, identity)
-    if not (folder / STATE).is_file():
-        (folder / METRICS).unlink(missing_ok=True)
-        return {}
-    tensors = load_file(folder / STATE)
+    if (folder / STATE).is_file():
+        _restore(load_file(folder / STATE), networks)
+    return _figures_until(folder / METRICS, networks.step)
+
+
+def _restore(tensors: dict[str, Tensor], networks: Networks) -> None:
     networks.step = int(tensors.pop("step"))
     networks.online.load_state_dict(_part(tensors, "online."))
     networks.target.load_state_dict(_part(tensors, "target."))
@@ -63,7 +68,6 @@ def restore_state(folder: Path, networks: Networks, identity: Mapping[str, Any])
         index, key = name.split(".")
         moments.setdefault(int(index), {})[key] = tensor
     networks.optimizer.load_state_dict({**networks.optimizer.state_dict(), "state": moments})
-    return _figures_until(folder / METRICS, networks.step)
 
 
 def append_figures(folder: Path, step: int, figures: Mapping[str, float]) -> None:
@@ -92,10 +96,3 @@ def _figures_until(path: Path, step: int) -> dict[str, float]:
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _digest(weights: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(weights[name].detach().numpy().tobytes())
-    return digest.hexdigest()

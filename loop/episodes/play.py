@@ -17,7 +17,7 @@ from ...datasets import Batch, Episode
 from ...datasets.errors import DatasetError
 from ...datasets.files import fingerprint
 from ...learner.checkpoint import WEIGHTS, read_record
-from ..progress import Stopwatch
+from ..progress import stopwatch
 from .journal import Journal
 from .order import Play, Session
 from .sample import failures, is_own, player, sample_of
@@ -44,7 +44,7 @@ def play(session: Session, order: Play) -> Iterator[Batch]:
 
 def tally(session: Session, order: Play) -> dict[str, Any]:
     """Play all of it, and how it went, as `records.Tally` has it."""
-    watch, batches = Stopwatch(), list(play(session, order))
+    watch, batches = stopwatch(), list(play(session, order))
     sample = sample_of(batches)
     return {
         "episodes": sample.episodes,
@@ -54,7 +54,7 @@ def tally(session: Session, order: Play) -> dict[str, Any]:
         "binary": all(batch.binary for batch in batches),
         "steps": sample.steps,
         "failed": sample.failed,
-        "seconds": watch.sec,
+        "seconds": watch(),
     }
 
 

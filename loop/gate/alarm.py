@@ -28,8 +28,6 @@ class ChampionRecord:
     Attributes:
       rate: mean score.
       interval: holds the true mean at every look, but for a chance of 5 %.
-      evidence: log wealth of the bet that it dropped.
-      limit: what the evidence must reach for an alarm.
       alarm: one sentence that names the way back; None while there is none.
     """
 
@@ -37,8 +35,6 @@ class ChampionRecord:
     episodes: int
     rate: float
     interval: tuple[float, float]
-    evidence: float
-    limit: float
     alarm: str | None
 
     def sentence(self) -> str:
@@ -56,25 +52,15 @@ def champion_record(space: Workspace) -> ChampionRecord | None:
     if not policy or not occasions:
         return None
     evidence, at = drop(occasions)
-    limit = float(-np.log(space.config.gate.alarm))
-    every = np.concatenate(occasions)
-    alarm = None
-    if evidence >= limit:
+    every, alarm = np.concatenate(occasions), None
+    if evidence >= -np.log(space.config.gate.alarm):
         before, after = np.concatenate(occasions[:at]), np.concatenate(occasions[at:])
         alarm = (
             f"{policy} dropped: {after.mean():.0%} of its last {len(after)} fresh episodes, after "
             f"{before.mean():.0%} of {len(before)}; if nothing had changed, this alarm had at most "
             f"{space.config.gate.alarm:.1%} chance in its whole reign. " + _way_back(space)
         )
-    return ChampionRecord(
-        policy=policy,
-        episodes=len(every),
-        rate=float(every.mean()),
-        interval=interval(every),
-        evidence=round(evidence, 4),
-        limit=round(limit, 4),
-        alarm=alarm,
-    )
+    return ChampionRecord(policy, len(every), float(every.mean()), interval(every), alarm)
 
 
 def drop(occasions: Sequence[np.ndarray]) -> tuple[float, int]:

@@ -17,7 +17,7 @@ from ...datasets import Batch
 from ..episodes.play import Play, Session, play
 from ..episodes.sample import failures, scores, scores_by_seed
 from ..errors import LoopError
-from ..statistics.pairing import pairing
+from ..statistics.paired import pairing
 from ..workspace.verdict import Verdict
 from .comparison import Test, make_test
 from .decision import decide

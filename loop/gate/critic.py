@@ -11,7 +11,7 @@ from ...datasets import Batch, Snapshot
 from ...learner.checkpoint import read_policy
 from ...learner.critic_check import calibration, discrimination, visit
 from ..episodes.sample import of_stage, own_batches
-from ..progress import Progress, Stopwatch
+from ..progress import Progress, stopwatch
 from ..workspace.records import Appended, Learned
 from ..workspace.verdict import CriticChecked, CriticFigures, Verdict
 from ..workspace.workspace import Workspace
@@ -26,11 +26,7 @@ def learnable(batches: Sequence[Batch], share: float) -> list[Batch]:
     A function of a batch's name alone, so what was once kept out stays out while `share` stays as it is.
     """
     every = round(1 / share) if share else 0
-    return [
-        batch
-        for batch in batches
-        if not (every and batch.source == "collection" and _is_last_of(batch, every))
-    ]
+    return [batch for batch in batches if not (every and _is_last_of(batch, every))]
 
 
 def held_out(space: Workspace, number: int) -> Snapshot:
@@ -50,12 +46,12 @@ def check_critic(space: Workspace, number: int, progress: Progress) -> CriticChe
     """Check the critic of the round's candidate on episodes kept out of learning, and record it."""
     if done := space.record(CriticChecked, number):
         return done
-    watch, policy = Stopwatch(), space.require(Learned, number).policy
+    watch, policy = stopwatch(), space.require(Learned, number).policy
     snapshot = held_out(space, number)
     figures = critic_figures(space, policy, snapshot) if snapshot.batches else None
     note = figures.sentence() if figures else "no episodes are kept out of learning yet"
     progress("critic", 1, 1, note)
-    return space.write_record(number, CriticChecked(policy=policy, figures=figures, seconds=watch.sec))
+    return space.write_record(number, CriticChecked(policy=policy, figures=figures, seconds=watch()))
 
 
 def critic_figures(space: Workspace, policy: str, snapshot: Snapshot) -> CriticFigures:
@@ -89,4 +85,4 @@ def with_critic(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 
 def _is_last_of(batch: Batch, every: int) -> bool:
     number = batch.id.rpartition("-")[2]
-    return number.isdecimal() and (int(number) + 1) % every == 0
+    return batch.source == "collection" and number.isdecimal() and (int(number) + 1) % every == 0

@@ -34,9 +34,17 @@ def decide(
     outcome = _decision(test, champion, candidate, n, guards)
     if outcome is None:
         return None
-    total, won, given = _sum(champion), _sum(candidate), test.champion_episodes(n)
-    reason = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}: {outcome[1]}"
-    verdict = decided(test, (outcome[0], reason), names=names, champion=total, given=given)
+    total, won, given = _sum(champion), _sum(candidate), (test.champion_n or n)
+    decision, why = outcome
+    if test.margin > 0 and decision != "promoted":
+        why += f"; it had to be better by {test.margin:g}"
+    if test.margin < 0:
+        why += f"; it may be worse by {-test.margin:g}"
+    if won == total == 0:
+        why += "; neither policy ever succeeded, so there was nothing to compare"
+    if won == n and total == given:
+        why += "; both policies always succeeded, so there was nothing to compare"
+    reason = f"{won / n:.0%} of {n} against {total / given:.0%} of {given}: {why}"
     played = {
         "candidate_successes": won,
         "candidate_n": n,
@@ -46,6 +54,7 @@ def decide(
         "episodes_saved": test.cap - n,
         "guards": tuple(guards),
     }
+    verdict = decided(test, (decision, reason), names=names, champion=total, given=given)
     return verdict.model_copy(update=played)
 
 
@@ -60,11 +69,7 @@ def decided(
         candidate=names[1],
         champion_successes=champion,
         champion_n=given,
-        candidate_successes=0,
-        candidate_n=0,
         champion_interval=wilson(champion, given),
-        candidate_interval=wilson(0, 0),
-        evidence=0.0,
         boundary=round(test.boundary(test.cap), 4),
         level=test.level,
         episodes_saved=test.cap,
@@ -78,40 +83,22 @@ def _decision(
     test: Test, champion: Any, candidate: Any, n: int, guards: Sequence[Guarded]
 ) -> tuple[Decision, str] | None:
     """The decision and why; None while more episodes are worth playing."""
-    total, won, given = _sum(champion), _sum(candidate), test.champion_episodes(n)
-    outcome = _by_guards_and_evidence(test, champion, candidate, n, guards)
-    if outcome is None:
-        return None
-    decision, why = outcome
-    if test.margin > 0 and decision != "promoted":
-        why += f"; it had to be better by {test.margin:g}"
-    if test.margin < 0:
-        why += f"; it may be worse by {-test.margin:g}"
-    if won == total == 0:
-        why += "; neither policy ever succeeded, so there was nothing to compare"
-    if won == n and total == given:
-        why += "; both policies always succeeded, so there was nothing to compare"
-    return decision, why
-
-
-def _by_guards_and_evidence(
-    test: Test, champion: Any, candidate: Any, n: int, guards: Sequence[Guarded]
-) -> tuple[Decision, str] | None:
     evidence, boundary = test.evidence(champion, candidate, n), test.boundary(n)
     if broken := [guard.sentence() for guard in guards if guard.state == "broken"]:
         return "rejected", "it is worse than a guard allows: " + "; ".join(broken)
     if evidence > boundary:
         return _winner(f"evidence {evidence:.2f} exceeds {boundary:.2f}", guards, at_cap=n >= test.cap)
+    given_up_at = test.gives_up(champion, candidate, n)
     possible = test.can_still_promote(champion, candidate, n)
-    if possible and not test.gives_up(champion, candidate, n):
+    if possible and given_up_at is None:
         return None
-    if _sum(candidate) / n - _sum(champion) / test.champion_episodes(n) < min(test.margin, 0.0):
+    if _sum(candidate) / n - _sum(champion) / (test.champion_n or n) < min(test.margin, 0.0):
         why = "nothing left could promote it" if not possible else "to go on is not worth the episodes"
         return "rejected", f"it does worse, and {why}"
     if not possible:
         why = f"evidence {evidence:.2f} cannot exceed {boundary:.2f} within {test.cap} episodes"
         return "undecided", why
-    return "undecided", f"evidence {evidence:.2f} fell to {test.inner_boundary(n):.2f}, where it is given up"
+    return "undecided", f"evidence {evidence:.2f} fell to {given_up_at:.2f}, where it is given up"
 
 
 def _winner(why: str, guards: Sequence[Guarded], *, at_cap: bool) -> tuple[Decision, str] | None:

@@ -5,7 +5,6 @@ knows that. And a seed should bring its start state back: one episode, the canar
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 import numpy as np
 
@@ -17,12 +16,10 @@ from ..workspace.workspace import Workspace
 LOOKED_AT = 2
 """Batches of an arm whose start states are compared; reading all would cost more than it tells."""
 
-V = TypeVar("V", bound=Verdict)
-
 
 def with_remarks(
-    space: Workspace, number: int, verdict: V, stages: tuple[str, str] = ("gate-champion", "gate")
-) -> V:
+    space: Workspace, number: int, verdict: Verdict, stages: tuple[str, str] = ("gate-champion", "gate")
+) -> Verdict:
     """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd.
 
     `stages` names those of champion and candidate.

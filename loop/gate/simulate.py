@@ -5,8 +5,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ..errors import LoopError
-from ..statistics.sequential import RATES, SequentialTest, calibrate, expected, level_of
+from ..statistics.chances import follow
+from ..statistics.sequential import RATES, SequentialTest, calibrate, level_of
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,6 @@ class Scenario:
 
     def test(self) -> SequentialTest:
         """The gate's calibrated test. Raises LoopError for numbers that no gate can obey."""
-        if not (0 <= self.champion <= 1 and 0 <= self.candidate <= 1 and 0 < self.alpha < 1):
-            raise LoopError("rates must be between 0 and 1, and the level above 0 and below 1")
-        if min(self.cap, self.block) < 1 or self.collected < 0 or self.block > self.cap:
-            raise LoopError("cap and block must be at least 1, the block at most the cap")
         return calibrate(
             self.collected, self.cap, self.block, self.alpha, margin=self.margin, futility=self.futility
         )
@@ -66,7 +62,7 @@ def simulate(scenario: Scenario) -> Simulated:
     """What the gate does in a scenario. Raises LoopError for numbers that no gate can obey."""
     test = scenario.test()
     champion, candidate = scenario.champion, scenario.candidate
-    chances = expected(test, np.array([champion]), np.array([candidate]))
+    chances = follow(test.plan(), np.array([champion]), np.array([candidate]))
     power, episodes = chances.promoted.item(), round(chances.episodes.item(), 3)
     return Simulated(
         promoted=round(power, 6),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ...datasets import Batch, EpisodeStore
+from ...datasets import Batch, Episode, EpisodeStore
 from ..episodes.seeds import episode_seeds
 from ..errors import LoopError
 from ..progress import Progress
@@ -14,7 +14,6 @@ from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from ...actors.task import Task
-    from ...datasets import Episode, Schema
 
 
 def add_demonstrations(
@@ -28,7 +27,7 @@ def add_demonstrations(
       episodes: how many.
       seed: of the demonstrations, and of a workspace that is made.
       clean: without mistakes.
-      bare: whether `place` is a dataset and no workspace.
+      bare: whether `place` is a dataset; for a workspace that is there, its dataset.
       progress: called after each episode.
     """
     from ...actors.registry import find_task
@@ -36,10 +35,12 @@ def add_demonstrations(
     spec = find_task(task)
     if task != "pacloop/stack":
         raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
-    if bare:
-        store = _bare_store(place, spec.schema)
-    else:
+    if not bare:
         store = Workspace.create(place, Config(task=task, seed=seed)).store
+    elif space := Workspace.find(place):
+        store = space.make_store(spec.schema)
+    else:
+        store = EpisodeStore.create(place, spec.schema)
     name = f"{'clean' if clean else 'clumsy'}-s{seed}-n{episodes}"
     if store.holds(name):
         return store.batch(name)
@@ -49,15 +50,7 @@ def add_demonstrations(
     return store.append(demonstrations, batch_id=name, source="demonstration", round=0, origin=origin)
 
 
-def _bare_store(place: Place, schema: "Schema") -> EpisodeStore:
-    """A dataset's own folder; for a workspace that is there, its dataset."""
-    space = Workspace.find(place)
-    return space.make_store(schema) if space else EpisodeStore.create(place, schema)
-
-
-def _demonstrations(
-    task: "Task", seeds: Sequence[int], clean: bool, progress: Progress
-) -> "Iterator[Episode]":
+def _demonstrations(task: "Task", seeds: Sequence[int], clean: bool, progress: Progress) -> Iterator[Episode]:
     from ...actors.rollout.rollout import rollout
     from ...actors.tasks.stack.demonstrator import Demonstrator
     from ...actors.tasks.stack.mistakes import CLEAN, CLUMSY

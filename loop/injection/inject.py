@@ -10,23 +10,19 @@ there.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...datasets import DatasetError
+from ...datasets import DatasetError, Episode
 from ...datasets.imports.detect import other_files
 from ...datasets.imports.readers.raw import Unreadable, printable
+from ...datasets.records.rows import episode_digest
 from ...datasets.store.quarantine import Quarantined, write_quarantine
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.workspace import Workspace
-from .duplicates import EpisodeKey, episode_key, known_episodes
 from .outcome import InjectionOutcome, Remarks
 from .reading import Reading, Request, open_reading
-
-if TYPE_CHECKING:
-    from ...datasets import Episode
 
 PART_BYTES = 2**26
 """Episodes of a part, in memory at once: a batch is committed where they exceed it."""
@@ -35,22 +31,11 @@ SOURCES = ("demonstration", "intervention")
 """What may come from outside; collections and evaluations are the loop's own."""
 
 
-@dataclass
-class _Accepted:
-    """The episodes that are added: their keys in order, and themselves unless they are too many to keep."""
+Key = tuple[str, float]
+"""An episode's digest and score."""
 
-    keys: list[EpisodeKey] = field(default_factory=list)
-    episodes: "list[Episode] | None" = field(default_factory=list)
-    size_bytes: int = 0
-
-    def add(self, key: EpisodeKey, episode: "Episode") -> None:
-        """Add an episode; beyond `PART_BYTES` only keys are kept."""
-        self.keys.append(key)
-        self.size_bytes += _size_bytes(episode)
-        if self.size_bytes > PART_BYTES:
-            self.episodes = None
-        if self.episodes is not None:
-            self.episodes.append(episode)
+Accepted = dict[Key, Episode | None]
+"""The episodes that are added, in order; None for those beyond `PART_BYTES`, of which only keys are kept."""
 
 
 def inject(space: Workspace, request: Request, progress: Progress) -> InjectionOutcome:
@@ -62,13 +47,13 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
         raise LoopError(f"source is {request.source!r}, but must be {' or '.join(SOURCES)}")
     reading = open_reading(space, request)
     outcome = InjectionOutcome(request.url or str(request.path), reading.format)
-    accepted = _judge(reading, known_episodes(space, request.source), outcome, progress)
+    accepted = _judge(reading, _known(space, request.source), outcome, progress)
     refused = request.strict and bool(outcome.quarantined)
     if request.dry_run or refused or not (outcome.accepted or outcome.quarantined):
         return outcome
     store = space.make_store(reading.schema)
     store.clean()
-    origin, stem = _origin(request, outcome), _stem(reading, request.source, accepted.keys)
+    origin, stem = _origin(request, outcome), _stem(reading, request.source, list(accepted))
     for part in _parts(reading, accepted):
         name = f"inject-{stem}-{len(outcome.batches):05d}"
         store.append(part, batch_id=name, source=request.source, origin=origin)
@@ -80,27 +65,49 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
     return outcome
 
 
+def _known(space: Workspace, source: str) -> tuple[set[str], set[Key]]:
+    """Digests of the episodes of the dataset that count, and keys of the excluded ones of `source`.
+
+    All of them are present. The same recording as an excluded one, but with another score or source, as
+    somebody mends a mistake, is new.
+    """
+    digests, excluded = set(), set()
+    if space.has_store():
+        store = space.open_store()
+        excluded_ids = store.excluded()
+        for batch in store.batches():
+            for row in store.iter_rows([batch]):
+                if row.id not in excluded_ids:
+                    digests.add(row.digest)
+                elif batch.source == source:
+                    excluded.add((row.digest, row.score))
+    return digests, excluded
+
+
 def _judge(
-    reading: Reading, known: tuple[set[str], set[EpisodeKey]], outcome: InjectionOutcome, progress: Progress
-) -> _Accepted:
+    reading: Reading, known: tuple[set[str], set[Key]], outcome: InjectionOutcome, progress: Progress
+) -> Accepted:
     """The episodes to add. Counts all others in `outcome`, with what a person should know."""
     total, (digests, excluded_keys) = reading.count(), known
-    accepted, remarks, excluded = _Accepted(), Remarks(), 0
+    accepted: Accepted = {}
+    remarks, excluded, size_bytes = Remarks(), 0, 0
     for raw, verdict in reading.episodes():
         outcome.found += 1
         if isinstance(raw, Unreadable) or isinstance(verdict, list):
             reasons = verdict if isinstance(verdict, list) else ()
             outcome.quarantined.append(Quarantined(printable(raw.where), tuple(map(printable, reasons))))
-        elif (key := episode_key(verdict)) in excluded_keys or key[0] in digests:
+        elif (key := _key(verdict)) in excluded_keys or key[0] in digests:
             outcome.duplicates += 1
             excluded += key[0] not in digests
         else:
             digests.add(key[0])
-            accepted.add(key, verdict)
+            size_bytes += _size_bytes(verdict)
+            accepted[key] = verdict if size_bytes <= PART_BYTES else None
             remarks.add(raw, verdict)
             outcome.accepted += 1
             outcome.successes += verdict.is_success
-        progress("inject", outcome.found, max(total, outcome.found), outcome.note())
+        note = f"{outcome.accepted} good, {len(outcome.quarantined)} bad, {outcome.duplicates} known"
+        progress("inject", outcome.found, max(total, outcome.found), note)
     if not outcome.found:
         raise DatasetError(f"{reading.path} has no episode")
     outcome.remarks = remarks.sentences(reading.schema)
@@ -113,14 +120,15 @@ def _judge(
     return accepted
 
 
-def _parts(reading: Reading, accepted: _Accepted) -> "Iterator[list[Episode]]":
+def _parts(reading: Reading, accepted: Accepted) -> Iterator[list[Episode]]:
     """The accepted episodes in parts that fit into memory; read again where they were not kept."""
-    if accepted.episodes is not None:
-        yield from filter(None, [accepted.episodes])
+    kept = [episode for episode in accepted.values() if episode is not None]
+    if len(kept) == len(accepted):
+        yield from filter(None, [kept])
         return
-    missing, part, size_bytes = set(accepted.keys), [], 0
+    missing, part, size_bytes = set(accepted), [], 0
     for _, verdict in reading.episodes():
-        if isinstance(verdict, list) or (key := episode_key(verdict)) not in missing:
+        if isinstance(verdict, list) or (key := _key(verdict)) not in missing:
             continue
         missing.remove(key)
         part.append(verdict)
@@ -132,7 +140,7 @@ def _parts(reading: Reading, accepted: _Accepted) -> "Iterator[list[Episode]]":
         raise DatasetError(f"{reading.path} changed while it was read: inject it again")
 
 
-def _stem(reading: Reading, source: str, keys: list[EpisodeKey]) -> str:
+def _stem(reading: Reading, source: str, keys: list[Key]) -> str:
     """Sixteen hex digits of what makes the batches: which episodes, as which source."""
     content = json.dumps([reading.schema.fingerprint(), source, keys])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -156,5 +164,9 @@ def _origin(request: Request, outcome: InjectionOutcome) -> dict[str, Any]:
     }
 
 
-def _size_bytes(episode: "Episode") -> int:
+def _key(episode: Episode) -> Key:
+    return episode_digest(episode), episode.score
+
+
+def _size_bytes(episode: Episode) -> int:
     return sum(array.nbytes for array in (*episode.observation.values(), episode.action))

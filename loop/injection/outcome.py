@@ -3,17 +3,14 @@
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...datasets.imports.readers.raw import printable
+from ...datasets import Episode, Schema
+from ...datasets.imports.readers.raw import RawEpisode, printable
 from ...datasets.imports.validate import scale_hint
 from ...datasets.store.quarantine import Quarantined
-
-if TYPE_CHECKING:
-    from ...datasets import Episode, Schema
-    from ...datasets.imports.readers.raw import RawEpisode
 
 
 @dataclass
@@ -59,10 +56,6 @@ class InjectionOutcome:
         """Whether the request failed: nothing in it was good, or not everything where that was demanded."""
         return bool(self.quarantined) and (strict or not (self.accepted or self.duplicates))
 
-    def note(self) -> str:
-        """How far it is, for a progress bar."""
-        return f"{self.accepted} good, {len(self.quarantined)} bad, {self.duplicates} known"
-
 
 @dataclass
 class Remarks:
@@ -74,7 +67,7 @@ class Remarks:
     is_rate_unknown: bool = False
     is_last_repeated: bool = False
 
-    def add(self, raw: "RawEpisode", episode: "Episode") -> None:
+    def add(self, raw: RawEpisode, episode: Episode) -> None:
         """Take note of an accepted episode."""
         self.low = min(self.low, float(episode.action.min()))
         self.high = max(self.high, float(episode.action.max()))
@@ -82,7 +75,7 @@ class Remarks:
         self.is_rate_unknown |= raw.control_hz is None
         self.is_last_repeated |= raw.info.get("last_observation") == "repeated"
 
-    def sentences(self, schema: "Schema") -> list[str]:
+    def sentences(self, schema: Schema) -> list[str]:
         """What there is to say."""
         remarks = []
         bounds = schema.action_minimum[0], schema.action_maximum[0]

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from ...datasets.imports.detect import Reader, reader
+from ...datasets import Episode, Schema
+from ...datasets.imports.detect import reader
 from ...datasets.imports.mapping import Piece, names_to_read, parse_map
 from ...datasets.imports.readers.decode import whole_file
 from ...datasets.imports.readers.raw import RawEpisode, ReadOptions, Unreadable, flat_name
@@ -16,9 +17,6 @@ from ...datasets.imports.validate import validate
 from ..errors import LoopError
 from ..workspace.workspace import Workspace
 from .replay_score import replay_score
-
-if TYPE_CHECKING:
-    from ...datasets import Episode, Schema
 
 LEAST_FIELD_BYTES = 2**24
 """What a field of an episode may claim, however small the schema: longer vectors are cut into pieces."""
@@ -58,8 +56,8 @@ class Reading:
 
     path: Path
     format: str
-    reader: Reader
-    schema: "Schema"
+    reader: Any
+    schema: Schema
     pieces: tuple[Piece, ...]
     scorer: Scorer
     options: ReadOptions
@@ -69,7 +67,7 @@ class Reading:
         with whole_file(self.path, self.format):
             return self.reader.count(self.path)
 
-    def episodes(self) -> "Iterator[tuple[RawEpisode | Unreadable, Episode | list[str]]]":
+    def episodes(self) -> Iterator[tuple[RawEpisode | Unreadable, Episode | list[str]]]:
         """What the path has, one by one, each with its episode in our schema or the reasons against it."""
         raws = self.reader.episodes(self.path, self.options)
         while True:

@@ -4,7 +4,7 @@ from ...datasets.records.batch import episodes_by_source
 from ..episodes.sample import is_own, own_batches
 from ..errors import LoopError
 from ..gate.critic import learnable
-from ..progress import Progress, Stopwatch
+from ..progress import Progress, stopwatch
 from ..workspace.records import Appended, Collected
 from ..workspace.workspace import Workspace
 from .mirror import mirror
@@ -14,7 +14,7 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     """Pin what is learned from. Raises LoopError where what was collected is missing, or nothing is there."""
     if done := space.record(Appended, number):
         return done
-    watch, store = Stopwatch(), space.store
+    watch, store = stopwatch(), space.store
     store.clean()
     _check_collected(space, number)
     # Another run's evaluation may be on the very seeds on which this run will evaluate.
@@ -31,7 +31,7 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
         rows=sum(b.steps for b in batches),
         sources=episodes_by_source(batches),
         excluded=len(store.excluded()),
-        seconds=watch.sec,
+        seconds=watch(),
     )
     space.write_record(number, record)
     mirror(space, progress)

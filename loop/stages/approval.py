@@ -68,7 +68,7 @@ def answer(space: Workspace, given: Answer) -> Question:
     asked = question(space)
     if asked is None:
         raise LoopError(f"nothing waits for approval in {space.place}")
-    if not _write(space, asked.round, given):
+    if not space.create_json(_name(asked.round), given.model_dump()):
         by = space.require(Answer, asked.round).by
         raise LoopError(f"round {asked.round} was answered meanwhile, by {by}")
     return asked
@@ -99,11 +99,12 @@ def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> 
     deadline = time.monotonic() + hours * 3600
     with door(space, asked) as look:
         while (given := _answer(space, asked.round)) is None:
-            if at_door := look():
-                _write(space, asked.round, at_door)
-            elif time.monotonic() > deadline:
+            at_door = look()
+            if not at_door and time.monotonic() > deadline:
                 reason = f"nobody answered within {hours:g} hours"
-                _write(space, asked.round, make_answer("none", by="nobody", reason=reason))
+                at_door = make_answer("none", by="nobody", reason=reason)
+            if at_door:
+                space.create_json(_name(asked.round), at_door.model_dump())
             else:
                 time.sleep(POLL_SEC)
     return given
@@ -112,11 +113,6 @@ def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> 
 def _answer(space: Workspace, number: int) -> Answer | None:
     space.current(_name(number))  # others may have written it
     return space.record(Answer, number)
-
-
-def _write(space: Workspace, number: int, given: Answer) -> bool:
-    """False where somebody has answered already."""
-    return space.create_json(_name(number), given.model_dump())
 
 
 def _name(number: int) -> str:

@@ -5,9 +5,8 @@ What is measured by hand stands beside the rounds, as `evaluations/<number>.json
 
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
-from ...datasets.files import read_json
+from ...datasets.files import parse_model, read_json
 from ..episodes.play import Play, Session, tally
 from ..episodes.sample import own_batches
 from ..episodes.seeds import Purpose
@@ -16,15 +15,12 @@ from ..gate.comparison import make_test
 from ..gate.contest import contest
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
-from ..progress import Stopwatch
-from ..workspace.records import Asked, Measured, parse_record
-from ..workspace.verdict import Comparison
+from ..progress import stopwatch
+from ..workspace.records import Asked, Measured
+from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .collect import champion_of
 from .mirror import mirror
-
-EPISODES = 300
-"""Of a measurement by hand, unless told otherwise."""
 
 APART = 2**23
 """Position from which the other policy of a comparison takes its seeds, unless both are paired."""
@@ -42,47 +38,40 @@ def evaluate(
     return measured
 
 
-def measure(session: Session, *, policy: str | None, episodes: int) -> Measured:
+def measure(session: Session, *, policy: str | None, episodes: int | None) -> Measured:
     """Measure a policy by hand, each time on new seeds; an interrupted measurement is finished first."""
-    who = policy or champion_of(session.space)
-    number = _begin(session.space, Asked(policy=who, episodes=episodes))
+    space = session.space
+    who, episodes = policy or champion_of(space), episodes or space.config.improve.evaluation_episodes
+    number = _begin(space, Asked(policy=who, episodes=episodes))
     measured = _measure(session, number, f"manual{number:04d}", who, episodes, "manual")
-    session.space.write_json(_evaluation(number), measured.model_dump())
+    space.write_json(_evaluation(number), measured.model_dump())
     return measured
 
 
 def compare(
     session: Session, *, policy: str | None, against: str, episodes: int | None = None, paired: bool = False
-) -> Comparison:
+) -> Verdict:
     """Compare two policies by hand as the gate does, both played anew; nobody is promoted.
 
-    The verdict is the gate's, except that it says `better` where the gate would have promoted. It is
-    given `[gate] level` for itself and spends nothing of the run's budget: what a person promotes on it
-    is that person's word.
-
-    Args:
-      session: the workspace with its collectors.
-      policy: id of the policy that is to be better; the champion by default.
-      against: id of the other.
-      episodes: the most of each; `[gate] cap` by default.
-      paired: whether both play the same seeds.
+    `policy`, the champion by default, is the candidate of the verdict and `against` the champion; each plays
+    at most `episodes`, `[gate] cap` by default. It says `better` where the gate would have promoted. It is
+    given `[gate] level` for itself and spends nothing of the run's budget: what a person promotes on it is
+    that person's word.
     """
     space = session.space
     who = policy or champion_of(space)
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
-    number, watch = _begin(space, order), Stopwatch()
-    comparison, stages = _contest(session, order, number)
-    comparison = with_remarks(space, number, comparison, stages)
-    comparison = comparison.model_copy(update={"seconds": watch.sec})
-    space.write_json(_evaluation(number), comparison.model_dump())
-    return comparison
+    number, watch = _begin(space, order), stopwatch()
+    verdict = _contest(session, order, number).model_copy(update={"seconds": watch()})
+    space.write_json(_evaluation(number), verdict.model_dump())
+    return verdict
 
 
-def compared(outcome: Comparison) -> str:
+def compared(outcome: Verdict) -> str:
     """What a comparison ended with, and what may be done about it."""
-    who, against = outcome.policy, outcome.against
+    who, against = outcome.candidate, outcome.champion
     words = {"better": "is better than", "rejected": "is no better than"}
     phrase = words.get(outcome.decision, "is not shown to be better than")
     lines = [f"{who} {phrase} {against}: {outcome.reason}"]
@@ -102,8 +91,7 @@ def _measure(
     return Measured(**tally(session, order), policy=policy)
 
 
-def _contest(session: Session, order: Asked, number: int) -> tuple[Comparison, tuple[str, str]]:
-    """The comparison, and the stages under which the other policy and the policy were played."""
+def _contest(session: Session, order: Asked, number: int) -> Verdict:
     space, cap, against = session.space, order.episodes, str(order.against)
     settings, guards = space.config.gate, guards_of(space)
     arms = {"champion": "paired" if order.paired else "fresh", "cap": cap, "block": min(settings.block, cap)}
@@ -114,10 +102,9 @@ def _contest(session: Session, order: Asked, number: int) -> tuple[Comparison, t
     first = 0 if order.paired else APART
     old = replace(new, name=f"{new.name}-against", policy=against, first=first)
     verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
-    facts: dict[str, Any] = {name: getattr(verdict, name) for name in type(verdict).model_fields}
     if verdict.decision == "promoted":
-        facts["decision"] = "better"
-    return Comparison(**facts, policy=order.policy, against=against), (old.name, new.name)
+        verdict = verdict.model_copy(update={"decision": "better"})
+    return with_remarks(space, number, verdict, (old.name, new.name))
 
 
 def _begin(space: Workspace, order: Asked) -> int:
@@ -125,7 +112,7 @@ def _begin(space: Workspace, order: Asked) -> int:
     number = next(k for k in count() if not (space.folder / _evaluation(k)).exists())
     name = _evaluation(number).replace(".json", ".begun.json")
     path = space.folder / name
-    if path.exists() and (begun := parse_record(Asked, read_json(path), path)) != order:
+    if path.exists() and (begun := parse_model(Asked, read_json(path), path)) != order:
         raise LoopError(
             f"an evaluation of {begun.policy} on {begun.episodes} episodes was interrupted; finish it: "
             f"{_command(begun)}"

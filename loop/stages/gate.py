@@ -17,7 +17,7 @@ from ..gate.critic import with_critic
 from ..gate.decision import decided
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
-from ..progress import Stopwatch
+from ..progress import stopwatch
 from ..statistics.sequential import MOST_FRESH
 from ..workspace.records import Collected, Raced
 from ..workspace.verdict import Verdict
@@ -71,9 +71,9 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 
 def _judge(session: Session, number: int) -> Verdict:
     """Play the candidate until the tests decide, and record the verdict."""
-    watch, space = Stopwatch(), session.space
+    watch, space = stopwatch(), session.space
     verdict, alarm = _compare(session, number), champion_record(space)
-    verdict = verdict.model_copy(update={"seconds": watch.sec, "alarm": alarm.alarm if alarm else None})
+    verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
     verdict = with_remarks(space, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
     waits = space.config.gate.approve and verdict.decision == "promoted"

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ..episodes.play import Session
@@ -20,43 +19,29 @@ class Improved:
     """How `improve` ended.
 
     Attributes:
-      champion: the policy in force.
-      final: its measurement on fresh seeds.
+      final: the measurement of the policy in force on fresh seeds.
       why: why no further round began, in one sentence.
       good: whether the final measurement reaches the target.
     """
 
-    champion: str
     final: Measured
     why: str
     good: bool
 
 
-@dataclass(frozen=True)
-class Player:
-    """What plays the parts of a run; the flows make Prefect runs of them.
+PARTS: dict[str, Callable[..., Any]] = {"start": run_start, "round": run_round, "final": run_final}
+"""What a run consists of: round 0, the round of a number, the measurement of a champion after a round."""
 
-    Attributes:
-      start: runs round 0.
-      round: runs the round of a number.
-      measure: measures a champion after a round.
-    """
-
-    start: Callable[[], Any]
-    round: Callable[[int], Any]
-    measure: Callable[[int, str], Measured]
+Play = Callable[..., Any]
+"""Plays the part of a name, with its arguments but for the session; the flows make Prefect runs of them."""
 
 
-def plain_player(session: Session) -> Player:
-    """Plays everything in this process."""
-    return Player(
-        start=partial(run_start, session),
-        round=partial(run_round, session),
-        measure=partial(run_final, session),
-    )
+def play_directly(session: Session) -> Play:
+    """Plays everything as it is."""
+    return lambda part, *arguments: PARTS[part](session, *arguments)
 
 
-def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0.0) -> Improved:
+def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) -> Improved:
     """Run rounds until the target is reached, `rounds` were played, or `minutes` are over.
 
     Then measure the champion once on fresh seeds that no stage has seen. Every call that plays no round
@@ -64,7 +49,7 @@ def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0
 
     Args:
       space: the workspace, whose lease the caller holds.
-      player: plays the parts.
+      play: plays the parts.
       rounds: rounds that this call may play; one that was interrupted counts, also where it has ended and
         only its measurement is missing.
       minutes: no round begins after so long; 0 is no limit.
@@ -72,7 +57,7 @@ def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0
     begun = time.monotonic()
     check_gate(space)
     if not space.has_record(0, Raced.STAGE) or space.registry.champion() is None:
-        player.start()
+        play("start")
     played, why = int(_interrupted(space)), ""
     while not why:
         if reason := _target_reached(space):
@@ -82,11 +67,11 @@ def improve(space: Workspace, player: Player, *, rounds: int, minutes: float = 0
         elif minutes and time.monotonic() - begun > minutes * 60:
             why = f"{minutes:g} minutes are over"
         else:
-            player.round(next_round(space))
+            play("round", next_round(space))
             played += 1
     champion, last = champion_of(space), max(space.rounds())
-    final = space.record(Measured, last, f"final-{champion}") or player.measure(last, champion)
-    return Improved(champion, final, why, final.rate >= space.config.improve.until)
+    final = space.record(Measured, last, f"final-{champion}") or play("final", last, champion)
+    return Improved(final, why, final.rate >= space.config.improve.until)
 
 
 def next_round(space: Workspace) -> int:

@@ -13,7 +13,7 @@ from ...learner.checkpoint import PolicyRecord, read_record, read_weights
 from ...learner.config import SIZES, LearnConfig, PacConfig, in_short
 from ...learner.policy import Acting
 from ..errors import LoopError
-from ..progress import Progress, Stopwatch
+from ..progress import Progress, stopwatch
 from ..workspace.machine import code
 from ..workspace.records import Appended, Begun, Learned
 from ..workspace.verdict import Verdict
@@ -51,12 +51,12 @@ def run_learner(
 
     if done := finished_run(space, number, stage):
         return done
-    watch, pinned, task = Stopwatch(), space.require(Appended, number), space.task
+    watch, pinned, task = stopwatch(), space.require(Appended, number), space.task
     parent = None if start is None else space.policy_folder(start)
     network = read_record(parent).network if parent else SIZES[space.config.learn.size]
     replay, mixed = _replay(space, pinned.snapshot, config, network)
     folder, seed = _run_folder(space, number, stage), space.config.seed * 1000 + number
-    learned = train(
+    weights, figures = train(
         replay,
         schema=task.schema,
         network=network,
@@ -68,10 +68,10 @@ def run_learner(
     )
     facts = {"parent": start, "snapshot": pinned.snapshot_id, "rows": replay.rows}
     lineage = _lineage(number, seed, config, {**facts, "episodes": replay.episodes, **mixed})
-    record = PolicyRecord(policy, task.schema, network, _acting(space, config), lineage, learned.figures)
-    space.write_policy(record, learned.weights)
+    record = PolicyRecord(policy, task.schema, network, _acting(space, config), lineage, figures)
+    space.write_policy(record, weights)
     space.share_runs()
-    outcome = Learned(policy=policy, steps=config.steps, figures=learned.figures, seconds=watch.sec, **facts)
+    outcome = Learned(policy=policy, steps=config.steps, figures=figures, seconds=watch(), **facts)
     space.write_record(number, outcome, stage)
     forget_state(folder)  # it serves no more once its policy is written
     return outcome

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from ...datasets.exports.tfds.rlds import export_rlds
-from ..progress import Progress, Stopwatch
+from ..progress import Progress, stopwatch
 from ..workspace.workspace import Workspace
 
 
@@ -27,7 +27,7 @@ def mirror(space: Workspace, progress: Progress) -> None:
     """
     if space.config.dataset.rlds == "off":
         return
-    watch = Stopwatch()
+    watch = stopwatch()
     try:
         done = export_rlds(space.store, space.folder / "rlds", excluded=space.store.excluded())
     except Exception as error:  # a copy must never cost the run that it is a copy of
@@ -35,4 +35,4 @@ def mirror(space: Workspace, progress: Progress) -> None:
         progress("mirror", 0, 0, f"behind, the next append tries again: {sentence}")
         return
     if done.shards:
-        progress("mirror", done.episodes, done.episodes, f"{done.shards} new in rlds, {watch.sec} s")
+        progress("mirror", done.episodes, done.episodes, f"{done.shards} new in rlds, {watch()} s")

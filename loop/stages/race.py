@@ -14,13 +14,12 @@ from ...learner.checkpoint import read_record, read_weights
 from ...learner.policy import Acting
 from ..episodes.play import Play, Session, play
 from ..episodes.sample import sample_of
-from ..errors import LoopError
-from ..progress import Stopwatch
+from ..progress import stopwatch
 from ..workspace.records import Learned, Raced, Way
 from ..workspace.workspace import Workspace
 
 SEEDS = 2**16
-"""Seeds that each way of acting has for itself."""
+"""Seeds that each way of acting has for itself; `[act] trial_episodes` is bounded such that they suffice."""
 
 
 def race(session: Session, number: int) -> Raced:
@@ -32,7 +31,7 @@ def race(session: Session, number: int) -> Raced:
     space = session.space
     if done := space.record(Raced, number):
         return done
-    watch, learned = Stopwatch(), space.require(Learned, number).policy
+    watch, learned = stopwatch(), space.require(Learned, number).policy
     left = ways(space, read_record(space.policy_folder(learned)).acting)
     tried: dict[Acting, Way] = {}
     lap = space.config.act.trial_episodes
@@ -45,7 +44,7 @@ def race(session: Session, number: int) -> Raced:
         policy=_write_winner(space, learned, left[0]) if left else learned,
         tried=tuple(sorted(tried.values(), key=lambda way: way.actions)),
         episodes=sum(way.episodes for way in tried.values()),
-        seconds=watch.sec,
+        seconds=watch(),
     )
     return space.write_record(number, record)
 
@@ -77,22 +76,8 @@ def _write_winner(space: Workspace, learned: str, winner: Acting) -> str:
 
 def _try(session: Session, number: int, policy: str, acting: Acting, episodes: int) -> Way:
     """Score and episodes of a way of acting; blocks of an earlier lap are found, not played again."""
-    block = session.space.config.act.trial_episodes
-    if episodes > SEEDS:
-        raise LoopError(
-            f"[act] trial_episodes is {block}, so round {number} would race "
-            f"{acting} for {episodes} episodes, but only {SEEDS} have seeds of their own"
-        )
-    order = Play(
-        f"race-{_short(acting)}",
-        policy,
-        "race",
-        number,
-        episodes,
-        block,
-        acting,
-        first=acting.actions * SEEDS,
-    )
+    name, block = f"race-{_short(acting)}", session.space.config.act.trial_episodes
+    order = Play(name, policy, "race", number, episodes, block, acting, first=acting.actions * SEEDS)
     try:
         sample = sample_of(play(session, order))
     except PolicyError:

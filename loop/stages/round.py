@@ -1,13 +1,13 @@
 """A round: collect, append, learn, gate. Killed anywhere, the same call goes on from what is on disk."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any
 
 from ..episodes.play import Session
 from ..episodes.sample import champion_sample
 from ..gate.critic import check_critic
 from ..statistics.wilson import wilson
-from ..workspace.records import Learned, Measured, Raced, Reached, Record
+from ..workspace.records import Learned, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .append import append
@@ -18,20 +18,12 @@ from .gate import gate
 from .learn import cloning_run, learn, pac_run, run_learner
 from .race import race
 
-R = TypeVar("R", bound=Record)
+Run = Callable[[str, Callable[[], Any]], Any]
+"""Runs one stage, given its name, and returns what it ended with; the flows make a Prefect task of it."""
 
 
-class Run(Protocol):
-    """Runs one stage, given its name; the flows make a Prefect task of it."""
-
-    def __call__(self, name: str, stage: Callable[[], R]) -> R:
-        """What the stage ended with."""
-        ...
-
-
-def run_directly(name: str, stage: Callable[[], R]) -> R:
+def run_directly(_name: str, stage: Callable[[], Any]) -> Any:
     """Run a stage as it is."""
-    del name
     return stage()
 
 

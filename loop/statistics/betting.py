@@ -53,10 +53,6 @@ class BettingTest:
     margin: float = 0.0
     kind: Literal["scores"] = field(default="scores", init=False)
 
-    def champion_episodes(self, n: int) -> int:
-        """Episodes of the champion after `n` of the candidate."""
-        return self.champion_n or n
-
     def tally(self, scores: np.ndarray) -> np.ndarray:
         """What `evidence` takes: every score, in the order played."""
         return scores
@@ -80,13 +76,8 @@ class BettingTest:
         best = np.append(candidate, np.ones(left))
         return left > 0 and self.evidence(worst, best, self.cap) > self.boundary(self.cap)
 
-    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> bool:
+    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> None:
         """Never by evidence: the test has no cap to spare power for."""
-        return False
-
-    def inner_boundary(self, n: int) -> float:
-        """Minus infinity: see `gives_up`."""
-        return -np.inf
 
 
 def least_wealth(
@@ -116,12 +107,12 @@ def log_wealth(scores: np.ndarray, means: np.ndarray) -> np.ndarray:
     return np.broadcast_to(log_mean, means.shape)
 
 
-def interval(scores: np.ndarray, level: float = 0.05) -> tuple[float, float]:
-    """An interval that misses the mean at any look with at most `level`'s chance.
+def interval(scores: np.ndarray) -> tuple[float, float]:
+    """An interval that misses the mean at any look with a chance of at most 5 %.
 
     That holds however the number of scores came about. The ends are points of a grid of 0.0025.
     """
-    limit = np.log(2 / level)
+    limit = np.log(2 / 0.05)
     too_low = log_wealth(scores, np.maximum(GRID, 1e-9)) >= limit
     too_high = log_wealth(1 - scores, np.maximum(1 - GRID, 1e-9)) >= limit
     low, high = GRID[too_low].max(initial=0.0), GRID[too_high].min(initial=1.0)

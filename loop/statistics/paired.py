@@ -9,6 +9,8 @@ DeMets, 1983, Biometrika 70; Kim and DeMets, 1987, Biometrika 74).
 
 Evidence is minus the logarithm of the stage-wise p-value: the chance that fair coins had crossed at an
 earlier look, or now win at least as often. The boundary is minus the logarithm of the level spent.
+
+And how alike two policies fare on the same start states, which says what pairs are worth.
 """
 
 from dataclasses import dataclass, field
@@ -37,10 +39,6 @@ class PairedTest:
     champion_n: int = field(default=0, init=False)
     margin: float = field(default=0.0, init=False)
 
-    def champion_episodes(self, n: int) -> int:
-        """As many as the candidate's."""
-        return n
-
     def tally(self, scores: np.ndarray) -> np.ndarray:
         """What `evidence` takes: every score, in the order of the seeds."""
         return scores
@@ -68,16 +66,56 @@ class PairedTest:
         later = [look for look in looks(self.cap, self.block) if look > n]
         return any(self.evidence(worst[:k], best[:k], k) > self.boundary(k) for k in later)
 
-    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> bool:
+    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> None:
         """Never by evidence."""
-        return False
-
-    def inner_boundary(self, n: int) -> float:
-        """Minus infinity: see `gives_up`."""
-        return -np.inf
 
     def _spent(self, n: int) -> float:
         return self.level * n / self.cap
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """How alike two policies fared on the same start states, and what that saves.
+
+    Attributes:
+      correlation: of their scores; None where one of them always scored the same.
+      interval: 95 %, by Fisher's z.
+      saved: share of the episodes of two fresh arms that pairs do without for an estimate of the
+        difference that is as sharp: twice the covariance over the sum of both variances.
+    """
+
+    correlation: float | None
+    interval: tuple[float, float]
+    saved: float
+
+    @property
+    def pays(self) -> bool:
+        """Whether outcomes on equal start states surely correlate."""
+        return self.correlation is not None and self.interval[0] > 0
+
+    def sentence(self) -> str:
+        """The correlation, and whether pairs save episodes."""
+        if self.correlation is None:
+            return "whether outcomes on equal start states correlate cannot be told: one arm never varied"
+        low, high = self.interval
+        saved = (
+            f"about {self.saved:.0%} of the episodes" if self.pays else "nothing that can be measured here"
+        )
+        return (
+            f"outcomes on equal start states correlate by {self.correlation:.2f} ({low:.2f} to {high:.2f}): "
+            f"pairs save {saved}"
+        )
+
+
+def pairing(champion: np.ndarray, candidate: np.ndarray) -> Pairing:
+    """How alike the scores `[n]` and `[n]` of pairs are."""
+    if min(champion.var(), candidate.var()) == 0:
+        return Pairing(None, (-1.0, 1.0), 0.0)
+    correlation = float(np.corrcoef(champion, candidate)[0, 1])
+    z, half = np.arctanh(np.clip(correlation, -0.999999, 0.999999)), 1.96 / max(len(champion) - 3, 1) ** 0.5
+    low, high = np.tanh([z - half, z + half]).round(4).tolist()
+    (old, both), (_, new) = np.cov(champion, candidate)
+    return Pairing(round(correlation, 4), (low, high), round(float(2 * both / (old + new)), 4))
 
 
 def _tail(chances: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import LoopError
-from .chances import Chances, Plan, follow
+from .chances import Plan, follow
 from .likelihood import signed_root
 
 _EDGE = (np.arange(1, 101) - 0.3) / 1000
@@ -96,10 +96,6 @@ class SequentialTest:
     least: int = 0
     kind: Literal["rates"] = field(default="rates", init=False)
 
-    def champion_episodes(self, n: int) -> int:
-        """n0 after `n` candidate episodes."""
-        return self.champion_n or n
-
     def tally(self, scores: np.ndarray) -> int:
         """What `evidence` takes: the number of scores of 1."""
         return int((scores >= 1.0).sum())
@@ -130,9 +126,10 @@ class SequentialTest:
         over = z > [self.boundary(look) for look in later]
         return bool(np.any(over & (candidate + later - n >= self.least)))
 
-    def gives_up(self, champion: int, candidate: int, n: int) -> bool:
-        """Whether the evidence has fallen to the inner boundary: futility by evidence."""
-        return self._root(champion, candidate, n) <= self.inner_boundary(n)
+    def gives_up(self, champion: int, candidate: int, n: int) -> float | None:
+        """The inner boundary, where the evidence has fallen to it: futility by evidence."""
+        limit = self.inner_boundary(n)
+        return limit if self._root(champion, candidate, n) <= limit else None
 
     def plan(self, *, stopping: bool = True) -> Plan:
         """When it stops, in counts of successes; without `stopping` nothing is given up before the cap."""
@@ -151,7 +148,7 @@ class SequentialTest:
         return Plan(at, self.champion_n, rows, promote, give_up)
 
     def _root(self, champion: int, candidate: int, n: int) -> float:
-        given = np.array(self.champion_episodes(n))
+        given = np.array(self.champion_n or n)
         return float(signed_root(np.array(champion), given, np.array(candidate), np.array(n), self.margin))
 
     def _smallest(self, at: np.ndarray, rows: np.ndarray, limit_of: Callable[[int], float]) -> np.ndarray:
@@ -185,7 +182,6 @@ def calibrate(
     block: int,
     level: float,
     *,
-    shape: float = SHAPE,
     margin: float = 0.0,
     futility: float = 0.0,
 ) -> SequentialTest:
@@ -195,7 +191,7 @@ def calibrate(
     """
     if champion_n == 0 and cap > MOST_FRESH:
         raise LoopError(f"a cap of {cap} is too large with both arms fresh: at most {MOST_FRESH}")
-    test = SequentialTest(champion_n, cap, block, level, LARGEST, shape, margin, least=LEAST)
+    test = SequentialTest(champion_n, cap, block, level, LARGEST, margin=margin, least=LEAST)
     if level_of(test, RATES) > level:
         raise LoopError(f"a level of {level:g} is too small: no boundary up to {LARGEST:g} keeps it")
     low, high = 1.0, LARGEST
@@ -224,11 +220,6 @@ def crossing_probability(
     return follow(test.plan(stopping=False), champion_rates, candidate_rates).promoted
 
 
-def expected(test: SequentialTest, champion_rates: np.ndarray, candidate_rates: np.ndarray) -> Chances:
-    """Exact chance to promote and mean candidate episodes, giving up included."""
-    return follow(test.plan(), champion_rates, candidate_rates)
-
-
 def _with_futility(test: SequentialTest, futility: float) -> SequentialTest:
     """Find the smallest slack (to 0.05) that costs at most so much power at every pair of the grid."""
     pairs = [(p, p + test.margin + g) for p in WORST_RATES for g in GAINS if p + test.margin + g < 1]
@@ -237,7 +228,7 @@ def _with_futility(test: SequentialTest, futility: float) -> SequentialTest:
     low, high = 0.0, 16.0
     while high - low > 0.05:
         middle = (low + high) / 2
-        remaining = expected(replace(test, slack=middle), champion, candidate).promoted
+        remaining = follow(replace(test, slack=middle).plan(), champion, candidate).promoted
         if (power - remaining).max() <= futility:
             high = middle
         else:

@@ -6,17 +6,14 @@ on the disk as soon as they exist.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ...datasets import Batch
 from ...learner.config import in_short
 from ..episodes.sample import collections, sample_of, stage_of
 from ..workspace.records import Appended, Collected, Learned, Measured, Raced, Reached, Timed
 from ..workspace.verdict import CriticChecked, Verdict
 from ..workspace.workspace import Workspace
 from .training import read_training
-
-if TYPE_CHECKING:
-    from ...datasets import Batch
 
 FIRST = ("append", "clone", "baseline", "learn", "race")
 LATER = ("collect", "append", "learn", "critic", "race", "gate")
@@ -58,7 +55,7 @@ class Activity:
         return f"round {self.round}, {self.stage}: {how_much}" + (f", {self.note}" if self.note else "")
 
 
-def activity(space: Workspace, batches: "Sequence[Batch]") -> Activity | None:
+def activity(space: Workspace, batches: Sequence[Batch]) -> Activity | None:
     """What the last round is at; None where nothing has begun, or all that began has ended.
 
     `batches` are all committed ones, as `rounds.committed` lists them.
@@ -92,7 +89,7 @@ def _learning(space: Workspace, number: int, stage: str) -> Activity:
     return Activity(number, stage, run.step, run.total, in_short(run.lines[-1]))
 
 
-def _playing(space: Workspace, number: int, stage: str, batches: "Sequence[Batch]") -> Activity:
+def _playing(space: Workspace, number: int, stage: str, batches: Sequence[Batch]) -> Activity:
     parts = ("race-",) if stage == "race" else ()  # each entrant has a name of its own
     of_round = [batch for batch in batches if batch.round == number]
     sample = sample_of(b for b in of_round if stage_of(b) == stage or stage_of(b).startswith(parts))

@@ -22,7 +22,7 @@ MOST_NAMES, MOST_RATES = 14, 24
 
 def success_png(space: Workspace, rows: Sequence[Row]) -> bytes:
     """Success per round of a workspace with these rows, as a PNG, some 15 kB."""
-    return png(curve(rows, target=space.config.improve.until, title=success_title(space)))
+    return png(curve(space, rows))
 
 
 def success_title(space: Workspace) -> str:
@@ -41,8 +41,9 @@ def png(figure: "Figure") -> bytes:
     return small.getvalue()
 
 
-def curve(rows: Sequence[Row], *, target: float, title: str) -> "Figure":
+def curve(space: Workspace, rows: Sequence[Row]) -> "Figure":
     """Success per round: baselines, verdict marks, 95 % intervals, the target."""
+    target = space.config.improve.until
     figure = new_figure(min(max(8.0, 0.9 * len(rows)), WIDEST_INCHES), 4.2)
     axes = figure.add_subplot()
     in_force = [i for i, row in enumerate(rows) if row.verdict in ("", "promoted")]
@@ -57,7 +58,7 @@ def curve(rows: Sequence[Row], *, target: float, title: str) -> "Figure":
     axes.set_ylim(0, 1.05)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_ylabel("success")
-    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_title(success_title(space), fontsize=11, loc="left")
     verdicts = {row.verdict for row in rows}
     for verdict, (color, marker) in MARKS.items():
         if verdict in verdicts:

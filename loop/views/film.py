@@ -2,29 +2,27 @@
 
 A page must not fail because a machine cannot render, and Mesa's software renderer crashes a process that has
 loaded TensorFlow. So a process of its own makes the pictures, within a deadline, and what it cannot make is
-a sentence: this module, run by itself, is that process.
+a sentence.
 """
 
 import io
-import json
-import subprocess
-import sys
-import tempfile
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe, get_context
 from pathlib import Path
-from threading import Timer
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
+from ...actors.rendering.video import mp4
+from ...datasets import Batch, EpisodeStore
 from ..progress import Progress, silent
 from ..workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from ...datasets import Batch, EpisodeStore
-    from .video import Render
+from .video import Render, renderer
 
 STRIP_FRAMES, STRIP_WIDTH, VIDEO_WIDTH = 6, 160, 320
 GAP = ((0, 0), (0, 3), (0, 0))
@@ -32,6 +30,7 @@ GAP = ((0, 0), (0, 3), (0, 0))
 VIDEO_HZ = 10.0
 """At most so many pictures a second: half of the stacking task's steps, and half the time to render."""
 DEADLINE_SEC = 60.0
+"""Of all strips together, and of each video."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Films:
     missing: str = ""
 
 
-def choose(store: "EpisodeStore", batches: "Iterable[Batch]", good: int, bad: int) -> list[str]:
+def choose(store: EpisodeStore, batches: Iterable[Batch], good: int, bad: int) -> list[str]:
     """Ids of the first so many best episodes of some batches, and of the first so many worst.
 
     The first of each kind, so nobody picked them for their looks.
@@ -84,95 +83,81 @@ def choose(store: "EpisodeStore", batches: "Iterable[Batch]", good: int, bad: in
 
 
 def film(
-    space: Workspace,
-    episodes: Sequence[str],
-    *,
-    videos: bool = False,
-    deadline_sec: float = DEADLINE_SEC,
-    progress: Progress = silent,
+    space: Workspace, episodes: Sequence[str], *, videos: bool = False, progress: Progress = silent
 ) -> Films:
     """Make the films of some episodes. Raises nothing for a machine that cannot: `missing` says why."""
-    with filming(space, episodes, videos=videos, deadline_sec=deadline_sec, progress=progress) as films:
+    with filming(space, episodes, videos=videos, progress=progress) as films:
         return films()
 
 
 @contextmanager
 def filming(
-    space: Workspace,
-    episodes: Sequence[str],
-    *,
-    videos: bool = False,
-    deadline_sec: float = DEADLINE_SEC,
-    progress: Progress = silent,
+    space: Workspace, episodes: Sequence[str], *, videos: bool = False, progress: Progress = silent
 ) -> Iterator[Callable[[], Films]]:
     """Make the films beside what goes on inside; what it yields waits for them, at most to the deadline."""
     if not episodes:
         yield lambda: Films([], "there are no episodes to show yet")
         return
-    request = {"workspace": space.address, "episodes": list(episodes), "videos": videos}
-    with tempfile.TemporaryDirectory(prefix="pacloop-film-") as folder:
-        command = [sys.executable, "-P", "-m", "pacloop.loop.views.film", json.dumps(request), folder]
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, **pipes) as child:
-            timer = Timer(deadline_sec, child.kill)
-            timer.start()
-            try:
-                yield lambda: _collect(child, Path(folder), len(episodes), deadline_sec, progress)
-            finally:
-                timer.cancel()
-                child.kill()
+    receiver, sender = Pipe(duplex=False)
+    with TemporaryDirectory(prefix="pacloop-film-") as folder:
+        arguments = (sender, space.address, episodes, Path(folder) if videos else None)
+        child = get_context("spawn").Process(target=_make_all, args=arguments, daemon=True)
+        child.start()
+        sender.close()
+        end = time.monotonic() + DEADLINE_SEC * (len(episodes) if videos else 1)
+        try:
+            yield lambda: _collect(receiver, len(episodes), end, progress)
+        finally:
+            child.kill()
+            child.join()
 
 
-def _collect(
-    child: "subprocess.Popen[str]", folder: Path, total: int, deadline_sec: float, progress: Progress
-) -> Films:
-    """The films that the child makes, as they come, and the last line of its errors."""
-    assert child.stdout and child.stderr
+def _collect(receiver: Any, total: int, end: float, progress: Progress) -> Films:
+    """The films as they come, until all are there, or a sentence comes instead of one, or time is up."""
     films: list[Film] = []
-    for line in child.stdout:
-        data = json.loads(line)
-        strip, video = folder / data.pop("strip"), folder / data.pop("video")
-        film = Film(**data, strip=strip.read_bytes(), video=video.read_bytes() if video.exists() else b"")
-        films.append(film)
-        progress("films", len(films), total, film.episode)
-    errors, code = child.stderr.read().strip().splitlines(), child.wait()
-    if len(films) == total:
-        return Films(films)
-    why = f"rendering crashed or was stopped after {deadline_sec:.0f} s (exit {code})"
-    return Films(films, f"Pictures are missing: {errors[-1].removeprefix('pacloop: ') if errors else why}")
+    why = "rendering crashed or was stopped at its deadline"
+    with suppress(EOFError):
+        while len(films) < total and receiver.poll(max(0.0, end - time.monotonic())):
+            film = receiver.recv()
+            if isinstance(film, str):
+                why = film
+                break
+            films.append(film)
+            progress("films", len(films), total, film.episode)
+    return Films(films, "" if len(films) == total else f"Pictures are missing: {why}")
 
 
-def main(request: dict[str, Any], folder: Path) -> None:
-    """Make the films of a request, with a line of JSON as each is done."""
-    from .video import renderer
+def _make_all(sender: Any, workspace: str, episodes: Sequence[str], folder: Path | None) -> None:
+    """Send the film of each episode, with videos where there is a folder for them; or why there is none."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a renderer's library grumbles
+    try:
+        store = Workspace.open(workspace).open_store()
+        with renderer(store) as render:
+            for name in episodes:
+                sender.send(_make(store, name, render, folder))
+    except Exception as error:
+        sender.send(str(error))
 
-    store = Workspace.open(request["workspace"]).open_store()
-    with renderer(store) as render:
-        for name in request["episodes"]:
-            print(json.dumps(_make(store, name, render, folder, request["videos"])), flush=True)
 
-
-def _make(store: "EpisodeStore", name: str, render: "Render", folder: Path, videos: bool) -> dict[str, Any]:
-    """Render one episode into `folder`; its facts, with the names of its files."""
-    from ...actors.rendering.video import mp4
-
+def _make(store: EpisodeStore, name: str, render: Render, folder: Path | None) -> Film:
     episode, hz = store.episode(name), store.schema.control_hz
     every = max(1, round(hz / VIDEO_HZ))
     marks = [round(k * episode.length / (STRIP_FRAMES - 1)) for k in range(STRIP_FRAMES)]
-    steps = sorted({*marks, *range(0, episode.length + 1, every)} if videos else set(marks))
+    moving = range(0, episode.length + 1, every) if folder else ()
+    steps = sorted({*marks, *moving})
     images: list[np.ndarray] = []
     difference = render(episode, images.append, steps)
     frames = dict(zip(steps, images))
-    stem = name.replace("/", "-")
-    (folder / f"{stem}.jpg").write_bytes(_strip([frames[k] for k in marks if k in frames]))
-    if videos:
-        with mp4(folder / f"{stem}.mp4", hz / every) as see:
-            for k in range(0, steps[-1] + 1, every):
+    video = b""
+    if folder:
+        with mp4(folder / "film.mp4", hz / every) as see:
+            for k in moving:
                 if k in frames:
                     see(_scaled(frames[k], VIDEO_WIDTH))
+        video = (folder / "film.mp4").read_bytes()
     remark = f"acted out again, not as recorded: {difference}" if difference else ""
-    film = Film(name, episode.score, episode.length, episode.length / hz, remark, b"")
-    return asdict(film) | {"strip": f"{stem}.jpg", "video": f"{stem}.mp4"}
+    strip = _strip([frames[k] for k in marks if k in frames])
+    return Film(name, episode.score, episode.length, episode.length / hz, remark, strip, video)
 
 
 def _strip(frames: list[np.ndarray]) -> bytes:
@@ -189,10 +174,3 @@ def _scaled(frame: np.ndarray, width: int) -> np.ndarray:
 
     height = round(frame.shape[0] * width / frame.shape[1] / 2) * 2
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BOX))
-
-
-if __name__ == "__main__":
-    try:
-        main(json.loads(sys.argv[1]), Path(sys.argv[2]))
-    except Exception as error:
-        raise SystemExit(f"pacloop: {error}") from None

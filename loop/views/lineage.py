@@ -10,7 +10,6 @@ from typing import Any
 from ...datasets import Batch, EpisodeStore, Snapshot
 from ...datasets.files import read_json
 from ...datasets.records.batch import batch_of, episodes_by_source
-from ..errors import LoopError
 from ..workspace.records import Appended
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
@@ -65,35 +64,27 @@ def policy_ids(space: Workspace) -> list[str]:
 
 def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
     """Everything known of a policy. Raises LoopError where there is none of this id."""
-    if policy not in (known := policy_ids(space)):
-        raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")
+    space.registry.require(policy)
     data = read_json(space.policy_json(policy))
-    lineage = data["lineage"]
+    lineage = {"round": None, "parent": None, "snapshot": None, **data["lineage"]}
     snapshot = _snapshot(space, lineage)
     batches = store.counted(snapshot) if snapshot else []
+    reigns = [asdict(reign) for reign in space.registry.history() if reign.policy == policy]
     return {
         "id": policy,
-        "round": lineage.get("round"),
-        "parent": lineage.get("parent"),
-        "children": [name for name in known if policy_lineage(space, name).get("parent") == policy],
-        "standing": _standing(space, policy),
-        "reigns": [asdict(reign) for reign in space.registry.history() if reign.policy == policy],
+        **lineage,
+        "children": [p for p in policy_ids(space) if policy_lineage(space, p).get("parent") == policy],
+        "standing": _standing(space, policy, ruled=bool(reigns)),
+        "reigns": reigns,
         "verdict": _verdict(space, policy),
-        "snapshot": lineage.get("snapshot"),
         "episodes": sum(batch.episodes for batch in batches),
         "rows": sum(batch.steps for batch in batches),
         "sources": episodes_by_source(batches),
-        "mixture": lineage.get("mixture"),
-        "task_mixture": lineage.get("task_mixture"),
         "excluded": list(snapshot.excluded) if snapshot else [],
         "batches": [_batch_facts(batch) for batch in batches],
         "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
-        "seed": lineage.get("seed"),
-        "host": lineage.get("host"),
-        "code": lineage.get("code"),
         "acting": data["acting"],
         "network": data["network"],
-        "learn": lineage.get("learn"),
         "figures": data["figures"],
     }
 
@@ -107,11 +98,11 @@ def _verdict(space: Workspace, policy: str) -> Facts | None:
     return None
 
 
-def _standing(space: Workspace, policy: str) -> str:
+def _standing(space: Workspace, policy: str, *, ruled: bool) -> str:
     """`champion`, `was champion`, or `never champion`."""
     if space.registry.champion() == policy:
         return "champion"
-    return ("was" if any(r.policy == policy for r in space.registry.history()) else "never") + " champion"
+    return "was champion" if ruled else "never champion"
 
 
 def policy_lineage(space: Workspace, policy: str) -> Facts:

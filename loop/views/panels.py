@@ -9,7 +9,7 @@ import numpy as np
 
 from ...datasets import SOURCES, Batch
 from ..gate.simulate import Scenario
-from ..statistics.sequential import expected
+from ..statistics.chances import follow
 from ..workspace.verdict import CriticFigures
 from .curve import new_figure, plain_axes, png
 from .training import Training
@@ -35,8 +35,6 @@ COLORS = {
     "intervention": "#8250df",
 }
 BLUE, GREEN, GREY = "#0550ae", "#1a7f37", "#57606a"
-SMOOTHED = 9
-"""Lines of a long run that one point of its dark line is the mean of."""
 
 
 def training(runs: Sequence[Training], *, columns: int = 3) -> "Figure | None":
@@ -59,7 +57,7 @@ def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
     for number, run in enumerate(runs):
         column = np.array(run.column(name)).reshape(-1, 2)
         if len(column):
-            _plot(axes, start + column[:, 0], column[:, 1])
+            axes.plot(start + column[:, 0], column[:, 1], color=BLUE, linewidth=1)
             values.append(column[:, 1])
         if number:
             axes.axvline(start, color="#d0d7de", linewidth=0.8, zorder=0)
@@ -76,15 +74,6 @@ def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
     axes.tick_params(labelsize=8)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
     plain_axes(axes)
-
-
-def _plot(axes: "Axes", steps: np.ndarray, values: np.ndarray) -> None:
-    """A run's line; a long one is pale, under its moving mean."""
-    long = len(values) >= 3 * SMOOTHED
-    axes.plot(steps, values, color=BLUE, linewidth=1, alpha=0.3 if long else 1)
-    if long:
-        smooth = np.convolve(values, np.full(SMOOTHED, 1 / SMOOTHED), "valid")
-        axes.plot(steps[SMOOTHED // 2 :][: len(smooth)], smooth, color=BLUE, linewidth=1.4)
 
 
 def sources(batches: Sequence[Batch], learned_in: Mapping[str, int]) -> "Figure | None":
@@ -153,7 +142,7 @@ def power_png(scenario: Scenario) -> bytes:
     """Both curves of a gate around its scenario's rates, as a PNG. Raises LoopError as `simulate` does."""
     champion = scenario.champion
     rates = np.linspace(max(0.005, champion - 0.15), min(0.995, champion + 0.3), 46)
-    chances = expected(scenario.test(), np.full(len(rates), champion), rates)
+    chances = follow(scenario.test().plan(), np.full(len(rates), champion), rates)
     figure = new_figure(8.0, 3.6)
     curves = ((chances.promoted, "chance to promote"), (chances.episodes, "candidate episodes, mean"))
     for axes, (values, label) in zip(figure.subplots(1, 2), curves):

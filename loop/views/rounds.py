@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...datasets import SOURCES, Batch
 from ..episodes.sample import Sample, collections, own_batches, sample_of
 from ..workspace.records import Appended, Collected, Measured, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .at_work import LATER, STAGES
-
-if TYPE_CHECKING:
-    from ...datasets import Batch
 
 
 @dataclass(frozen=True)
@@ -46,30 +44,28 @@ class Row:
     seconds: float = 0.0
 
 
-Part = tuple[Row | None, int]
-"""A row, where there is one to show, and how many episodes came with it."""
-
-
 def rows(space: Workspace) -> list[Row]:
     """All that has been measured, in order; the best unselected sample of each policy.
+
+    The parts below say of their rows how many `episodes` came with each; one without a name is not shown.
 
     A policy that collected is shown by its collection, which nobody selected; a candidate that has not
     collected yet is shown by the gate's episodes.
     """
     learned_in, batches = first_learned(space), committed(space)
     injected, samples = _injected(batches, learned_in), _samples(space, batches)
-    parts = [*_demonstrations(batches, learned_in), *_first_policies(space, samples)]
+    parts = [_demonstrations(batches, learned_in), *_first_policies(space, samples)]
     for number in filter(None, space.rounds()):
         parts += [*injected.get(number, []), _round(space, number, samples)]
     total, shown = 0, []
-    for row, count in [*parts, *_finals(space), *injected.get(None, [])]:
-        total += count
-        if row:
+    for row in [*parts, *_finals(space), *injected.get(None, [])]:
+        total += row.episodes
+        if row.name:
             shown.append(replace(row, episodes=total))
     return shown
 
 
-def _samples(space: Workspace, batches: "Sequence[Batch]") -> dict[str, Sample]:
+def _samples(space: Workspace, batches: Sequence[Batch]) -> dict[str, Sample]:
     """What each champion collected in the rounds whose collection has ended, by its id."""
     ended = {k: record for k in space.rounds() if k > 0 and (record := space.record(Collected, k))}
     last = max(ended, default=0)
@@ -77,60 +73,57 @@ def _samples(space: Workspace, batches: "Sequence[Batch]") -> dict[str, Sample]:
     return {champion: sample_of(collections(batches, champion, last)) for champion in champions}
 
 
-def _demonstrations(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> list[Part]:
+def _demonstrations(batches: Sequence[Batch], learned_in: dict[str, int]) -> Row:
     sample = sample_of(b for b in batches if b.source == "demonstration" and not _came_later(b, learned_in))
-    row = _row("demonstrations", 0, "demonstrator", sample)
-    return [(row, sample.episodes)] if sample.episodes else []
+    return _row("demonstrations" if sample.batches else "", 0, "demonstrator", sample)
 
 
-def _first_policies(space: Workspace, samples: dict[str, Sample]) -> list[Part]:
+def _first_policies(space: Workspace, samples: dict[str, Sample]) -> list[Row]:
     """The baseline and the first policy learned by PAC."""
-    parts: list[Part] = []
+    parts: list[Row] = []
     if baseline := space.record(Measured, 0, "baseline"):
         seconds = _seconds(space, 0, ("append", "clone", "baseline"))
-        row = _row("BC", 0, baseline.policy, baseline, seconds=seconds)
-        parts.append((row, baseline.episodes))
+        parts.append(_row("BC", 0, baseline.policy, baseline, seconds=seconds))
     if raced := space.record(Raced, 0):
-        name, sample = "PAC on the demonstrations", samples.get(raced.policy)
-        seconds = _seconds(space, 0, ("learn", "race"))
-        row = _row(name, 0, raced.policy, sample, seconds=seconds) if sample else None
-        parts.append((row, raced.episodes))
+        sample = samples.get(raced.policy, sample_of([]))
+        name = "PAC on the demonstrations" if sample.batches else ""
+        facts = {"episodes": raced.episodes, "seconds": _seconds(space, 0, ("learn", "race"))}
+        parts.append(_row(name, 0, raced.policy, sample, **facts))
     return parts
 
 
-def _round(space: Workspace, number: int, samples: dict[str, Sample]) -> Part:
+def _round(space: Workspace, number: int, samples: dict[str, Sample]) -> Row:
     """What a round came to, once it has a verdict, and the episodes that it added."""
     records = [space.record(kind, number) for kind in (Collected, Raced, Verdict)]
-    count = sum(record.episodes for record in records if record)
-    verdict = space.record(Verdict, number)
+    facts: dict[str, Any] = {"episodes": sum(record.episodes for record in records if record)}
+    name, verdict = f"round {number}", space.record(Verdict, number)
     if verdict is None:
-        return None, count
-    facts = {
-        "verdict": verdict.decision,
-        "reason": verdict.reason,
-        "seconds": _seconds(space, number, LATER),
-    }
-    name, policy = f"round {number}", verdict.candidate
-    if sample := samples.get(policy):
-        return _row(name, number, policy, sample, **facts), count
+        return _row("", number, "", sample_of([]), **facts)
+    facts |= {"verdict": verdict.decision, "reason": verdict.reason}
+    facts |= {"seconds": _seconds(space, number, LATER)}
+    if sample := samples.get(verdict.candidate):
+        return _row(name, number, verdict.candidate, sample, **facts)
     n, rate, interval = verdict.candidate_n, verdict.candidate_rate, verdict.candidate_interval
-    return Row(name, number, policy, rate, interval, n, **facts), count
+    return Row(name, number, verdict.candidate, rate, interval, n, **facts)
 
 
-def _finals(space: Workspace) -> list[Part]:
+def _finals(space: Workspace) -> list[Row]:
     """The measurements of the champion, of which the last is shown."""
     stage = f"final-{space.registry.champion()}"
     finals = [(k, record) for k in space.rounds() if (record := space.record(Measured, k, stage))]
-    parts: list[Part] = [(None, record.episodes) for _, record in finals[:-1]]
-    for number, final in finals[-1:]:
-        row = _row("final", number, final.policy, final, seconds=final.seconds)
-        parts.append((row, final.episodes))
-    return parts
+    parts = [_row("final", k, final.policy, final, seconds=final.seconds) for k, final in finals]
+    return [*(replace(row, name="") for row in parts[:-1]), *parts[-1:]]
 
 
-def committed(space: Workspace) -> "list[Batch]":
-    """All batches but other workspaces', in the order of their commits; none where no dataset was made yet."""
+def committed(space: Workspace) -> list[Batch]:
+    """All batches but other workspaces', in the order of their commits; none where there is no dataset."""
     return own_batches(space) if space.has_store() else []
+
+
+def by_source(batches: Sequence[Batch]) -> dict[str, Sample]:
+    """What each source gave, in the order of `SOURCES`; sources that gave nothing are left out."""
+    samples = {source: sample_of(b for b in batches if b.source == source) for source in SOURCES}
+    return {source: sample for source, sample in samples.items() if sample.batches}
 
 
 def first_learned(space: Workspace) -> dict[str, int]:
@@ -143,16 +136,16 @@ def first_learned(space: Workspace) -> dict[str, int]:
     return found
 
 
-def _came_later(batch: "Batch", learned_in: dict[str, int]) -> bool:
+def _came_later(batch: Batch, learned_in: dict[str, int]) -> bool:
     """Whether a batch was injected when the run had begun; what round 0 learns from began it."""
     return (
         batch.origin.get("command") == "inject" and 0 in learned_in.values() and learned_in.get(batch.id) != 0
     )
 
 
-def _injected(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> dict[int | None, list[Part]]:
+def _injected(batches: Sequence[Batch], learned_in: dict[str, int]) -> dict[int | None, list[Row]]:
     """A row for each injection, by the first round that learned from it; None where none has yet."""
-    parts: dict[int | None, list[Part]] = {}
+    parts: dict[int | None, list[Row]] = {}
     later = [batch for batch in batches if _came_later(batch, learned_in)]
     for (path, when), group in groupby(later, lambda b: (str(b.origin["path"]), str(b.origin["when"]))):
         own = list(group)
@@ -162,11 +155,12 @@ def _injected(batches: "Sequence[Batch]", learned_in: dict[str, int]) -> dict[in
         reason += f"; {origin['note']}" if origin["note"] else ""
         name, by = f"injected {Path(path).name}", str(origin["by"])
         row = _row(name, number or 0, by, sample, verdict="injected", reason=reason)
-        parts.setdefault(number, []).append((row, sample.episodes))
+        parts.setdefault(number, []).append(row)
     return parts
 
 
 def _row(name: str, number: int, policy: str, sample: Sample | Measured, **facts: Any) -> Row:
+    facts = {"episodes": sample.episodes, **facts}
     return Row(name, number, policy, sample.rate, sample.interval, sample.episodes, **facts)
 
 

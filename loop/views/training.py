@@ -4,8 +4,6 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from ...datasets.files import read_json
 from ...learner.config import IDENTITY, METRICS
@@ -58,9 +56,5 @@ def read_training(space: Workspace, number: int, stage: str) -> Training | None:
     for line in (folder / METRICS).read_text().splitlines():
         with suppress(ValueError):
             lines.append(json.loads(line))
-    return Training(number, stage, _total(folder), lines)
-
-
-def _total(folder: Path) -> int | None:
-    identity: dict[str, Any] = read_json(folder / IDENTITY) if (folder / IDENTITY).is_file() else {}
-    return identity.get("learn", {}).get("steps")
+    identity = read_json(folder / IDENTITY) if (folder / IDENTITY).is_file() else {}
+    return Training(number, stage, identity.get("learn", {}).get("steps"), lines)

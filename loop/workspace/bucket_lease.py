@@ -68,7 +68,8 @@ class _Claim:
         """Claim what nobody holds, or a holder that is dead. Raises InUse."""
         bucket, begun = self._copy.bucket, time.monotonic()
         first = lease = bucket.fetch(KEY)
-        while lease and (other := _holder(lease)) and not self._is_mine(other):
+        own = (self._holder.copy_id, self._holder.host)
+        while lease and (other := _holder(lease)) and (other.copy_id, other.host) != own:
             waited_sec = time.monotonic() - begun
             if first is None or lease.version != first.version:
                 raise InUse(in_use(self._copy.url, other))
@@ -80,9 +81,6 @@ class _Claim:
         self._version = bucket.replace(KEY, self._content(), lease.version if lease else None)
         if self._version is None:
             raise InUse(in_use(self._copy.url, _holder(bucket.fetch(KEY)) or Holder()))
-
-    def _is_mine(self, other: Holder) -> bool:
-        return (other.copy_id, other.host) == (self._holder.copy_id, self._holder.host)
 
     def renew(self) -> None:
         """Say that the holder lives. Raises LoopError where somebody else has taken over."""

@@ -9,8 +9,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ...datasets.errors import DatasetError
+from ...datasets.files import named_errors, parse_model
 from ..errors import LoopError
 
 VERSION = 1
@@ -108,7 +110,9 @@ class Act(_Section):
     trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = _setting(
         [2, 4, 8, 16], "numbers of actions that a q_guided candidate is tried with; 1 is sample"
     )
-    trial_episodes: Count = _setting(50, "episodes of each in the trial's first lap")
+    trial_episodes: Annotated[Count, Field(le=1000)] = _setting(
+        50, "episodes of each in the trial's first lap"
+    )
 
 
 class MeasureGuard(_Section):
@@ -194,44 +198,34 @@ class Config(_Section):
 
 
 def read_config(path: Path, name: str = "") -> Config:
-    """Read `pacloop.toml`. Raises LoopError, naming file and field, for anything this version cannot obey.
-
-    Args:
-      path: the file.
-      name: what sentences call it, where that is not the path.
+    """Read `pacloop.toml`. Raises LoopError, naming file and field, for anything this version cannot obey,
+    and DatasetError where the file cannot be read. Sentences call it `name`, where that is not the path.
     """
     name = name or str(path)
+    with named_errors(name, "read"):
+        raw = path.read_bytes()
     try:
-        data = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = tomllib.loads(raw.decode())
+    except ValueError as error:
         raise LoopError(f"{name} is not valid TOML: {error}") from None
-    except OSError as error:
-        raise LoopError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    found = data.get("version", VERSION)
-    if not isinstance(found, int) or found > VERSION:
-        raise LoopError(
-            f"{name} has version {found}, but this pacloop reads version {VERSION}: update pacloop"
-        )
     return parse_config(data, name)
 
 
 def parse_config(data: dict[str, Any], where: str) -> Config:
     """Check plain data. Raises LoopError for the first field that is wrong."""
     try:
-        return Config(**data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        *place, last = first["loc"]
-        place, verb = (place[:-1], "names") if last == "[key]" else ([*place, last], "is")
-        field = ".".join(map(str, place))
-        if first["type"] == "extra_forbidden":
-            raise LoopError(f"{where}: {field} is no setting of pacloop") from None
-        found, said = first.get("input"), first["msg"].lower().removeprefix("value error, ")
-        raise LoopError(f"{where}: {field} {verb} {found!r}, but {said}") from None
+        return parse_model(Config, {"version": VERSION} | data, where)
+    except DatasetError as error:
+        raise LoopError(str(error).replace("is unknown", "is no setting of pacloop")) from None
 
 
 def with_options(
-    config: Config, *, rounds: int | None, until: float | None, minutes: float | None, approve: bool | None
+    config: Config,
+    *,
+    rounds: int | None = None,
+    until: float | None = None,
+    minutes: float | None = None,
+    approve: bool | None = None,
 ) -> Config:
     """The configuration with a command's options; what is None stays. Raises LoopError, naming the option.
 

@@ -44,11 +44,11 @@ def at_work(space: Workspace) -> str | None:
 @contextmanager
 def lease(folder: Path, place: str = "") -> Iterator[None]:
     """Hold a folder while inside. Raises InUse, naming `place` and its holder, where somebody else does."""
-    with (folder / LEASE).open("a+") as file:
+    with (folder / LEASE).open("ab+") as file:
         if not _lock(file, fcntl.LOCK_EX):
-            raise InUse(in_use(place or str(folder), _read(folder)))
+            raise InUse(in_use(place or str(folder), _read(file)))
         file.truncate(0)
-        file.write(this_process().to_json().decode())
+        file.write(this_process().to_json())
         file.flush()
         try:
             yield
@@ -60,11 +60,11 @@ def current_holder(folder: Path) -> str | None:
     """Who holds the workspace now, in words; None where nobody does."""
     if not (folder / LEASE).exists():
         return None
-    with (folder / LEASE).open() as file:
-        return None if _lock(file, fcntl.LOCK_SH) else _read(folder).in_words()
+    with (folder / LEASE).open("rb") as file:
+        return None if _lock(file, fcntl.LOCK_SH) else _read(file).in_words()
 
 
-def _lock(file: IO[str], kind: int) -> bool:
+def _lock(file: IO[bytes], kind: int) -> bool:
     """Whether the lock was free."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
@@ -73,8 +73,6 @@ def _lock(file: IO[str], kind: int) -> bool:
     return True
 
 
-def _read(folder: Path) -> Holder:
-    try:
-        return parse_holder((folder / LEASE).read_bytes()) or Holder()
-    except OSError:
-        return Holder()
+def _read(file: IO[bytes]) -> Holder:
+    file.seek(0)
+    return parse_holder(file.read()) or Holder()

@@ -1,6 +1,5 @@
 """`lease.json`: who holds a workspace, as it says of itself."""
 
-import json
 import os
 import socket
 import sys
@@ -43,7 +42,7 @@ class Holder(BaseModel):
 
     def to_json(self) -> bytes:
         """The content of the file."""
-        return json.dumps(self.model_dump(by_alias=True, exclude_none=True), indent=2).encode() + b"\n"
+        return self.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode() + b"\n"
 
 
 def this_process() -> Holder:
@@ -59,14 +58,10 @@ def this_process() -> Holder:
 
 def parse_holder(raw: bytes) -> Holder | None:
     """Whom the content of a lease names: None for nobody, an empty Holder for one that cannot be read."""
-    try:
-        data = json.loads(raw)
-    except ValueError:
-        return None
-    if not data or not isinstance(data, dict):
+    if raw.strip() in (b"", b"{}"):
         return None
     try:
-        return Holder.model_validate(data)
+        return Holder.model_validate_json(raw)
     except ValidationError:
         return Holder()
 

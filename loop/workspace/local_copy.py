@@ -80,7 +80,8 @@ class LocalCopy:
             versions: Versions = data["versions"]
             for key in set(versions) - set(tags) - set(pointers):
                 del versions[key]
-            stale = [key for key, tag in tags.items() if not self._has(key, tag, versions)]
+            have = {key: seen.get("e_tag") for key, seen in versions.items() if (self.folder / key).exists()}
+            stale = [key for key, tag in tags.items() if have.get(key) != tag]
             for key in [key for key in stale if key.endswith(WEIGHTS)]:
                 self._store(key, None, versions)
             small = [key for key in reversed(stale) if not key.endswith(WEIGHTS)]
@@ -152,10 +153,6 @@ class LocalCopy:
         elif versions.get(key) != content.version or not path.exists():
             write_file(path, content.raw)
             versions[key] = dict(content.version)
-
-    def _has(self, key: str, tag: str | None, versions: Versions) -> bool:
-        """Whether the copy has this content of an object."""
-        return versions.get(key, {}).get("e_tag") == tag and (self.folder / key).exists()
 
     def _forget(self, keys: set[str]) -> None:
         """Remove what the bucket does not have; a learner's folder stays as long as its round is there."""

@@ -15,9 +15,8 @@ def environment() -> dict[str, str]:
     facts |= {name: _version(name) for name in PACKAGES}
     facts["system"] = f"{platform.system()} {platform.release()}, {platform.machine()}"
     facts["processor"] = _processor()
-    facts["cores"] = f"{_cores()} usable of {os.cpu_count()}"
-    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return facts | {"memory": f"{gib:.0f} GiB"}
+    facts["cores"] = f"{cores()} usable of {os.cpu_count()}"
+    return facts | {"memory": f"{memory_gib():.0f} GiB"}
 
 
 def code() -> str:
@@ -45,8 +44,14 @@ def _commit() -> str:
     return f", commit {done.stdout.strip()}"
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_gib() -> float:
+    """All that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
 def _processor() -> str:

@@ -6,13 +6,11 @@ A record's appearance is what ends its stage. Each says its version; one that is
 newer pacloop, is refused by file and field.
 """
 
-from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ...datasets.records.snapshot import Snapshot
-from ..errors import LoopError
 
 VERSION = 1
 
@@ -40,19 +38,6 @@ class Record(Part):
 
 
 R = TypeVar("R", bound=Record)
-
-
-def parse_record(kind: type[R], data: Any, path: Path) -> R:
-    """The record in a file. Raises LoopError, naming file and field, where it is not of this kind."""
-    version = data.get("version", VERSION) if isinstance(data, dict) else None
-    if isinstance(version, int) and version > VERSION:
-        raise LoopError(f"{path} has version {version}, but this pacloop reads version {VERSION}: update it")
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "it"
-        raise LoopError(f"{path}: {field} is {first['input']!r}, but {first['msg'].lower()}") from None
 
 
 class Identity(Record):

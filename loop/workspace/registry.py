@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...datasets.files import json_bytes, read_json, write_bytes_atomically
+from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
-from .records import Record, parse_record
+from .records import Record
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Registry:
         self._copy = copy
 
     def history(self) -> list[Reign]:
-        """All reigns, oldest first; the last one is in force. Raises LoopError for a file that is broken."""
+        """All reigns, oldest first; the last one is in force. Raises DatasetError for a broken file."""
         if self._copy:
             self._copy.current(CHAMPION)
         if not self._path.exists():
             return []
-        return list(parse_record(History, read_json(self._path), self._path).history)
+        return list(parse_model(History, read_json(self._path), self._path).history)
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
@@ -76,11 +76,9 @@ class Registry:
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
-        self.require(policy)
-        history = self.history()
-        if history and history[-1].policy == policy:
+        if policy == self.champion():
             raise LoopError(f"{policy} is the champion already")
-        self._write([*history, Reign(policy, reason, by, None, "promote")])
+        self.install(policy, reason=reason, by=by, round=None, action="promote")
 
     def rollback(self, *, reason: str, by: str) -> tuple[str, str]:
         """Put the policy before the champion in force again; returns both ids, before and after.

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ..statistics.pairing import Pairing
+from ..statistics.paired import Pairing
 from .records import Interval, Part, Record, Timed
 
 Decision = Literal["promoted", "rejected", "undecided", "better"]
@@ -150,11 +150,11 @@ class Verdict(Timed):
     candidate: str
     champion_successes: float
     champion_n: int
-    candidate_successes: float
-    candidate_n: int
+    candidate_successes: float = 0
+    candidate_n: int = 0
     champion_interval: Interval
-    candidate_interval: Interval
-    evidence: float
+    candidate_interval: Interval = (0.0, 1.0)
+    evidence: float = 0.0
     boundary: float
     level: float
     episodes_saved: int
@@ -185,10 +185,3 @@ class Verdict(Timed):
     def episodes(self) -> int:
         """Episodes that were played for it: both arms where the champion played too."""
         return self.candidate_n + (self.champion_n if self.champion_arm != "collection" else 0)
-
-
-class Comparison(Verdict):
-    """A comparison by hand: `policy` is the candidate, `against` the champion."""
-
-    policy: str
-    against: str

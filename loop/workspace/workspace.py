@@ -18,25 +18,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from ...datasets.files import json_bytes, read_json
+from ...actors.registry import find_task
+from ...actors.task import Task
+from ...datasets.files import json_bytes, parse_model, read_json
+from ...datasets.records.schema import Schema
+from ...datasets.store.bucket import CachedBucket
+from ...datasets.store.schemas import check_same
+from ...datasets.store.store import EpisodeStore
+from ...datasets.store.store import Place as DatasetPlace
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
 from .place import Place, address_of, url_of
-from .records import Identity, Record, parse_record
+from .records import Identity, R
 from .registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...actors.task import Task
-    from ...datasets import EpisodeStore, Schema
-    from ...datasets.store.store import Place as DatasetPlace
     from ...learner.checkpoint import PolicyRecord
-
-R = TypeVar("R", bound=Record)
 
 IDENTITY = "identity.json"
 
@@ -92,8 +94,6 @@ class Workspace:
             if found.config.task != config.task:
                 raise LoopError(f"{found.place} is a workspace of {found.config.task}, not of {config.task}")
             return found
-        from ...actors.registry import find_task
-
         find_task(config.task)
         copy, folder = _at(place)
         made = cls(folder, config, copy)
@@ -123,7 +123,7 @@ class Workspace:
         if not self.current(IDENTITY).exists():
             self.create_json(IDENTITY, Identity(id=secrets.token_hex(8)).model_dump())
         path = self.current(IDENTITY)
-        return parse_record(Identity, read_json(path), path).id
+        return parse_model(Identity, read_json(path), path).id
 
     def pull(self) -> None:
         """Bring the local copy up to date, where the workspace is in a bucket."""
@@ -131,78 +131,59 @@ class Workspace:
             self.copy.pull()
 
     @cached_property
-    def task(self) -> "Task":
+    def task(self) -> Task:
         """The task. Raises TaskError where this machine does not know it."""
-        from ...actors.registry import find_task
-
         return find_task(self.config.task)
 
     @cached_property
-    def store(self) -> "EpisodeStore":
+    def store(self) -> EpisodeStore:
         """The dataset, made where there is none. Raises DatasetError where it is of another schema.
 
         What the task says otherwise since, its horizon, is recorded by `make_store` only, under the lease.
         """
         if not self.has_store():
             return self.make_store(self.task.schema)
-        from ...datasets.store.schemas import check_same
-
         store = self.open_store()
         check_same(store.place, store.schema, self.task.schema)
         return store
 
-    def make_store(self, schema: "Schema") -> "EpisodeStore":
+    def make_store(self, schema: Schema) -> EpisodeStore:
         """The dataset, made with this schema where there is none, wherever it lives."""
-        from ...datasets import EpisodeStore
+        return EpisodeStore.create(self._dataset_place(), schema)
 
-        return EpisodeStore.create(self._dataset_at(self._dataset_url, "dataset"), schema)
-
-    def store_of(self, task: str) -> "EpisodeStore":
+    def store_of(self, task: str) -> EpisodeStore:
         """The dataset of a further task, made where there is none; the run's own for "".
 
         Raises LoopError where a step of that task looks otherwise than one of the run's: no policy of
         this workspace could act in it.
         """
-        from ...actors.registry import find_task
-        from ...datasets import EpisodeStore
-
         if not task:
             return self.store
         other, own = find_task(task).schema, self.task.schema
         if difference := own.difference(other):
             raise LoopError(f"[gate.others] {task} does not fit {own.task}: its {difference}")
-        name = f"others/{task}"
-        place = self._dataset_at(f"{self.copy.url}/{name}" if self.copy else "", name)
-        return EpisodeStore.create(place, other)
+        return EpisodeStore.create(self._dataset_place(f"others/{task}"), other)
 
-    def open_store(self) -> "EpisodeStore":
+    def open_store(self) -> EpisodeStore:
         """The dataset. Raises DatasetError where there is none, or it is broken or out of reach."""
-        from ...datasets import EpisodeStore
-
-        return EpisodeStore.open(self._dataset_at(self._dataset_url, "dataset"))
+        return EpisodeStore.open(self._dataset_place())
 
     @property
     def dataset(self) -> str:
         """Where the dataset lives, in words; nothing is opened."""
-        return self._dataset_url or str(self.folder / "dataset")
+        return self.config.dataset.url or f"{self.place}/dataset"
 
     def has_store(self) -> bool:
         """Whether a dataset was made already."""
-        from ...datasets import EpisodeStore
+        return EpisodeStore.exists(self._dataset_place())
 
-        return EpisodeStore.exists(self._dataset_at(self._dataset_url, "dataset"))
-
-    def _dataset_at(self, url: str, name: str) -> "DatasetPlace":
-        """Where a dataset lives: at a URL, or in a folder of this name."""
-        if not url:
+    def _dataset_place(self, name: str = "dataset") -> DatasetPlace:
+        """Where a dataset lives: in a bucket, or under this name in the folder."""
+        url = self.config.dataset.url if name == "dataset" else ""
+        if not url and not self.copy:
             return self.folder / name
-        from ...datasets.store.bucket import CachedBucket
-
-        return CachedBucket(url, self.folder / "cache", int(self.config.dataset.cache_gib * 2**30))
-
-    @property
-    def _dataset_url(self) -> str:
-        return self.config.dataset.url or (f"{self.copy.url}/dataset" if self.copy else "")
+        gib = self.config.dataset.cache_gib
+        return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", int(gib * 2**30))
 
     @cached_property
     def registry(self) -> Registry:
@@ -215,10 +196,6 @@ class Workspace:
         if self.copy and facts.is_file() and not facts.with_name(WEIGHTS).is_file():
             self.copy.current(f"policies/{policy}/{WEIGHTS}")
         return facts.parent
-
-    def policy_place(self, policy: str) -> str:
-        """Where a policy lives, in words."""
-        return f"{self.place}/policies/{policy}"
 
     def policy_json(self, policy: str) -> Path:
         """Where a policy's facts are."""
@@ -255,10 +232,10 @@ class Workspace:
     def record(self, kind: type[R], number: int, stage: str = "") -> R | None:
         """What a stage of a round ended with; None where it has not ended.
 
-        Raises LoopError, naming file and field, where the record is broken or of a newer version.
+        Raises DatasetError, naming file and field, where the record is broken or of a newer version.
         """
         path = self._record_path(number, stage or kind.STAGE)
-        return parse_record(kind, read_json(path), path) if path.exists() else None
+        return parse_model(kind, read_json(path), path) if path.exists() else None
 
     def require(self, kind: type[R], number: int, stage: str = "") -> R:
         """What a stage of a round ended with. Raises LoopError where it has not ended."""
@@ -283,8 +260,8 @@ class Workspace:
         """Replace a small file of the workspace, atomically; one in a bucket only as it was seen last."""
         if self.copy:
             self.copy.write(name, raw)
-            return
-        write_file(self.folder / name, raw)
+        else:
+            write_file(self.folder / name, raw)
 
     def share_runs(self) -> None:
         """Let others see the figures of the learner runs, where the workspace is in a bucket."""
@@ -293,10 +270,8 @@ class Workspace:
 
     def create_json(self, name: str, data: Any) -> bool:
         """Write a small file whole, or not at all; False where there is one already."""
-        raw, path = json_bytes(f"{self.place}/{name}", data), self.folder / name
-        if self.copy:
-            return self.copy.create(name, raw)
-        return create_file(path, raw)
+        raw = json_bytes(f"{self.place}/{name}", data)
+        return self.copy.create(name, raw) if self.copy else create_file(self.folder / name, raw)
 
     def current(self, name: str) -> Path:
         """The local path of a small file that others may have written; there is none where there is none."""

@@ -92,30 +92,30 @@ def test_a_folder_without_a_policy_says_so(tmp_path):
 def test_a_newer_version_is_refused(folder):
     path = folder / "policy.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 2}))
-    with pytest.raises(DatasetError, match=r"policy\.json has version 2, newer than 1"):
+    with pytest.raises(DatasetError, match=r"policy\.json: version is 2, but this pacloop reads 1"):
         read_policy(folder)
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"acting": {"mode": "best"}}, r"acting.mode is 'best', but input should be 'sample', 'mode' or"),
-        ({"network": {"width": "wide"}}, r"network.width is 'wide', but input should be a valid integer"),
-        ({"schema": None}, r"schema is None, but input should be"),
+        ({"acting": {"mode": "best"}}, r"acting.mode is 'best', but must be 'sample', 'mode' or"),
+        ({"network": {"width": "wide"}}, r"network.width is 'wide', but must be a valid integer"),
+        ({"schema": None}, r"schema is None, but must be"),
     ],
 )
 def test_a_broken_record_is_one_sentence_that_names_the_field(folder, change, says):
     path = folder / "policy.json"
     data = json.loads(path.read_text())
     path.write_text(json.dumps(data | change))
-    with pytest.raises(DatasetError, match=r"p1/policy\.json is broken: " + says):
+    with pytest.raises(DatasetError, match=r"p1/policy\.json: " + says):
         read_record(folder)
     del data["id"]
     path.write_text(json.dumps(data))
-    with pytest.raises(DatasetError, match=r"p1/policy\.json is broken: id is missing"):
+    with pytest.raises(DatasetError, match=r"p1/policy\.json: id is missing"):
         read_record(folder)
     path.write_text("[]")
-    with pytest.raises(DatasetError, match=r"p1/policy\.json is broken: its content is \[\], but"):
+    with pytest.raises(DatasetError, match=r"p1/policy\.json: its content is \[\], but"):
         read_record(folder)
 
 

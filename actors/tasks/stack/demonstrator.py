@@ -7,7 +7,7 @@ never looks back: a cube that was missed or dropped is carried on as if it were 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import atan2, cos, hypot, pi, sin
+from math import atan2, cos, hypot, inf, pi, sin
 from typing import Any
 
 import numpy as np
@@ -88,8 +88,6 @@ class Script:
         self._grasp_offset = _offset(mistakes.get("grasp_offset", 0.0), random)
         self._place_offset = _offset(mistakes.get("place_offset", 0.0), random)
         self._release = TOUCHDOWN + mistakes.get("high_release", 0.0)
-        self._pause_chance = mistakes.get("pauses", 0.0)
-        self._drop_after = mistakes.get("early_drop")
         self._speed = mistakes.get("speed", 1.0)
         self._noise_scale = mistakes.get("noise", 0.0)
         self._noise = random.normal(size=4)
@@ -109,7 +107,6 @@ class Script:
         self._carried = 0  # control steps since carrying began
         self._paused = 0  # control steps left to stand still
         self._goal = np.zeros(3)
-        self._turn = 0.0
         self._grip = OPEN
 
     def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -130,7 +127,7 @@ class Script:
         return action
 
     def _standing_still(self) -> bool:
-        if self._paused == 0 and self._random.random() < self._pause_chance:
+        if self._paused == 0 and self._random.random() < self.mistakes.get("pauses", 0.0):
             self._paused = int(self._random.integers(*PAUSE))
         self._paused = max(self._paused - 1, 0)
         return self._paused > 0
@@ -142,7 +139,7 @@ class Script:
         self._in_phase += 1
         carrying = self._phases[self._phase] in (self._carry, self._lower)
         self._carried += carrying
-        if carrying and self._drop_after is not None and self._carried > self._drop_after:
+        if carrying and self._carried > self.mistakes.get("early_drop", inf):
             self._grip = OPEN
         last = self._phase == len(self._phases) - 1
         if not last and (done or self._in_phase > PATIENCE):

@@ -48,7 +48,6 @@ class Physics:
     """
 
     def __init__(self):
-        """Compile the scene."""
         self.model = mujoco.MjModel.from_xml_path(str(Path(__file__).with_name("stack.xml")))
         self.data = mujoco.MjData(self.model)
         # Views into the simulator's own memory: an attribute of MjData costs more than reading it.

@@ -9,11 +9,12 @@ from functools import partial
 from math import hypot
 
 import dm_env
+import mujoco
 import numpy as np
 from dm_env import specs
 
 from ....datasets import Field, Schema
-from ...rendering.camera import Camera
+from ...rendering.camera import make_renderer
 from ...task import Task
 from .physics import STATE, Physics
 
@@ -61,36 +62,25 @@ class StackEnvironment(dm_env.Environment):
     Args:
       images: whether observations hold an `image`, `[64, 64, 3]` uint8.
       cubes: metres either side of the centre within which a cube starts, x and y.
-      random: seeds the generator from which an episode that `seed` did not choose takes its seed.
     """
 
-    def __init__(
-        self,
-        *,
-        images: bool = False,
-        cubes: tuple[float, float] = START_CUBES[NAME],
-        random: int | None = None,
-    ):
-        """See the class."""
+    def __init__(self, *, images: bool = False, cubes: tuple[float, float] = START_CUBES[NAME]):
         self.physics = Physics()
         """The scene, for tests and tools; a policy sees only the observation."""
         self._images, self._cubes = images, cubes
-        self._own_seeds = np.random.default_rng(random)
         self._next_seed: int | None = None
         self._steps: int | None = None  # None: the next `step` starts an episode
         self._held = 0
         self._force = 0.0
-        self._cameras: dict[tuple[str, int, int, bool], Camera] = {}
+        self._renderers: dict[tuple[int, int, bool], mujoco.Renderer] = {}
 
     def seed(self, seed: int) -> None:
         """Make the next `reset` start the episode of this seed, 0 or more; it holds for one episode."""
         self._next_seed = int(seed)
 
     def reset(self) -> dm_env.TimeStep:
-        """Start the episode of the seed that `seed` was given, else of one the environment draws."""
+        """Start the episode of the seed that `seed` was given, else any."""
         seed, self._next_seed = self._next_seed, None
-        if seed is None:
-            seed = int(self._own_seeds.integers(2**63))
         self.physics.place(*_start(np.random.default_rng(seed), self._cubes))
         self._steps = self._held = 0
         self._force = 0.0
@@ -137,8 +127,8 @@ class StackEnvironment(dm_env.Environment):
 
     def close(self) -> None:
         """Give the rendering contexts back; the environment can be used on."""
-        while self._cameras:
-            self._cameras.popitem()[1].close()
+        while self._renderers:
+            self._renderers.popitem()[1].close()
 
     def _observation(self) -> dict[str, np.ndarray]:
         observation = self.physics.observe(1.0 - (self._steps or 0) / HORIZON)
@@ -146,12 +136,13 @@ class StackEnvironment(dm_env.Environment):
             observation["image"] = self._picture("front", IMAGE, IMAGE, fine=False)
         return observation
 
-    def _picture(self, name: str, width: int, height: int, *, fine: bool) -> np.ndarray:
-        key = name, width, height, fine
-        if key not in self._cameras:
-            self._cameras[key] = Camera(self.physics.model, name, width, height, fine=fine)
+    def _picture(self, camera: str, width: int, height: int, *, fine: bool) -> np.ndarray:
+        key = width, height, fine
+        if key not in self._renderers:
+            self._renderers[key] = make_renderer(self.physics.model, width, height, fine=fine)
         # The bodies' drawn poses trail the state by the last physics step: 4 ms, which nobody sees.
-        return self._cameras[key].picture(self.physics.data)
+        self._renderers[key].update_scene(self.physics.data, camera)
+        return self._renderers[key].render()
 
 
 def _checked(action: np.ndarray) -> list[float]:

@@ -14,13 +14,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ...errors import DatasetError
-from ...files import named_errors, read_json, write_json_atomically
+from ...files import json_bytes, named_errors
 from ...records.schema import Field
 from ...store.store import EpisodeStore
 from ..parquet import fact_columns, steps_table, write_table
-from ..update import Callback, Exported, Job, Update, updating
-from .frames import frame_fields, read_batch
-from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, info_json, tasks_table
+from ..steps import facts
+from ..update import Callback, Exported, Job, Update, updating, write_if_changed
+from .frames import episode_entry, episode_frames, frame_fields
+from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, frame_statistics, info_json, tasks_parquet
 
 
 def export_lerobot(
@@ -41,12 +42,14 @@ def export_lerobot(
                 f"{folder} holds batch {changed} with other exclusions, or its file was changed; "
                 "LeRobot numbers episodes without gaps, so export into another folder"
             )
+        if update.ledger.episodes and not update.ledger.total:
+            raise DatasetError(f"{folder} was exported by a pacloop before this one; name another folder")
         _remove_uncounted(update)
-        total = _catch_up(update, fields)
+        total = Total(**update.ledger.total or {})
+        _write_meta(update, total, fields)  # what a killed export had still to do
         for job in update.jobs:
             total = _export(update, total, job, fields)
-            if total.episodes:
-                _write_meta(update, total, fields)
+            _write_meta(update, total, fields)
     return update.result(
         "from lerobot.datasets.lerobot_dataset import LeRobotDataset",
         f"frames = LeRobotDataset({'local/' + folder.name!r}, root={str(folder)!r})",
@@ -57,61 +60,41 @@ def _remove_uncounted(update: Update) -> None:
     """Remove the files that a killed export wrote and did not count: LeRobot reads all that are there."""
     for template in (EPISODES_PATH, DATA_PATH):
         with named_errors(update.folder, "cleaned"):
-            _path(update, template, _files(update)).unlink(missing_ok=True)
-
-
-def _catch_up(update: Update, fields: Mapping[str, Field]) -> Total:
-    """What is there already. Where a kill came before `meta` said so, it is written now."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    meta = update.folder / "meta"
-    try:
-        with named_errors(meta, "read"):
-            total = Total()
-            if (meta / "info.json").exists():
-                tasks = pq.read_table(meta / "tasks.parquet").column("task").to_pylist()
-                total = Total.from_json(read_json(meta / "info.json"), tasks, read_json(meta / "stats.json"))
-            if total.episodes == update.ledger.episodes:
-                return total
-            total = Total()
-            for number in range(_files(update)):
-                total = total.with_table(pq.read_table(_path(update, EPISODES_PATH, number)))
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, DatasetError):
-            raise
-        raise DatasetError(f"{meta} is not as it was exported ({error}); name another folder") from None
-    _write_meta(update, total, fields)
-    return total
+            (update.folder / template.format(**_next_place(update))).unlink(missing_ok=True)
 
 
 def _write_meta(update: Update, total: Total, fields: Mapping[str, Field]) -> None:
-    """Replace what LeRobot reads first. Last of all `info.json`, which counts the episodes."""
-    meta, control_hz = update.folder / "meta", update.store.schema.control_hz
-    write_table(meta / "tasks.parquet", tasks_table(total.tasks))
-    write_json_atomically(meta / "stats.json", total.statistics)
-    write_json_atomically(meta / "info.json", info_json(control_hz, total, fields))
+    """Replace what does not tell the total yet. Last of all `info.json`, which counts the episodes."""
+    if total.episodes:
+        meta = update.folder / "meta"
+        write_if_changed(meta / "tasks.parquet", tasks_parquet(total.tasks))
+        write_if_changed(meta / "stats.json", json_bytes("stats.json", total.statistics))
+        info = info_json(update.store.schema.control_hz, total, fields)
+        write_if_changed(meta / "info.json", json_bytes("info.json", info))
 
 
 def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field]) -> Total:
     """Write the two files of a batch; the total with it."""
     import pyarrow as pa
 
-    number = _files(update)
-    frames, rows, total = read_batch(update, job, total, number)
-    path = _path(update, DATA_PATH, number)
+    frames, rows, place = [], [], _next_place(update)
+    for row, episode in update.episodes(job):
+        if episode.length:
+            task = update.store.task_of(row)
+            frames.append(episode_frames(episode, update.store.schema, total, task))
+            statistics = frame_statistics(frames[-1], fields)
+            known = {f"pacloop/{name}": value for name, value in facts(row, job).items()}
+            rows.append(episode_entry(total, task, episode.length, place, statistics) | known)
+            total = total.with_episode(episode.length, task, statistics)
+    path = update.folder / DATA_PATH.format(**place)
     if rows:
         write_table(path, steps_table(frames, fields))
-        write_table(_path(update, EPISODES_PATH, number), pa.table(fact_columns(rows)))
-    update.count(job, path, len(rows))
+        write_table(update.folder / EPISODES_PATH.format(**place), pa.table(fact_columns(rows)))
+    update.count(job, path, len(rows), vars(total))
     return total
 
 
-def _files(update: Update) -> int:
-    """How many data files count, and so the number of the next one."""
-    return sum(bool(shard.file) for shard in update.ledger.shards)
-
-
-def _path(update: Update, template: str, number: int) -> Path:
-    chunk, file = divmod(number, CHUNK)
-    return update.folder / template.format(chunk_index=chunk, file_index=file)
+def _next_place(update: Update) -> dict[str, int]:
+    """The folder and the number in it of the next data file, as LeRobot calls them."""
+    chunk, file = divmod(sum(bool(shard.file) for shard in update.ledger.shards), CHUNK)
+    return {"chunk_index": chunk, "file_index": file}

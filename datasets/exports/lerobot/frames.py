@@ -8,12 +8,7 @@ import numpy as np
 from ...errors import DatasetError
 from ...records.episode import Episode
 from ...records.schema import Field, Schema
-from ..steps import facts
-from ..update import Job, Update
-from .meta import CHUNK, Total, field_statistics
-
-Frames = Mapping[str, np.ndarray]
-"""The frames of an episode, `[T, ...]` each, by the names of `frame_fields`."""
+from .meta import Statistics, Total
 
 
 def frame_fields(schema: Schema) -> dict[str, Field]:
@@ -36,38 +31,12 @@ def frame_fields(schema: Schema) -> dict[str, Field]:
     return {name: Field((), f.dtype) if f.shape == (1,) else f for name, f in fields.items()}
 
 
-def read_batch(
-    update: Update, job: Job, total: Total, number: int
-) -> tuple[list[Frames], list[dict[str, Any]], Total]:
-    """Of each episode of a batch that has an action: its frames, and its row for the file `number`.
-
-    The third is `total`, what was there before, with these episodes.
-    """
-    schema, fields = update.store.schema, frame_fields(update.store.schema)
-    frames: list[Frames] = []
-    rows: list[dict[str, Any]] = []
-    for row, episode in update.episodes(job):
-        if not episode.length:
-            continue
-        task = update.store.task_of(row)
-        frames.append(_frames(episode, schema, total, total.task_index(task)))
-        statistics = {
-            name: field_statistics(frames[-1][name], field)
-            for name, field in fields.items()
-            if not field.is_text
-        }
-        known = {f"pacloop/{name}": value for name, value in facts(row, job).items()}
-        figures = {f"stats/{f}/{k}": v.tolist() for f, s in statistics.items() for k, v in s.items()}
-        rows.append(_place(total, task, episode.length, number) | known | figures)
-        total = total.with_episode(episode.length, task, statistics)
-    return frames, rows, total
-
-
 def _observation_name(name: str, field: Field) -> str:
     return f"observation.{'images.' if field.is_image else ''}{name.replace('/', '.')}"
 
 
-def _frames(episode: Episode, schema: Schema, total: Total, task: int) -> Frames:
+def episode_frames(episode: Episode, schema: Schema, total: Total, task: str) -> dict[str, np.ndarray]:
+    """The frames of an episode that follows those of `total`, `[T, ...]` each, by `frame_fields`'s names."""
     steps = episode.length
     number = np.arange(steps)
     done = number == steps - 1
@@ -84,20 +53,20 @@ def _frames(episode: Episode, schema: Schema, total: Total, task: int) -> Frames
         "frame_index": number,
         "episode_index": np.full(steps, total.episodes),
         "index": total.frames + number,
-        "task_index": np.full(steps, task),
+        "task_index": np.full(steps, total.task_index(task)),
     }
 
 
-def _place(total: Total, task: str, frames: int, number: int) -> dict[str, Any]:
-    chunk, file = divmod(number, CHUNK)
+def episode_entry(
+    total: Total, task: str, frames: int, place: Mapping[str, int], statistics: Statistics
+) -> dict[str, Any]:
+    """What `meta/episodes` says of an episode that follows those of `total`."""
     return {
         "episode_index": total.episodes,
         "tasks": [task],
         "length": frames,
         "dataset_from_index": total.frames,
         "dataset_to_index": total.frames + frames,
-        "data/chunk_index": chunk,
-        "data/file_index": file,
-        "meta/episodes/chunk_index": chunk,
-        "meta/episodes/file_index": file,
+        **{f"{file}/{key}": value for file in ("data", "meta/episodes") for key, value in place.items()},
+        **{f"stats/{name}/{key}": v for name, figures in statistics.items() for key, v in figures.items()},
     }

@@ -3,21 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...records.schema import Field
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 CHUNK = 1000  # files in a folder
 FRAMES_LOOKED_AT = 100  # pictures of an episode that its statistics are taken from, as LeRobot does
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 
-Statistics = Mapping[str, Mapping[str, np.ndarray]]
+Statistics = Mapping[str, Mapping[str, list[Any]]]
 """By feature: `min`, `max`, `mean`, `std`, each of the feature's shape (a picture's: `[C, 1, 1]`), and
 `count`, `[1]`. Pictures count from 0 to 1."""
 
@@ -28,17 +25,8 @@ class Total:
 
     episodes: int = 0
     frames: int = 0
-    tasks: tuple[str, ...] = ()
+    tasks: Sequence[str] = ()
     statistics: Statistics | None = None
-
-    @classmethod
-    def from_json(cls, info: Mapping[str, Any], tasks: Sequence[str], stats: Mapping[str, Any]) -> "Total":
-        """The total as `info.json`, the tasks and `stats.json` tell it; ValueError if they disagree."""
-        for name, feature in info["features"].items():
-            if feature["dtype"] != "string" and name not in stats:
-                raise ValueError(f"stats.json has no {name}")
-        figures = {name: {key: np.array(value) for key, value in stats[name].items()} for name in stats}
-        return cls(info["total_episodes"], info["total_frames"], tuple(tasks), figures)
 
     def task_index(self, task: str) -> int:
         """The number of a task; the next one where it is new."""
@@ -50,30 +38,20 @@ class Total:
         merged = statistics if self.statistics is None else _merged(self.statistics, statistics)
         return Total(self.episodes + 1, self.frames + frames, tasks, merged)
 
-    def with_table(self, table: "pa.Table") -> "Total":
-        """The total with the episodes of a file of metadata more."""
-        total = self
-        for row in table.to_pylist():
-            statistics: dict[str, dict[str, np.ndarray]] = {}
-            for name, value in row.items():
-                if name.startswith("stats/"):
-                    feature, _, figure = name.removeprefix("stats/").rpartition("/")
-                    statistics.setdefault(feature, {})[figure] = np.array(value)
-            total = total.with_episode(row["length"], row["tasks"][0], statistics)
-        return total
+
+def frame_statistics(frames: Mapping[str, np.ndarray], fields: Mapping[str, Field]) -> Statistics:
+    """The statistics of an episode's frames, `[T, ...]` each."""
+    return {name: _figures(frames[name], field) for name, field in fields.items() if not field.is_text}
 
 
-def field_statistics(values: np.ndarray, field: Field) -> dict[str, np.ndarray]:
-    """The `Statistics` of one feature of an episode, `[T, ...]`; pictures are sampled."""
+def _figures(values: np.ndarray, field: Field) -> dict[str, list[Any]]:
     if field.is_image:
         values = values[:: max(1, len(values) // FRAMES_LOOKED_AT)]
         numbers, shape = values.reshape(-1, values.shape[-1]) / 255.0, (-1, 1, 1)
     else:
         numbers, shape = values.astype(np.float64).reshape(len(values), -1), values.shape[1:] or (1,)
     figures = {"min": numbers.min(0), "max": numbers.max(0), "mean": numbers.mean(0), "std": numbers.std(0)}
-    return {name: figure.reshape(shape) for name, figure in figures.items()} | {
-        "count": np.array([len(values)])
-    }
+    return {k: figure.reshape(shape).tolist() for k, figure in figures.items()} | {"count": [len(values)]}
 
 
 def info_json(control_hz: float, total: Total, fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -95,38 +73,35 @@ def info_json(control_hz: float, total: Total, fields: Mapping[str, Field]) -> d
     }
 
 
-def tasks_table(tasks: Sequence[str]) -> "pa.Table":
+def tasks_parquet(tasks: Sequence[str]) -> bytes:
     """`meta/tasks.parquet`: the number of each task, with the tasks as what pandas calls the index."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
-    columns = [
-        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": stored, "metadata": None}
-        for name, (kind, stored) in kinds.items()
-    ]
-    note = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
-    table = pa.table(
-        {"task_index": pa.array(range(len(tasks)), pa.int64()), "task": pa.array(tasks, pa.string())}
-    )
-    return table.replace_schema_metadata({"pandas": json.dumps(note)})
+    index = dict.fromkeys(("name", "field_name"), "task") | {"pandas_type": "unicode", "numpy_type": "object"}
+    note = {"index_columns": ["task"], "column_indexes": [], "columns": [index | {"metadata": None}]}
+    table = pa.table({"task_index": range(len(tasks)), "task": pa.array(tasks, pa.string())})
+    file = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(note)}), file)
+    return file.getvalue().to_pybytes()
 
 
 def _merged(first: Statistics, second: Statistics) -> Statistics:
     """Statistics of both together: mean and deviation by the counts, each feature by itself."""
     merged = {}
     for name in first:
-        figures = {figure: np.stack([first[name][figure], second[name][figure]]) for figure in first[name]}
-        shape = (-1, *[1] * (figures["mean"].ndim - 1))
-        share = (figures["count"] / figures["count"].sum()).reshape(shape)
-        mean = (share * figures["mean"]).sum(axis=0)
-        spread = figures["std"] ** 2 + (figures["mean"] - mean) ** 2
-        merged[name] = {
+        figures = {figure: np.array([first[name][figure], second[name][figure]]) for figure in first[name]}
+        count = figures["count"][:, 0]
+        mean = np.average(figures["mean"], 0, count)
+        variance = np.average(figures["std"] ** 2 + (figures["mean"] - mean) ** 2, 0, count)
+        both = {
             "min": figures["min"].min(axis=0),
             "max": figures["max"].max(axis=0),
             "mean": mean,
-            "std": np.sqrt((share * spread).sum(axis=0)),
+            "std": np.sqrt(variance),
             "count": figures["count"].sum(axis=0),
         }
+        merged[name] = {figure: value.tolist() for figure, value in both.items()}
     return merged
 
 

@@ -12,17 +12,17 @@ episodes from then on.
 
 import json
 import re
-from collections.abc import Collection
-from contextlib import suppress
+import struct
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from ...errors import DatasetError
 from ...files import named_errors, replacing, write_bytes_atomically, write_json_atomically
 from ...records.schema import Schema
 from ...store.store import EpisodeStore
 from ..steps import facts
-from ..update import Callback, Exported, Job, Update, updating
-from .tfrecord import write_records
+from ..update import Callback, Exported, Job, Update, updating, write_if_changed
 
 VERSION = "1.0.0"
 
@@ -49,15 +49,13 @@ def export_rlds(
             write_json_atomically(version / "metadata.json", store.schema)
             write_bytes_atomically(version / "features.json", features)
         _write_info(update, name)  # and what a killed export had still to do
-        _remove_uncounted(update, name)
         for job in update.jobs:
             path = version / f"{name}-train.tfrecord-{len(update.ledger.shards):05d}"
             if job.episodes:
                 _write_shard(update, job, path)
             update.count(job, path, job.episodes)
             _write_info(update, name)
-            if job.replaced:
-                _remove_uncounted(update, name)
+        _remove_uncounted(update, name)
     return update.result(
         "import tensorflow_datasets as tfds",
         f"episodes = tfds.load({name!r}, data_dir={str(folder)!r}, split='train')",
@@ -87,8 +85,25 @@ def _write_shard(update: Update, job: Job, path: Path) -> None:
         write_records(file, (encode(episode, facts(row, job)) for row, episode in update.episodes(job)))
 
 
+def write_records(file: BinaryIO, records: Iterable[bytes]) -> None:
+    """Append records as TFRecord has them: each is its length, the bytes, and a checksum of either."""
+    for record in records:
+        length = struct.pack("<Q", len(record))
+        file.write(length + _checksum(length))
+        file.write(record)
+        file.write(_checksum(record))
+
+
+def _checksum(data: bytes) -> bytes:
+    """CRC-32C, rotated and offset as TFRecord wants it, so that a checksum of a checksum is none."""
+    import google_crc32c
+
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
 def _write_info(update: Update, name: str) -> None:
-    """Replace `dataset_info.json` where it does not say what the ledger says."""
+    """Make `dataset_info.json` say what the ledger says."""
     split = {
         "name": "train",
         "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",
@@ -103,11 +118,7 @@ def _write_info(update: Update, name: str) -> None:
         "disableShuffling": True,
         "splits": [split],
     }
-    path, data = update.folder / "dataset_info.json", json.dumps(info).encode() + b"\n"
-    with suppress(OSError):
-        if path.read_bytes() == data:
-            return
-    write_bytes_atomically(path, data)
+    write_if_changed(update.folder / "dataset_info.json", json.dumps(info).encode() + b"\n")
 
 
 def _remove_uncounted(update: Update, name: str) -> None:

@@ -18,9 +18,7 @@ def opened(path: Path) -> Iterator[Any]:
     import h5py
 
     if not path.is_file():
-        raise DatasetError(
-            f"{path} is {'a folder' if path.is_dir() else 'missing'}, but must be an HDF5 file"
-        )
+        raise DatasetError(f"{path} is no file, but must be HDF5")
     with whole_file(path, "HDF5"):
         file = h5py.File(path, "r")
     with file:

@@ -10,9 +10,10 @@ repeated, and `info` says so. `observation.images.front` is called `images/front
 is the reward, `next.done` says whether the episode ended, `next.success` gives the score.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -110,21 +111,23 @@ def _tables(dataset: _Dataset, options: ReadOptions) -> Iterator[tuple[int, Any]
         for name, feature in dataset.features.items()
         if feature.get("dtype") != "video" and (name in KNOWN or flat_name(name) in options.names)
     }
-    number, parts, size = None, [], 0
-    for file, batch in _batches(dataset.folder / "data", names.__contains__):
+    for number, pieces in groupby(_pieces(dataset.folder / "data", names), itemgetter(0)):
+        parts, size = [], 0
+        for _, piece in pieces:
+            size += piece.nbytes
+            parts = [*parts, piece] if size <= options.limit_bytes else []
+        yield number, pa.Table.from_batches(parts) if parts else None
+
+
+def _pieces(folder: Path, names: Collection[str]) -> Iterator[tuple[int, Any]]:
+    """Frames that lie together and are of one episode, with its number."""
+    for file, batch in _batches(folder, names.__contains__):
         if "episode_index" not in batch.schema.names:
             raise DatasetError(f"{file} has no column episode_index")
         column = batch.column("episode_index").to_numpy(zero_copy_only=False)
-        cuts = [0, *(np.flatnonzero(np.diff(column)) + 1).tolist(), len(column)] if len(column) else [0]
-        for start, end in pairwise(cuts):
-            if number is not None and column[start] != number:
-                yield number, pa.Table.from_batches(parts) if parts else None
-                parts, size = [], 0
-            number, piece = int(column[start]), batch.slice(start, end - start)
-            size += piece.nbytes
-            parts = [*parts, piece] if size <= options.limit_bytes and (parts or size == piece.nbytes) else []
-    if number is not None:
-        yield number, pa.Table.from_batches(parts) if parts else None
+        for start, end in pairwise([0, *(np.flatnonzero(np.diff(column)) + 1).tolist(), len(column)]):
+            if end > start:
+                yield int(column[start]), batch.slice(start, end - start)
 
 
 def _episode(

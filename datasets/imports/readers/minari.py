@@ -135,27 +135,20 @@ def _in_hdf5(file: Any, number: int) -> tuple[dict[str, Any], Mapping[str, Any]]
 
 def _in_arrow(dataset: _Dataset, number: int) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """Likewise, from the one data file in the episode's folder. Only observations have a last row."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow.dataset as arrow
 
     folder = dataset.folder / str(number)
     files = [f for f in folder.iterdir() if f.name != "metadata.json" and f.name[0] not in "._"]
     if len(files) != 1:
         raise DatasetError(f"{folder} holds {len(files)} data files, but must hold one")
-    if dataset.format == "parquet":
-        table = pq.ParquetFile(files[0], memory_map=True).read()
-    else:
-        with pa.memory_map(str(files[0])) as file, pa.ipc.open_file(file) as reader:
-            table = reader.read_all()
+    table = arrow.dataset(files[0], format=dataset.format).to_table()
     table.validate(full=True)  # damaged offsets would be followed out of the file
     if missing := set(MEMBERS) - set(table.column_names):
         raise DatasetError(f"{files[0].name} has no column {', '.join(sorted(missing))}")
-    batches = table.combine_chunks().to_batches()
-    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
-    acted = batch.slice(0, max(batch.num_rows - 1, 0))
+    members = {name: table.column(name).combine_chunks() for name in MEMBERS}
+    acted = {name: column[:-1] for name, column in members.items() if name != "observations"}
     facts = read_json(folder / "metadata.json")
-    members = {name: acted.column(name) for name in MEMBERS} | {"observations": batch.column("observations")}
-    return members, facts if isinstance(facts, dict) else {}
+    return members | acted, facts if isinstance(facts, dict) else {}
 
 
 def _leaves(member: Any, name: str, prefix: str) -> Iterator[tuple[str, Any]]:

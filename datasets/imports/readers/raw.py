@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from ...errors import DatasetError
 
 PREFIXES = ("observation", "observations", "obs")
 """What formats call the group of the observations; a flat name goes without it."""
-
-Stored = TypeVar("Stored")
-"""An array as a format keeps it, not read yet."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class ReadOptions:
     limit_bytes: int = 2**28
 
     def select(
-        self, arrays: Iterable[tuple[str, Stored]], read: Callable[[str, Stored], np.ndarray]
+        self, arrays: Iterable[tuple[str, Any]], read: Callable[[str, Any], np.ndarray]
     ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
         """Those of some arrays that are asked for, by flat name, and the flat names of the others.
 

@@ -11,9 +11,8 @@ Every split is read, in the order of its shards. Observations may be nested (the
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +130,10 @@ def _episode(
     others = {key: values for key, values in (metadata | steps).items() if key not in observed}
     observation, unread = options.select(observed.items(), decoded)
     observation, repeated = complete(observation, actions, "observation/")
-    seed = _number(metadata.items(), ("seed",), int)
-    texts = chain(steps.items(), metadata.items())
-    instructions = (text(value) for key, value in texts if key.split("/")[-1] in INSTRUCTIONS)
+    seed = _number(metadata, ("seed",), int)
+    instructions = (
+        text(value) for key, value in (steps | metadata).items() if key.split("/")[-1] in INSTRUCTIONS
+    )
     reward, discount = (steps[key][:actions] if key in steps else None for key in ("reward", "discount"))
     return RawEpisode(
         where=where,
@@ -142,9 +142,9 @@ def _episode(
         reward=reward,
         discount=discount,
         terminal=last_number("is_terminal", steps.get("is_terminal"), bool),
-        score=_number(metadata.items(), ("score", "success"), float),
+        score=_number(metadata, ("score", "success"), float),
         seed=None if seed is None or seed < 0 else seed,  # exports write -1: TFDS has no missing numbers
-        control_hz=_number(chain(metadata.items(), facts.items()), RATES, float),
+        control_hz=_number({**metadata, **facts}, RATES, float),
         instruction=next(filter(None, instructions), ""),
         columns=options.select(others.items(), lambda _, values: values)[0],
         unread=unread,
@@ -203,9 +203,9 @@ def _flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def _number(facts: Iterable[tuple[str, Any]], names: tuple[str, ...], kind: Any) -> Any:
+def _number(facts: Mapping[str, Any], names: Collection[str], kind: Any) -> Any:
     """The first of some facts, by one of these names, that is one number; None where there is none."""
-    for key, value in facts:
+    for key, value in facts.items():
         if key.split("/")[-1] in names and np.size(value) == 1 and np.asarray(value).dtype.kind in "fiub":
             return kind(np.asarray(value).reshape(()))
     return None

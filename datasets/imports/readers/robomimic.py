@@ -57,22 +57,23 @@ def count(path: Path) -> int:
 
 def _facts(data: Any) -> dict[str, Any]:
     """Control rate and instruction, where the file's attributes tell them."""
-    facts: dict[str, Any] = {}
-    arguments = _json(data.attrs.get("env_args")).get("env_kwargs")
-    if isinstance(arguments, dict) and isinstance(arguments.get("control_freq"), int | float):
-        facts["control_hz"] = float(arguments["control_freq"])
-    words = _json(data.attrs.get("problem_info")).get("language_instruction", "")
-    if isinstance(words, str | list):
-        facts["instruction"] = "".join(map(str, words))
-    return facts
+    arguments = _mapping(_attribute(data, "env_args").get("env_kwargs"))
+    rate, words = arguments.get("control_freq"), _attribute(data, "problem_info").get("language_instruction")
+    return {
+        "control_hz": float(rate) if isinstance(rate, int | float) else None,
+        "instruction": "".join(map(str, words)) if isinstance(words, str | list) else "",
+    }
 
 
-def _json(value: Any) -> dict[str, Any]:
+def _attribute(data: Any, name: str) -> dict[str, Any]:
     try:
-        data = json.loads(text(value)) if value is not None else {}
+        return _mapping(json.loads(text(data.attrs.get(name, "{}"))))
     except ValueError:
         return {}
-    return data if isinstance(data, dict) else {}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _episode(where: str, data: Any, name: str, facts: dict[str, Any], options: ReadOptions) -> RawEpisode:

@@ -112,13 +112,13 @@ def test_other_folders_are_refused(tmp_path, store, exports):
     whole = ledger.read_text()
     for text, sentence in [
         (
-            whole.replace('"bytes":', '"bytes":"many","size":', 1),
-            r"shards\.0\.bytes: Input should be a valid int",
+            whole.replace('"bytes": ', '"bytes": "many", "size": ', 1),
+            r"shards\.0\.bytes is 'many', but must be a valid int",
         ),
-        (whole.replace('"batch":', '"unknown":', 1), r"no ledger of an export \(shards\.0\.unknown: Extra"),
-        ("{}", "has version None"),
+        (whole.replace('"batch":', '"unknown":', 1), r"export\.json: shards\.0\.unknown is unknown"),
+        ("{}", "version is none, but this pacloop reads 1"),
         ("[", "not valid JSON"),
-        ('{"version": 1}', "no ledger"),
+        ('{"version": 1}', "format is missing"),
     ]:
         ledger.write_text(text)
         with pytest.raises(DatasetError, match=sentence):

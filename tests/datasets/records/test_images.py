@@ -24,7 +24,7 @@ def store(tmp_path, build):
 
 
 def table(store, batch):
-    return pa.ipc.open_file(store.path(batch) / "steps.arrow").read_all()
+    return pa.ipc.open_file(store.folder / "batches" / batch / "steps.arrow").read_all()
 
 
 def test_each_image_is_encoded_by_itself_as_documented(store, build):
@@ -143,7 +143,7 @@ def test_what_is_cut_short_is_no_image(whole):
 
 
 def test_a_broken_image_is_named(store):
-    path = store.path("b0") / "steps.arrow"
+    path = store.folder / "batches" / "b0" / "steps.arrow"
     data = path.read_bytes()
     path.write_bytes(data.replace(b"rows", b"raws", 1))
     columns = read_steps(path, store.schema)

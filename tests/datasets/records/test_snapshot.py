@@ -29,12 +29,8 @@ def test_it_pins_what_was_committed_then(store, build):
     assert [batch.id for batch in store.pinned(before)] == list(before.batch_ids)
 
 
-def test_it_chooses_by_source_and_by_batch(store):
-    assert store.snapshot(sources=["collection", "evaluation"]).batch_ids == ("r1-collect", "r1-evaluate")
+def test_it_chooses_by_batch(store):
     assert store.snapshot(batches=["r1-evaluate", "demo"]).batch_ids == ("demo", "r1-evaluate")
-    assert store.snapshot(sources=["demonstration"], batches=["r1-collect"]).batch_ids == ()
-    with pytest.raises(DatasetError, match="source is 'dreams'"):
-        store.snapshot(sources=["dreams"])
     with pytest.raises(DatasetError, match="has no batch nope"):
         store.snapshot(batches=["nope"])
 

@@ -1,5 +1,7 @@
 """Shares of sources and tasks: as wanted where there is something of them."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,10 @@ from pacloop.datasets.replay.mixture import shares_of
 @pytest.fixture
 def store(tmp_path, build):
     """Steps of two sources and three tasks; one task is the schema's own, and has no instruction."""
-    store = EpisodeStore.create(tmp_path / "dataset", build.schema())
+    store, number = EpisodeStore.create(tmp_path / "dataset", build.schema()), count()
     for source, words in (("demonstration", ("lift", "lift", "push")), ("collection", ("push", ""))):
-        episodes = [build.episode(4, seed, instruction=word) for seed, word in enumerate(words)]
+        rewards = [np.full(4, next(number), np.float32) for _ in words]
+        episodes = [build.episode(4, instruction=word, reward=r) for word, r in zip(words, rewards)]
         store.append(episodes, batch_id=source, source=source)
     return store
 
@@ -27,8 +30,8 @@ def drawn(replay, store):
     """How often each task of each source is drawn, of 8000."""
     episodes = [(batch.source, row) for batch in store.batches() for row in store.iter_rows([batch])]
     found = {}
-    for row in replay.sample(8000, np.random.default_rng(0)).rows:
-        source, episode = episodes[row // 4]
+    for number in replay.sample(8000, np.random.default_rng(0)).n_step_return.astype(int):
+        source, episode = episodes[number]
         key = (source, episode.instruction or store.schema.task)
         found[key] = found.get(key, 0) + 1
     return found

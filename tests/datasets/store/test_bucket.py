@@ -99,7 +99,7 @@ def test_a_replay_draws_the_same(store, elsewhere, tmp_path, build):
         Replay(each, each.snapshot(), **settings).sample(64, np.random.default_rng(0))
         for each in (local, elsewhere())
     ]
-    for name in ("action", "n_step_return", "bootstrap_discount", "rows"):
+    for name in ("action", "n_step_return", "bootstrap_discount"):
         assert np.array_equal(getattr(samples[0], name), getattr(samples[1], name))
     for name, column in samples[0].observation.items():
         assert np.array_equal(column, samples[1].observation[name])

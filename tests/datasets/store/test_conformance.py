@@ -123,7 +123,7 @@ def test_a_snapshot_is_read_elsewhere(store, elsewhere, build):
     settings = {"n_step": 3, "discount": 0.9, "time_limit_is_terminal": True, "history": 2}
     snapshot = store.snapshot()
     mine, theirs = (Replay(each, snapshot, **settings).at(np.arange(60)) for each in (store, elsewhere()))
-    for name in ("action", "n_step_return", "bootstrap_discount", "rows"):
+    for name in ("action", "n_step_return", "bootstrap_discount"):
         assert np.array_equal(getattr(mine, name), getattr(theirs, name))
 
 

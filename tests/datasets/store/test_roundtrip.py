@@ -84,7 +84,7 @@ def told(tmp_path, build):
 def test_text_is_an_arrow_column_of_large_strings(told):
     store, episode = told
     store.append([episode("up", "naïve 🤖\0", dtype=str)], batch_id="a", source="collection")
-    table = pa.ipc.open_file(store.path("a") / "steps.arrow").read_all()
+    table = pa.ipc.open_file(store.folder / "batches" / "a" / "steps.arrow").read_all()
     assert table.column("observation/hint/en").type == pa.large_string()
     hints = store.episode("a/0").observation["hint/en"]
     assert hints.dtype == object
@@ -103,7 +103,8 @@ def test_the_digest_covers_text(told):
 def test_changed_text_is_found(told):
     store, episode = told
     store.append([episode("up", "down")], batch_id="a", source="collection")
-    path, manifest = store.path("a") / "steps.arrow", store.path("a") / "batch.json"
+    folder = store.folder / "batches" / "a"
+    path, manifest = folder / "steps.arrow", folder / "batch.json"
     path.write_bytes(path.read_bytes().replace(b"updown", b"updawn"))
     data = json.loads(manifest.read_text())
     assert "steps.arrow was changed" in store.verify()[0]
@@ -124,7 +125,7 @@ def test_a_batch_of_empty_episodes(tmp_path, build, schema):
     store = EpisodeStore.create(tmp_path / "dataset", schema)
     batch = store.append([build.episode(0), build.episode(0, 1)], batch_id="a", source="intervention")
     assert (batch.episodes, batch.steps) == (2, 0)
-    table = pa.ipc.open_file(store.path("a") / "steps.arrow").read_all()
+    table = pa.ipc.open_file(store.folder / "batches" / "a" / "steps.arrow").read_all()
     for flag, wanted in (("is_first", True), ("is_last", True), ("is_terminal", False)):
         assert table.column(flag).to_pylist() == [wanted] * 2
     store.append([build.episode(3)], batch_id="b", source="intervention")

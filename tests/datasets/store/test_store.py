@@ -37,7 +37,7 @@ def test_the_file_is_plain_arrow_with_the_steps_of_rlds(store, build):
     store.append(
         [build.episode(2, 1), build.episode(1, 2, terminal=False)], batch_id="a", source="collection"
     )
-    table = pa.ipc.open_file(store.path("a") / "steps.arrow").read_all()
+    table = pa.ipc.open_file(store.folder / "batches" / "a" / "steps.arrow").read_all()
     assert table.column("is_first").to_pylist() == [True, False, False, True, False]
     assert table.column("is_last").to_pylist() == [False, False, True, False, True]
     assert table.column("is_terminal").to_pylist() == [False, False, True, False, False]
@@ -65,7 +65,7 @@ def test_appending_again_writes_nothing(store, build):
 
 def test_appending_does_not_look_at_other_batches(store, build):
     store.append([build.episode()], batch_id="a", source="collection")
-    (store.path("a") / "batch.json").write_text("broken")
+    (store.folder / "batches" / "a" / "batch.json").write_text("broken")
     fresh = EpisodeStore.open(store.folder)
     fresh.append([build.episode()], batch_id="b", source="collection")
     with pytest.raises(DatasetError, match=r"batch\.json is not valid JSON"):
@@ -143,7 +143,7 @@ def test_bounds_of_each_dimension_that_leave_out_zero(tmp_path, build):
 
 def test_a_newer_batch_says_so(store, build):
     store.append([build.episode()], batch_id="a", source="collection")
-    path = store.path("a") / "batch.json"
+    path = store.folder / "batches" / "a" / "batch.json"
     data = json.loads(path.read_text()) | {"version": 3, "novelty": 1}
     path.write_text(json.dumps(data))
     with pytest.raises(DatasetError, match=r"batch.json: version is 3, but this pacloop reads 2"):

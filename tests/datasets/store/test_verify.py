@@ -14,7 +14,7 @@ def store(tmp_path, schema):
 def test_a_flipped_byte_anywhere_is_found_and_named(store, build, name):
     for i in range(8):
         store.append([build.episode(seed=i)], batch_id=f"b{i}", source="collection")
-        path = store.path(f"b{i}") / name
+        path = store.folder / "batches" / f"b{i}" / name
         data = bytearray(path.read_bytes())
         data[i * (len(data) - 1) // 7] ^= 4
         path.write_bytes(data)
@@ -34,7 +34,7 @@ def test_a_flipped_byte_anywhere_is_found_and_named(store, build, name):
 def test_a_missing_file_is_found_and_named(store, build, name, sentence):
     for batch_id in ("a", "b"):
         store.append([build.episode()], batch_id=batch_id, source="collection")
-    (store.path("b") / name).unlink()
+    (store.folder / "batches" / "b" / name).unlink()
     (found,) = store.verify()
     assert sentence in found
 
@@ -52,7 +52,7 @@ def test_a_missing_file_is_found_and_named(store, build, name, sentence):
 )
 def test_a_manifest_that_lies_is_found(store, build, changes, sentence):
     store.append([build.episode()], batch_id="a", source="collection")
-    path = store.path("a") / "batch.json"
+    path = store.folder / "batches" / "a" / "batch.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     (found,) = store.verify()
     assert sentence in found
@@ -61,7 +61,7 @@ def test_a_manifest_that_lies_is_found(store, build, changes, sentence):
 @pytest.mark.parametrize("size", [0, 7, 500])
 def test_a_truncated_file_is_named_when_read(store, build, size):
     store.append([build.episode()], batch_id="a", source="collection")
-    path = store.path("a") / "steps.arrow"
+    path = store.folder / "batches" / "a" / "steps.arrow"
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(DatasetError, match=r"a/steps.arrow"):
         list(store.episodes("a"))

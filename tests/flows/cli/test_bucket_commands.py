@@ -12,7 +12,6 @@ from pacloop.flows.pages.success import success_page
 from pacloop.flows.runs import events
 from pacloop.flows.runs.deployments import deployments
 from pacloop.flows.runs.plan import make_plan
-from pacloop.flows.runs.session import session_of
 from pacloop.loop.workspace.config import Config
 from pacloop.loop.workspace.lease import hold
 from pacloop.loop.workspace.records import Begun
@@ -78,8 +77,7 @@ def test_forms_pages_and_events_name_the_url(url, monkeypatch, tmp_path):
     events.emit(space, "alarm", {})
     assert emitted[0]["resource"]["prefect.resource.id"] == f"pacloop.workspace.{url}"
     assert f"Workspace: `{url}`" in success_page(space)
-    with session_of(url) as first, session_of(f"{url}/") as second:
-        assert (first.space.address, second) == (url, first)
+    assert Workspace.open(f"{url}/").address == url
 
 
 def test_doctor_says_whether_the_bucket_is_in_reach(url, tmp_path):

@@ -291,3 +291,4 @@ def test_gate_simulate_in_json_and_as_a_table(tmp_path):
     table = pacloop(*words, "--collected", 0, cwd=tmp_path).stdout
     assert "both arms fresh" in table and "fixed-n test, in each arm" in table
     assert "level" in refused(*words, "--alpha", 0, cwd=tmp_path)
+    assert pacloop(*words, "--collected", -1, cwd=tmp_path).returncode == 2

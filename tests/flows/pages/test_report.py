@@ -48,7 +48,7 @@ def test_the_page_tells_everything_and_needs_nothing(two_rounds):
     films = Films([Film("clumsy/0", 1.0, 60, 3.0, "", b"strip", b"video")], "one is missing")
     before = files(two_rounds.folder)
     with lease(two_rounds.folder):
-        text = report_page(two_rounds, [("Demonstrations", films)])
+        text = report_page(two_rounds, {"Demonstrations": ["clumsy/0"]}, films)
     assert files(two_rounds.folder) == before
     page = Page(text)
     assert all(address.startswith(("#", "data:")) for address in page.addresses), page.addresses
@@ -72,7 +72,7 @@ def test_the_page_tells_everything_and_needs_nothing(two_rounds):
 def test_text_is_escaped_also_in_attributes(tmp_path):
     space = Workspace.create(tmp_path / "space", parse_config({}, "test"))
     film = Film("<i>/0", 0.0, 60, 3.0, 'not "as" <recorded>', b"strip")
-    text = report_page(space, [("<b>Ours</b>", Films([film])), ("Nobody's", Films([]))])
+    text = report_page(space, {"<b>Ours</b>": ["<i>/0"], "Nobody's": []}, Films([film]))
     assert 'alt="failure, 60 steps (3.0 s); not &#34;as&#34; &lt;recorded&gt;"' in text
     page = Page(text)
     assert "<b>Ours</b>" in page.text and "<i>/0: failure" in page.text
@@ -82,7 +82,7 @@ def test_text_is_escaped_also_in_attributes(tmp_path):
 
 def test_an_empty_workspace_has_a_page_too(tmp_path):
     space = Workspace.create(tmp_path / "space", parse_config({}, "test"))
-    page = Page(report_page(space, []))
+    page = Page(report_page(space, {}, Films([])))
     assert "nothing is measured yet" in page.text
     assert [p.name for p in space.folder.iterdir()] == ["pacloop.toml"]
 

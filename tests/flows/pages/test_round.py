@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from recorded import put, record
 
-from pacloop.flows.pages.round import Links, episodes_to_show, round_page
+from pacloop.flows.pages.round import episodes_to_show, round_page
 from pacloop.loop.views.film import Film, Films
 from pacloop.loop.workspace.verdict import AtStep, Bin, CriticFigures, Verdict
 
@@ -13,8 +13,8 @@ FILMS = Films([Film(f"r001-gate-00000/{k}", k % 2, 60, 3.0, "", bytes(20_000)) f
 
 
 def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
-    links = Links({0: "/runs/flow-run/zero", 1: "/runs/flow-run/one"}, "/artifacts/key/story")
-    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, links)
+    links = {0: "/runs/flow-run/zero", 1: "/runs/flow-run/one"}, "/artifacts/key/story"
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, *links)
     assert page.startswith("# Round 1: promoted")
     for part in (
         "| candidate | `r001-pac` | 80.0% |",
@@ -35,15 +35,15 @@ def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):
     curve = [Bin(q=k / 10, returned=k / 12, steps=50) for k in range(10)]
     figures = CriticFigures(episodes=12, auc=0.7, by_step=by_step, error=0.03, curve=curve)
     put(two_rounds, 1, "critic", figures=figures)
-    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, Links({}, ""))
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, {}, "")
     assert "On 12 episodes kept out of learning it tells success at 0.70 and is off by 0.030." in page
     assert "![discrimination and calibration of the critic](data:image/png" in page
     own = figures.model_copy(update={"episodes": 20, "auc": None})
     verdict = two_rounds.record(Verdict, 1).model_copy(update={"own_critic": own})
-    page = round_page(two_rounds, 1, verdict, FILMS, Links({}, ""))
+    page = round_page(two_rounds, 1, verdict, FILMS, {}, "")
     assert "On its own 20 episodes in the gate it has one outcome only and is off by 0.030.\n\n" in page
     put(two_rounds, 1, "critic")
-    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, Links({}, ""))
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, {}, "")
     assert "No episodes are kept out of learning yet." in page
     (two_rounds.round_folder(1) / "critic.json").unlink()
 
@@ -56,15 +56,15 @@ def test_what_was_played_is_listed_by_stage_and_policy(two_rounds, monkeypatch):
 
     batches = [batch(k, "collect", "r000-pac", 4.0) for k in range(3)] + [batch(0, "gate", "r001-pac", 9.0)]
     monkeypatch.setattr("pacloop.flows.pages.round.committed", lambda space: batches)
-    links = Links({0: "/zero"}, "")
-    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), Films([]), links)
+    links = {0: "/zero"}, ""
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), Films([]), *links)
     assert "| collect | [r000-pac](/zero) | 30 | 40.0% | `collect-0` and 2 more |\n" in page
     assert "| gate | `r001-pac` | 10 | 90.0% | `gate-0` |\n" in page
 
 
 def test_without_pictures_a_page_says_why(two_rounds):
     verdict = record("reached", reason="r001-pac is good enough")
-    page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), Links({}, ""))
+    page = round_page(two_rounds, 2, verdict, Films([], "Pictures are missing: no EGL"), {}, "")
     assert "# Round 2: reached" in page
     assert "Pictures are missing: no EGL" in page
     assert "data:image" not in page
@@ -76,7 +76,7 @@ def test_a_round_without_episodes_shows_none(two_rounds):
 
 def test_large_films_never_make_a_large_page(two_rounds):
     large = Films([Film(f"x/{k}", 1.0, 60, 3.0, "", bytes(60_000)) for k in range(4)])
-    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), large, Links({}, ""))
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), large, {}, "")
     assert len(page) < 300_000
     assert "a picture is left out" in page
     assert "x/3" in page and "Evidence 3.50" in page

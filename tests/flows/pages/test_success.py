@@ -64,11 +64,11 @@ def test_the_page_of_all_rounds_tells_baselines_verdicts_and_sources(two_rounds)
     assert "* **round 1**: r001-pac &lt;b>did&lt;/b> \\| so" in page
 
 
-def test_the_page_of_three_hundred_rounds_stays_small():
+def test_the_page_of_three_hundred_rounds_stays_small(two_rounds):
     rows = [
         Row(f"round {k}", k, f"r{k:03d}-pac", 0.5, wilson(500, 1000), 1000, "undecided", "x" * 120)
         for k in range(300)
     ]
-    image = png(curve(rows, target=0.93, title="success per round"))
+    image = png(curve(two_rounds, rows))
     assert len(picture(image, "")) < LARGEST_PAGE / 2
     assert STRIP_WIDTH < 200

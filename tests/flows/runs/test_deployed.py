@@ -117,7 +117,7 @@ def test_two_policies_are_compared_as_on_the_command_line(space, no_server, poli
     assert state.is_completed(), state.message
     assert no_server["name"] == f"evaluate {policy} against {against} - {words}"
     record = json.loads((space.folder / "evaluations" / "0000.json").read_text())
-    assert (record["policy"], record["against"], record["decision"]) == (policy, against, words)
+    assert (record["candidate"], record["champion"], record["decision"]) == (policy, against, words)
     assert record["reason"] in state.message
     page = no_server["evaluation"]
     assert page.startswith(f"# {policy} against {against}: {words}")

@@ -77,9 +77,11 @@ def test_a_round_that_waits_is_told_with_its_figures_and_then_its_end(prefect_ap
     from prefect.client.orchestration import get_client
 
     from pacloop.flows.runs.rounds import round_flow
+    from pacloop.flows.runs.session import session
 
     space = waiting(approve_hours=1e-4)
-    round_flow(str(space.folder), 1)
+    with session(space):
+        round_flow(str(space.folder), 1)
     with get_client(sync_client=True) as client:
         found = {event["event"]: event for event in until(lambda: _emitted(client, space, 2))}
     assert set(found) == {"pacloop.waits", "pacloop.undecided"}

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from pacloop.learner.network.tokens import ActionEncoder, MultiScale, ObservationEncoder
+from pacloop.learner.network.tokens import ActionEncoder, ObservationEncoder, multi_scale
 
 
 def test_multi_scale_by_hand():
-    found = MultiScale((1.0, 10.0))(torch.tensor([[0.5, -2.0]]))
+    found = multi_scale(torch.tensor([[0.5, -2.0]]), (1.0, 10.0))
     np.testing.assert_allclose(found, np.tanh([[0.5, 5.0, -2.0, -20.0]]), rtol=1e-6)
 
 

@@ -33,9 +33,9 @@ def expected_reward(replay, tmp_path, build):
             target_rate=0.05,
         )
         folder = tmp_path / f"alpha {alpha}"
-        learned = learn(replay, schema=build.guess, network=NETWORK, config=config, seed=1, folder=folder)
+        weights, _ = learn(replay, schema=build.guess, network=NETWORK, config=config, seed=1, folder=folder)
         network = Pac(build.guess, NETWORK)
-        network.load_state_dict(learned.weights)
+        network.load_state_dict(weights)
         policy = Policy(network, build.guess, acting)
         hints = np.linspace(-1, 1, 2000, dtype=np.float32)[:, None]
         noise = np.random.default_rng(0).random((2000, *policy.noise_shape), np.float32)

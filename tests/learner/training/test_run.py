@@ -61,9 +61,8 @@ def lines(folder):
 
 
 def same(learned, other):
-    return set(learned.weights) == set(other.weights) and all(
-        torch.equal(tensor, other.weights[name]) for name, tensor in learned.weights.items()
-    )
+    (weights, _), (others, _) = learned, other
+    return set(weights) == set(others) and all(torch.equal(weights[name], others[name]) for name in weights)
 
 
 def without_rates(figures):
@@ -85,14 +84,14 @@ class Interrupting:
 
 def test_the_loss_falls_and_progress_is_told(run, tmp_path):
     told = []
-    learned = run(
+    _, figures = run(
         tmp_path,
         config=replace(CONFIG, steps=8 * EVERY),
         progress=lambda step, figures: told.append((step, dict(figures))),
     )
     assert [step for step, _ in told] == [EVERY * k for k in range(1, 9)]
     assert told[-1][1]["critic"] < 0.9 * told[0][1]["critic"]
-    assert learned.figures == told[-1][1]
+    assert figures == told[-1][1]
     assert told[0][1]["samples_per_sec"] == pytest.approx(CONFIG.batch_size * told[0][1]["steps_per_sec"])
 
 
@@ -139,7 +138,7 @@ def test_an_interrupt_after_the_last_step_leaves_nothing_to_do(run, whole, repla
         run(tmp_path, progress=interrupt)
     learned = run(tmp_path)
     assert same(learned, whole[0])
-    assert without_rates({"step": CONFIG.steps, **learned.figures}) == without_rates(whole[1][-1])
+    assert without_rates({"step": CONFIG.steps, **learned[1]}) == without_rates(whole[1][-1])
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"config": replace(CONFIG, eta=0.1)}])
@@ -153,13 +152,13 @@ def test_the_state_of_another_run_is_thrown_away(run, replay, whole, tmp_path, c
 
 def test_the_state_of_a_run_from_other_weights_is_thrown_away(run, replay, whole, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, replay=Interrupting(replay, 14), start=whole[0].weights)
+        run(tmp_path, replay=Interrupting(replay, 14), start=whole[0][0])
     assert same(run(tmp_path), whole[0])
 
 
 def test_a_run_starts_from_the_weights_it_is_given(run, whole, tmp_path):
     config = replace(CONFIG, steps=1, learning_rate=0.0)
-    assert same(run(tmp_path, config=config, start=whole[0].weights), whole[0])
+    assert same(run(tmp_path, config=config, start=whole[0][0]), whole[0])
 
 
 class Torn:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from pacloop.flows.runs.session import session
-from pacloop.loop.stages.improve import improve, plain_player
+from pacloop.loop.stages.improve import improve, play_directly
 from pacloop.loop.workspace.workspace import Workspace
 
 
@@ -24,8 +24,7 @@ def main() -> None:
             os.killpg(0, signal.SIGKILL)
 
     with session(Workspace.open(folder), progress) as ours:
-        player = plain_player(ours)
-        improve(ours.space, player, rounds=rounds)
+        improve(ours.space, play_directly(ours), rounds=rounds)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import pytest
 from recorded import put, record, tally, verdict
 
-from pacloop.loop.stages.improve import Player, improve
+from pacloop.loop.stages.improve import improve
 
 
 @pytest.fixture
@@ -25,12 +25,8 @@ def improved(space, put_policy):
             played.append(number)
             put(space, number, "gate", **verdict("undecided", f"r{number:03d}-pac", 5, 10))
 
-        player = Player(
-            start=lambda: pytest.fail("round 0 has ended"),
-            round=play,
-            measure=measure,
-        )
-        return played, improve(space, player, rounds=rounds).why
+        parts = {"round": play, "final": measure}
+        return played, improve(space, lambda part, *which: parts[part](*which), rounds=rounds).why
 
     return improved
 

@@ -5,8 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from pacloop.loop.statistics.paired import PairedTest
-from pacloop.loop.statistics.pairing import pairing
+from pacloop.loop.statistics.paired import PairedTest, pairing
 
 
 def scores(pairs):

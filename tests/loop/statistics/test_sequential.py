@@ -15,7 +15,6 @@ from pacloop.loop.statistics.sequential import (
     SequentialTest,
     calibrate,
     crossing_probability,
-    expected,
     looks,
 )
 
@@ -222,7 +221,7 @@ def test_power_and_episodes_beside_the_best_published_test():
     """500 episodes given, looks every 10, the constant of the default shape: five pairs of rates."""
     test = SequentialTest(500, 500, 10, 0.05, constant=CONSTANT, least=8)
     champion, candidate = np.array([0.5, 0.6, 0.7, 0.8, 0.85]), np.array([0.6, 0.75, 0.8, 0.9, 0.93])
-    found = expected(test, champion, candidate)
+    found = follow(test.plan(), champion, candidate)
     assert (found.promoted >= STEP[0] - 0.03).all()
     assert (found.episodes / (2 * STEP[1])).mean() <= 0.42
     assert crossing_probability(test, BETWEEN[::4], BETWEEN[::4]).max() <= 0.05

@@ -34,7 +34,6 @@ def test_a_strip_and_a_video_of_each_and_what_is_not_as_recorded(space):
         space,
         ["cut/1", "cut/3"],
         videos=True,
-        deadline_sec=200,
         progress=lambda *news: told.append(news[:3]),
     )
     assert films.missing == ""
@@ -56,14 +55,15 @@ def test_a_strip_and_a_video_of_each_and_what_is_not_as_recorded(space):
 
 def test_what_cannot_be_rendered_is_said_and_nothing_fails(space, monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "no-such-backend")
-    films = film(space, ["cut/1"], deadline_sec=200)
+    films = film(space, ["cut/1"])
     assert films.made == []
     assert films.missing.startswith("Pictures are missing: ")
     assert "no-such-backend" in films.missing
     assert film(space, []).missing == "there are no episodes to show yet"
 
 
-def test_rendering_is_stopped_at_its_deadline(space):
-    films = film(space, ["cut/1"], deadline_sec=0.01)
+def test_rendering_is_stopped_at_its_deadline(space, monkeypatch):
+    monkeypatch.setattr("pacloop.loop.views.film.DEADLINE_SEC", 0.01)
+    films = film(space, ["cut/1"])
     assert films.made == []
-    assert "was stopped after 0 s" in films.missing
+    assert "was stopped at its deadline" in films.missing

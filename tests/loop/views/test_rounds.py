@@ -1,12 +1,14 @@
 """The table and the curve: each policy by its best unselected sample."""
 
+from dataclasses import replace
+
 import pytest
 from recorded import play_collection, put, tally, verdict
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.views.curve import curve, png
-from pacloop.loop.views.rounds import rows
+from pacloop.loop.views.rounds import by_source, rows
 
 
 @pytest.fixture
@@ -85,6 +87,27 @@ def test_an_empty_workspace_has_no_rows(space):
 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_the_curve_is_a_small_png(played, count):
-    image = png(curve(rows(played)[:count], target=0.93, title="success per round"))
+    image = png(curve(played, rows(played)[:count]))
     assert image.startswith(b"\x89PNG")
     assert len(image) < 100_000
+
+
+@pytest.fixture
+def batch(space):
+    return add_demonstrations(
+        space.folder, task="pacloop/stack", episodes=2, seed=0, clean=True, bare=False, progress=silent
+    )
+
+
+def test_each_source_adds_up_its_batches(batch):
+    collected = replace(batch, id="c", source="collection", score_sum=1.0)
+    found = by_source([collected, batch, replace(collected, id="d")])
+    assert [(source, s.batches, s.episodes, s.rate) for source, s in found.items()] == [
+        ("demonstration", 1, 2, 1.0),
+        ("collection", 2, 4, 0.5),
+    ]
+    assert found["collection"].steps == 2 * batch.steps
+
+
+def test_nothing_has_no_sources():
+    assert by_source([]) == {}

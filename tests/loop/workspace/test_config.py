@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pacloop.datasets import DatasetError
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace.config import VERSION, Config, config_toml, parse_config, read_config
 
@@ -63,35 +64,38 @@ def test_every_setting_is_explained():
         ("[gate]\nlevle = 0.05", "gate.levle is no setting of pacloop"),
         ("[gates]", "gates is no setting of pacloop"),
         ("colour = 1", "colour is no setting of pacloop"),
-        ("[learn]\nalpha = 1.5", "learn.alpha is 1.5, but input should be less than or equal to 1"),
-        ("[gate]\nlevel = 0.0", "gate.level is 0.0, but input should be greater than 0"),
-        ("[gate]\ncap = 5001", "gate.cap is 5001, but input should be less than or equal to 5000"),
-        ("[collect]\nepisodes = 0", "collect.episodes is 0, but input should be greater than or equal to 1"),
-        ("[collect]\nepisodes = 'many'", "collect.episodes is 'many', but input should be a valid integer"),
-        ("[collect]\nepisodes = '300'", "collect.episodes is '300', but input should be a valid integer"),
+        ("[learn]\nalpha = 1.5", "learn.alpha is 1.5, but must be less than or equal to 1"),
+        ("[gate]\nlevel = 0.0", "gate.level is 0.0, but must be greater than 0"),
+        ("[gate]\ncap = 5001", "gate.cap is 5001, but must be less than or equal to 5000"),
+        ("[collect]\nepisodes = 0", "collect.episodes is 0, but must be greater than or equal to 1"),
+        ("[collect]\nepisodes = 'many'", "collect.episodes is 'many', but must be a valid integer"),
+        ("[collect]\nepisodes = '300'", "collect.episodes is '300', but must be a valid integer"),
         (
             "[learn.mixture]\ndemonstrations = 0.25",
-            "learn.mixture names 'demonstrations', but input should be 'd",
+            "learn.mixture.demonstrations is 'demonstrations', but must be 'd",
         ),
         (
             "[learn.mixture]\ncollection = -0.1",
-            "learn.mixture.collection is -0.1, but input should be greater",
+            "learn.mixture.collection is -0.1, but must be greater",
         ),
         (
             "[learn]\nmixture = {collection = 0.7, evaluation = 0.5}",
-            "but its shares add up to 1.2, more than 1",
+            "learn.mixture: its shares add up to 1.2, more than 1",
         ),
-        ("[learn]\ntask_mixture = {a = 1.0, b = 0.1}", "but its shares add up to 1.1, more than 1"),
-        ("[act]\nmode = 'wild'", "act.mode is 'wild', but input should be 'q_guided', 'sample' or 'mode'"),
-        ("seed = 65536", "seed is 65536, but input should be less than 65536"),
+        (
+            "[learn]\ntask_mixture = {a = 1.0, b = 0.1}",
+            "learn.task_mixture: its shares add up to 1.1",
+        ),
+        ("[act]\nmode = 'wild'", "act.mode is 'wild', but must be 'q_guided', 'sample' or 'mode'"),
+        ("seed = 65536", "seed is 65536, but must be less than 65536"),
         ("[gate.guards]\nspeed = 0.1", "gate.guards.speed is no setting of pacloop"),
         (
             "[gate.guards]\ntime_to_success = 1",
-            "gate.guards.time_to_success is 1, but input should be less than 1",
+            "gate.guards.time_to_success is 1, but must be less than 1",
         ),
-        ('[gate.others]\n"a/b" = 0', "gate.others.a/b is 0, but input should be greater than 0"),
-        ("gate = 3", "gate is 3, but input should be"),
-        (f"version = {VERSION + 1}", "has version 2, but this pacloop reads version 1: update pacloop"),
+        ('[gate.others]\n"a/b" = 0', "gate.others.a/b is 0, but must be greater than 0"),
+        ("gate = 3", "gate is 3, but must be"),
+        (f"version = {VERSION + 1}", "version is 2, but this pacloop reads 1"),
         ("[gate\ncap = 1", "is not valid TOML: "),
         ("cap = 1\ncap = 2", "is not valid TOML: "),
     ],
@@ -108,7 +112,7 @@ def test_what_cannot_be_obeyed_is_one_sentence(tmp_path, text, says):
 
 def test_files_that_are_no_text_or_not_there(tmp_path):
     path = tmp_path / "pacloop.toml"
-    with pytest.raises(LoopError, match=r"pacloop\.toml cannot be read: no such file or directory"):
+    with pytest.raises(DatasetError, match=r"pacloop\.toml cannot be read: no such file or directory"):
         read_config(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(LoopError, match=r"pacloop\.toml is not valid TOML"):

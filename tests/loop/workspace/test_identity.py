@@ -4,7 +4,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from pacloop.loop.errors import LoopError
+from pacloop.datasets import DatasetError
 from pacloop.loop.workspace.config import Config
 from pacloop.loop.workspace.workspace import IDENTITY, Workspace
 
@@ -46,5 +46,5 @@ def test_all_who_ask_at_once_get_the_same(tmp_path):
 def test_a_broken_file_is_named(tmp_path):
     space = Workspace.create(tmp_path / "space", Config())
     (space.folder / IDENTITY).write_text('{"version": 1}')
-    with pytest.raises(LoopError, match=r"identity\.json: id is"):
+    with pytest.raises(DatasetError, match=r"identity\.json: id is missing"):
         _ = space.id

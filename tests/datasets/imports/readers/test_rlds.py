@@ -46,7 +46,7 @@ def test_what_unpacks_to_too_much_is_not_unpacked(packed, tmp_path, options):
 
     import tensorflow as tf
 
-    from pacloop.datasets.exports.tfds.tfrecord import write_records
+    from pacloop.datasets.exports.tfds.rlds import write_records
 
     folder = shutil.copytree(packed, tmp_path / "recorded")
     (file,) = folder.glob("*.tfrecord*")
