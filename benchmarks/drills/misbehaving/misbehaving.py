@@ -12,6 +12,7 @@ from typing import Any
 
 import dm_env
 import numpy as np
+from dm_env import specs
 
 from pacloop.actors.task import Task  # pyright: ignore[reportMissingImports]
 from pacloop.datasets import Field, Schema  # pyright: ignore[reportMissingImports]
@@ -80,10 +81,10 @@ class Point(dm_env.Environment):
         return dm_env.transition(reward=reward, observation=observation, discount=1.0)
 
     def observation_spec(self) -> Any:
-        return {name: dm_env.specs.Array(value.shape, value.dtype) for name, value in self._buffer.items()}
+        return {name: specs.Array(value.shape, value.dtype) for name, value in self._buffer.items()}
 
     def action_spec(self) -> Any:
-        return dm_env.specs.BoundedArray((2,), np.float32, -1.0, 1.0)
+        return specs.BoundedArray((2,), np.float32, -1.0, 1.0)
 
     def _misbehave(self) -> None:
         if self._fault == "raises in step":
