@@ -18,7 +18,7 @@ EVERY_SEC = 1.0
 
 
 class Journal:
-    """The finished episodes of one block."""
+    """The finished episodes of one block; `found` are those that a process that was killed has left."""
 
     def __init__(self, folder: Path, schema: Schema, about: Any) -> None:
         """Open the journal of the block that is about `about`, and remove every other one."""
@@ -28,11 +28,12 @@ class Journal:
                 shutil.rmtree(other)
         self._unwritten: list[Episode] = []
         self._written_sec = time.monotonic()
+        self._own, self._schema = own, schema
         try:
-            self._open(own, schema)
+            self.found = self._read() if own.exists() else []
         except DatasetError:  # a power cut may have left anything
             shutil.rmtree(own)
-            self._open(own, schema)
+            self.found = []
 
     def add(self, episode: Episode) -> None:
         """Keep an episode that has ended."""
@@ -43,8 +44,9 @@ class Journal:
     def write(self) -> None:
         """Write what was added since the last time."""
         if self._unwritten:
-            name = f"p{len(self._store.batches()):05d}"
-            self._store.append(self._unwritten, batch_id=name, source="collection")
+            store = EpisodeStore.create(self._own, self._schema)
+            name = f"p{len(store.batches()):05d}"
+            store.append(self._unwritten, batch_id=name, source="collection")
         self._unwritten, self._written_sec = [], time.monotonic()
 
     def remove(self) -> None:
@@ -52,8 +54,6 @@ class Journal:
         with suppress(OSError):
             shutil.rmtree(self._folder)
 
-    def _open(self, folder: Path, schema: Schema) -> None:
-        self._store = EpisodeStore.create(folder, schema)
-        batches = self._store.batches()
-        self.found = [episode for batch in batches for episode in self._store.episodes(batch)]
-        """Those of a process that was killed, in the order in which they ended."""
+    def _read(self) -> list[Episode]:
+        store = EpisodeStore.open(self._own)
+        return [episode for batch in store.batches() for episode in store.episodes(batch)]

@@ -5,8 +5,10 @@ What is measured by hand stands beside the rounds, as `evaluations/<number>.json
 
 from dataclasses import replace
 from itertools import count
+from typing import Literal
 
 from ...datasets.files import parse_model, read_json
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, tally
 from ..episodes.sample import own_batches
 from ..episodes.seeds import Purpose
@@ -27,11 +29,14 @@ APART = 2**23
 
 
 def evaluate(
-    session: Session, number: int, stage: str, policy: str, episodes: int, purpose: Purpose = "final"
+    session: Session, number: int, stage: str, policy: str, purpose: Literal["baseline", "final"] = "final"
 ) -> Measured:
-    """Measure a policy on a purpose's seeds, and record it in a round under `stage`."""
+    """Measure a policy on a purpose's seeds, as many as the settings say, and record it in a round."""
     if done := session.space.record(Measured, number, stage):
         return done
+    session = pinned(session, number, stage)
+    settings = session.space.config.improve
+    episodes = settings.baseline_episodes if purpose == "baseline" else settings.evaluation_episodes
     measured = _measure(session, number, stage, policy, episodes, purpose)
     session.space.write_record(number, measured, stage)
     mirror(session.space, session.progress)
@@ -43,7 +48,9 @@ def measure(session: Session, *, policy: str | None, episodes: int | None) -> Me
     space = session.space
     who, episodes = policy or champion_of(space), episodes or space.config.improve.evaluation_episodes
     number = _begin(space, Asked(policy=who, episodes=episodes))
-    measured = _measure(session, number, f"manual{number:04d}", who, episodes, "manual")
+    stage = f"manual{number:04d}"
+    session = pinned(session, number, stage, _evaluation(number, "settings"))
+    measured = _measure(session, number, stage, who, episodes, "manual")
     space.write_json(_evaluation(number), measured.model_dump())
     return measured
 
@@ -64,6 +71,7 @@ def compare(
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
     number, watch = _begin(space, order), stopwatch()
+    session = pinned(session, number, f"compare{number:04d}", _evaluation(number, "settings"))
     verdict = _contest(session, order, number).model_copy(update={"seconds": watch()})
     space.write_json(_evaluation(number), verdict.model_dump())
     return verdict
@@ -110,7 +118,7 @@ def _contest(session: Session, order: Asked, number: int) -> Verdict:
 def _begin(space: Workspace, order: Asked) -> int:
     """The number of the next evaluation, once its order is on record."""
     number = next(k for k in count() if not (space.folder / _evaluation(k)).exists())
-    name = _evaluation(number).replace(".json", ".begun.json")
+    name = _evaluation(number, "begun")
     path = space.folder / name
     if path.exists() and (begun := parse_model(Asked, read_json(path), path)) != order:
         raise LoopError(
@@ -130,5 +138,5 @@ def _command(begun: Asked) -> str:
     return " ".join(words)
 
 
-def _evaluation(number: int) -> str:
-    return f"evaluations/{number:04d}.json"
+def _evaluation(number: int, part: str = "") -> str:
+    return f"evaluations/{number:04d}.{part}.json" if part else f"evaluations/{number:04d}.json"

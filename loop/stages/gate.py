@@ -6,6 +6,7 @@ import numpy as np
 
 from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session
 from ..episodes.sample import collections, own_batches, scores
 from ..errors import LoopError
@@ -72,6 +73,8 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 def _judge(session: Session, number: int) -> Verdict:
     """Play the candidate until the tests decide, and record the verdict."""
     watch, space = stopwatch(), session.space
+    _given(space, number, space.require(Collected, number).champion)  # before the settings are pinned
+    session = pinned(session, number, Verdict.STAGE)
     verdict, alarm = _compare(session, number), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
     verdict = with_remarks(space, number, with_critic(space, number, verdict))

@@ -6,7 +6,7 @@ A record's appearance is what ends its stage. Each says its version; one that is
 newer pacloop, is refused by file and field.
 """
 
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -57,6 +57,12 @@ class Begun(Record):
 
     STAGE = "begin"
     champion: str
+
+
+class Settings(Record):
+    """The settings that a stage began with, by section; see `episodes/pinned.py`."""
+
+    settings: dict[str, Any]
 
 
 class Tally(Timed):
