@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ...datasets import Episode
 from ...datasets.errors import PacloopError
 from ...learner.checkpoint import PolicyRecord, build_policy
@@ -20,7 +22,7 @@ from ..task import SeededEnvironment, Task
 from .ray_connection import connect, proxies, use_proxies
 from .rollout import PolicyError, outcomes
 from .shares import Share, Shares
-from .slot import Failure, MakeError, make_environment, one_line
+from .slot import Failure, MakeError, copied, make_environment, one_line
 
 POLL_SEC = 1.0
 START_SEC = 300.0
@@ -68,6 +70,12 @@ class Collector:
             policy_id=record.id,
             history=record.network.history,
         )
+
+    def start(self, seed: int, task: str) -> dict[str, np.ndarray]:
+        """The first observation of the episode of a seed, in an environment that is there already."""
+        played, environments = self._task(task)
+        environments[0] = environments[0] or make_environment(played)
+        return copied(played.schema, played.begin(environments[0], seed).observation)
 
     def _task(self, name: str) -> tuple[Task, list[SeededEnvironment | None]]:
         """A task and its environments, made when it is first asked for."""
@@ -162,6 +170,18 @@ class CollectorPool:
         finally:
             for stream in running:  # left early: what still runs must not be heard later
                 self._respawn(stream.actor)
+
+    def start(self, seed: int) -> dict[str, np.ndarray] | None:
+        """The first observation of the episode of a seed; None where it cannot be had."""
+        import ray
+        from ray import exceptions
+
+        try:
+            found: Any = ray.get(self._actors[0].start.remote(seed, self._task), timeout=self._deadline_sec)
+            return found
+        except exceptions.RayError:
+            self._respawn(0)
+            return None
 
     def _end(self, shares: Shares, stream: _Stream, end: _End, task: str) -> Failure | None:
         """Replace the actor where something went wrong; the failure that is certain now."""

@@ -54,7 +54,7 @@ class Slot:
         self.discounts: list[float] = []
         try:
             first = self.task.begin(self.environment, seed)
-            self.observations = [_copied(self.task.schema, first.observation)]
+            self.observations = [copied(self.task.schema, first.observation)]
         except Exception as error:  # somebody else's code
             return self._failure(error)
         return None
@@ -78,7 +78,7 @@ class Slot:
         step = self.environment.step(action.copy())
         self.rewards.append(_number("reward", step.reward))
         self.discounts.append(_number("discount", step.discount))
-        self.observations.append(_copied(self.task.schema, step.observation))
+        self.observations.append(copied(self.task.schema, step.observation))
         return step.last() or len(self.actions) == self.task.schema.horizon
 
     def _episode(self, policy_id: str | None) -> Episode:
@@ -124,7 +124,7 @@ def one_line(error: BaseException) -> str:
     return f"{kind}{' '.join(str(error).split()):.300}".removesuffix(": ")
 
 
-def _copied(schema: Schema, observation: Any) -> dict[str, np.ndarray]:
+def copied(schema: Schema, observation: Any) -> dict[str, np.ndarray]:
     """The schema's fields of an observation, as arrays of their own.
 
     Raises DatasetError, naming the field, where one is missing, is not of the schema's shape, cannot be had

@@ -58,6 +58,9 @@ class Collectors:
         self._task = find_task(task)
         self._environments = [self._task.make() for _ in range(environments)]
 
+    def start(self, seed: int) -> Any:
+        return self._task.begin(self._environments[0], seed).observation
+
     def run(
         self, record: PolicyRecord, weights: bytes, seeds: Sequence[int], task: str = ""
     ) -> Iterator[Episode]:

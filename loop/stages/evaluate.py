@@ -112,7 +112,7 @@ def _contest(session: Session, order: Asked, number: int) -> Verdict:
     verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
     if verdict.decision == "promoted":
         verdict = verdict.model_copy(update={"decision": "better"})
-    return with_remarks(space, number, verdict, (old.name, new.name))
+    return with_remarks(session, number, verdict, (old.name, new.name))
 
 
 def _begin(space: Workspace, order: Asked) -> int:

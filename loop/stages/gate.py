@@ -77,7 +77,7 @@ def _judge(session: Session, number: int) -> Verdict:
     session = pinned(session, number, Verdict.STAGE)
     verdict, alarm = _compare(session, number), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
-    verdict = with_remarks(space, number, with_critic(space, number, verdict))
+    verdict = with_remarks(session, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
     waits = space.config.gate.approve and verdict.decision == "promoted"
     return space.write_record(number, verdict, JUDGED if waits else "")

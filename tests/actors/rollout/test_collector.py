@@ -197,6 +197,14 @@ def test_a_run_that_is_left_early_is_not_heard_of_later(pool, check, reacher):
     check()
 
 
+def test_a_seed_can_be_begun_again_in_an_environment_that_is_there(pool, check, wanted):
+    start = pool.start(SEEDS[3])
+    assert all((start[name] == value[0]).all() for name, value in wanted[SEEDS[3]].observation.items())
+    pool.replaced = 0
+    assert pool.start(13) is None, "the arm is stuck"
+    check()
+
+
 def test_an_environment_whose_package_is_missing_is_said_at_once(pool, check, reacher):
     with pytest.raises(TaskError, match="no environment of test/unmakable can be made: ModuleNotFoundError"):
         list(pool.run(*reacher, SEEDS[:4], task="test/unmakable"))
