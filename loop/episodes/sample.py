@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...actors.rollout.slot import Failure
 from ...datasets import Batch
 from ..statistics.wilson import wilson
 from ..workspace.workspace import Workspace
@@ -29,6 +30,7 @@ class Sample:
       successes: episodes with score 1.
       score_sum: sum of the scores.
       steps: actions in all of them.
+      failed: how many could not be played, besides.
     """
 
     batches: int
@@ -36,6 +38,7 @@ class Sample:
     successes: int
     score_sum: float
     steps: int
+    failed: int = 0
 
     @property
     def rate(self) -> float:
@@ -57,7 +60,18 @@ def sample_of(batches: Iterable[Batch]) -> Sample:
         successes=sum(b.successes for b in own),
         score_sum=sum(b.score_sum for b in own),
         steps=sum(b.steps for b in own),
+        failed=sum(len(failures(b)) for b in own),
     )
+
+
+def failures(batch: Batch) -> list[Failure]:
+    """The episodes of a batch's block that could not be played."""
+    return [Failure(**entry) for entry in batch.origin.get("failed", ())]
+
+
+def own_batches(space: Workspace) -> list[Batch]:
+    """The dataset without what other workspaces played, in the order of the commits."""
+    return [batch for batch in space.store.batches() if is_own(space, batch)]
 
 
 def player(batch: Batch) -> str:
@@ -98,9 +112,9 @@ def champion_batches(
 ) -> list[Batch]:
     """All that a champion collected up to a round, since it came into force.
 
-    `batches` are all of the store, where they are at hand.
+    `batches` are this workspace's, where they are at hand.
     """
-    batches = space.store.batches() if batches is None else batches
+    batches = own_batches(space) if batches is None else batches
     return collections(batches, champion, number, after=space.registry.returned_after(champion))
 
 
@@ -125,13 +139,41 @@ def fresh(batches: Iterable[Batch], policy: str, after: int = 0) -> list[list[Ba
 
 def all_binary(space: Workspace) -> bool:
     """Whether every score that a policy had so far is 0 or 1."""
-    played = [batch for batch in space.store.batches() if batch.source in ("collection", "evaluation")]
+    played = [batch for batch in own_batches(space) if batch.source in ("collection", "evaluation")]
     return all(batch.binary for batch in played)
 
 
-def scores(space: Workspace, batches: Sequence[Batch]) -> np.ndarray:
-    """`[episodes]`: the scores of batches; of a binary batch ones first, else in the episodes' order."""
-    return np.concatenate([np.zeros(0), *(_scores(space, batch) for batch in batches)])
+def scores(space: Workspace, batches: Sequence[Batch], failed: float | None = None) -> np.ndarray:
+    """`[episodes]`: the scores of batches; of a binary batch ones first, else in the episodes' order.
+
+    What could not be played has the score `failed`, at the end of its batch; without one, it is left out.
+    """
+    return np.concatenate([np.zeros(0), *(_scores(space, batch, failed) for batch in batches)])
+
+
+def scores_by_seed(space: Workspace, batch: Batch, task: str, failed: float) -> np.ndarray:
+    """`[seeds]`: the scores of a batch's block in the order of the seeds.
+
+    What could not be played has the score `failed`; `task` is the further task of the batch, or "".
+    """
+    pairs = [(row.seed or 0, row.score) for row in space.store_of(task).iter_rows([batch.id])]
+    pairs += [(failure.seed, failed) for failure in failures(batch)]
+    return np.array([score for _, score in sorted(pairs, key=lambda pair: pair[0])])
+
+
+def is_own(space: Workspace, batch: Batch) -> bool:
+    """Whether a batch is no other workspace's.
+
+    A batch of a stage says whose it is, unless it was made before workspaces had identities. Then it is
+    this workspace's, unless the dataset is shared and there is no record here of a stage of that time.
+    """
+    if owner := batch.origin.get("workspace"):
+        return owner == space.id
+    if not stage_of(batch) or not space.config.dataset.url or batch.round is None:
+        return True
+    stage = stage_of(batch).removesuffix("-champion")
+    stage = "race" if stage.startswith("race-") else stage
+    return space.has_record(batch.round, stage) and not space.has_record(batch.round, f"begin-{stage}")
 
 
 def _is_fresh(batch: Batch) -> bool:
@@ -141,7 +183,9 @@ def _is_fresh(batch: Batch) -> bool:
     return batch.source in ("collection", "evaluation") and not selected
 
 
-def _scores(space: Workspace, batch: Batch) -> np.ndarray:
+def _scores(space: Workspace, batch: Batch, failed: float | None) -> np.ndarray:
     if batch.binary:
-        return (np.arange(batch.episodes) < batch.successes).astype(float)
-    return np.array([row.score for row in space.store.iter_rows([batch.id])])
+        played = (np.arange(batch.episodes) < batch.successes).astype(float)
+    else:
+        played = np.array([row.score for row in space.store.iter_rows([batch.id])])
+    return played if failed is None else np.append(played, [failed] * len(failures(batch)))

@@ -1,6 +1,7 @@
 """Append: the round's data is closed, checked against what was reported, and pinned for the learner."""
 
 from ...datasets.records.batch import episodes_by_source
+from ..episodes.sample import is_own, own_batches
 from ..errors import LoopError
 from ..gate.critic import learnable
 from ..injection.demonstrations import SCRIPTED
@@ -17,7 +18,9 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     watch, store = stopwatch(), space.store
     store.clean()
     _check_collected(space, number)
-    snapshot = store.snapshot(batches=learnable(store.batches(), space.config.learn.held_out))
+    # Another run's evaluation may be on the very seeds on which this run will evaluate.
+    known = [batch for batch in store.batches() if batch.source != "evaluation" or is_own(space, batch)]
+    snapshot = store.snapshot(batches=learnable(known, space.config.learn.held_out))
     if not snapshot.batches:
         raise _no_demonstrations(space)
     batches = store.counted(snapshot)
@@ -51,7 +54,7 @@ def _no_demonstrations(space: Workspace) -> LoopError:
 
 def _check_collected(space: Workspace, number: int) -> None:
     """What the actors reported must be there, also what somebody has excluded since."""
-    batches = space.store.batches()
+    batches = own_batches(space)
     stored = sum(b.episodes for b in batches if b.round == number and b.source == "collection")
     reported = space.record(Collected, number)
     if reported and reported.episodes != stored:

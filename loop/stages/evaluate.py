@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from typing import Literal
 
 from ...actors.rollout.rollout import PolicyError
 from ...datasets.files import parse_model, read_json
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, tally
 from ..episodes.sample import all_binary
 from ..episodes.seeds import Purpose
@@ -30,11 +32,14 @@ APART = 2**23
 
 
 def evaluate(
-    session: Session, number: int, stage: str, policy: str, episodes: int, purpose: Purpose = "final"
+    session: Session, number: int, stage: str, policy: str, purpose: Literal["baseline", "final"] = "final"
 ) -> Measured:
-    """Measure a policy on a purpose's seeds, and record it in a round under `stage`."""
+    """Measure a policy on a purpose's seeds, as many as the settings say, and record it in a round."""
     if done := session.space.record(Measured, number, stage):
         return done
+    session = pinned(session, number, stage)
+    settings = session.space.config.improve
+    episodes = settings.baseline_episodes if purpose == "baseline" else settings.evaluation_episodes
     measured = _measure(session, number, stage, policy, episodes, purpose)
     session.space.write_record(number, measured, stage)
     mirror(session.space, session.progress)
@@ -46,7 +51,9 @@ def measure(session: Session, *, policy: str | None, episodes: int | None) -> Me
     space = session.space
     who, episodes = policy or champion_of(space), episodes or space.config.improve.evaluation_episodes
     with _begun(space, Asked(policy=who, episodes=episodes)) as number:
-        measured = _measure(session, number, f"manual{number:04d}", who, episodes, "manual")
+        stage = f"manual{number:04d}"
+        session = pinned(session, number, stage, _evaluation(number, "settings"))
+        measured = _measure(session, number, stage, who, episodes, "manual")
     space.write_json(_evaluation(number), measured.model_dump())
     return measured
 
@@ -66,14 +73,18 @@ def compare(
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
-    test, guards, watch = _test(space, order), guards_of(space), stopwatch()
+    _test(space, order)
+    guards, watch = guards_of(space), stopwatch()
     with _begun(space, order) as number:
-        new = Play(f"compare{number:04d}", who, "manual", number, order.episodes, test.block)
-        old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)
+        name = f"compare{number:04d}"
+        session = pinned(session, number, name, _evaluation(number, "settings"))
+        test = _test(session.space, order)
+        new = Play(name, who, "manual", number, order.episodes, test.block)
+        old = replace(new, name=f"{name}-against", policy=against, first=0 if paired else APART)
         verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
     if verdict.decision == "promoted":
         verdict = verdict.model_copy(update={"decision": "better"})
-    verdict = with_remarks(space, None, verdict, (old.name, new.name))
+    verdict = with_remarks(session, None, verdict, (old.name, new.name))
     verdict = verdict.model_copy(update={"seconds": watch()})
     space.write_json(_evaluation(number), verdict.model_dump())
     return verdict
@@ -120,7 +131,7 @@ def _test(space: Workspace, order: Asked) -> Test:
 def _unfinished(space: Workspace) -> tuple[int, Asked | None]:
     """The number of the next evaluation, and what it is about where it was begun."""
     number = next(k for k in count() if not (space.folder / _evaluation(k)).exists())
-    path = space.folder / _evaluation(number, ".begun")
+    path = space.folder / _evaluation(number, "begun")
     return number, parse_model(Asked, read_json(path), path) if path.exists() else None
 
 
@@ -135,7 +146,7 @@ def _begun(space: Workspace, order: Asked) -> Iterator[int]:
         )
     for policy in filter(None, (order.policy, order.against)):
         space.registry.require(policy)
-    space.write_json(_evaluation(number, ".begun"), order.model_dump())
+    space.write_json(_evaluation(number, "begun"), order.model_dump())
     try:
         yield number
     except PolicyError:
@@ -150,5 +161,5 @@ def _command(begun: Asked) -> str:
     return " ".join(words)
 
 
-def _evaluation(number: int, begun: str = "") -> str:
-    return f"evaluations/{number:04d}{begun}.json"
+def _evaluation(number: int, part: str = "") -> str:
+    return f"evaluations/{number:04d}.{part}.json" if part else f"evaluations/{number:04d}.json"

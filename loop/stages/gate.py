@@ -6,6 +6,7 @@ import numpy as np
 
 from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session
 from ..episodes.sample import all_binary, champion_batches, scores
 from ..errors import LoopError
@@ -62,9 +63,11 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 def _judge(session: Session, number: int) -> Verdict:
     """Play the candidate until the tests decide, and record the verdict."""
     watch, space = stopwatch(), session.space
+    _given(space, number, space.require(Collected, number).champion)  # before the settings are pinned
+    session = pinned(session, number, Verdict.STAGE)
     verdict, alarm = _compare(session, number), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
-    verdict = with_remarks(space, number, with_critic(space, number, verdict))
+    verdict = with_remarks(session, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
     waits = space.config.gate.approve and verdict.decision == "promoted"
     return space.write_record(number, verdict, JUDGED if waits else "")
@@ -76,7 +79,7 @@ def _compare(session: Session, number: int) -> Verdict:
     champion = space.require(Collected, number).champion
     candidate = space.require(Raced, number).policy
     given = _given(space, number, champion)
-    sample, guards = scores(space, given), guards_of(space)
+    sample, guards = scores(space, given, failed=1.0), guards_of(space)
     test = _test(space, number, sample)
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []

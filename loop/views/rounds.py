@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets import SOURCES, Batch
-from ..episodes.sample import Sample, collections, sample_of
+from ..episodes.sample import Sample, collections, own_batches, sample_of
 from ..workspace.records import Appended, Collected, Measured, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
@@ -123,8 +123,8 @@ def _finals(space: Workspace) -> list[Row]:
 
 
 def committed(space: Workspace) -> list[Batch]:
-    """All batches in the order of their commits; none where no dataset was made yet."""
-    return space.store.batches() if space.has_store() else []
+    """All batches but other workspaces', in the order of their commits; none where there is no dataset."""
+    return own_batches(space) if space.has_store() else []
 
 
 def by_source(batches: Sequence[Batch]) -> dict[str, Sample]:
