@@ -18,6 +18,7 @@ from ...datasets.errors import DatasetError
 from ...datasets.files import fingerprint
 from ...learner.checkpoint import WEIGHTS, read_record
 from ..progress import stopwatch
+from ..workspace.machine import physics
 from .journal import Journal
 from .order import Play, Session
 from .sample import failures, is_own, player, sample_of
@@ -74,6 +75,7 @@ class _Playing:
             "acting": str(self.record.acting),
             "stage": order.name,
             "horizon": self.store.schema.horizon,
+            "physics": physics(order.task or self.space.config.task),
             "workspace": self.space.id,
             "weights": fingerprint(self.weights),
         }

@@ -9,8 +9,9 @@ beaten meanwhile, which is likelier after an unlucky sample: it begins anew.
 comparison by hand that it won.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,8 @@ def collections(
 ) -> list[Batch]:
     """All that a policy collected after a round, up to one where it is named, in the order of the ids.
 
-    Episodes of another horizon than the last collection's are of another task, and do not count.
+    Episodes of another horizon than the last collection's, or of other versions of the physics, are of
+    another task, and do not count.
     """
     own = [
         batch
@@ -104,7 +106,12 @@ def collections(
         and after < (batch.round or 0) <= (upto or batch.round or 0)
     ]
     own.sort(key=lambda batch: batch.id)
-    return [batch for batch in own if batch.origin.get("horizon") == own[-1].origin.get("horizon")]
+    return [batch for batch in own if _same_task(batch.origin, own[-1].origin)]
+
+
+def _same_task(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether what two batches say of their task agrees."""
+    return all(one[name] == other[name] for name in ("horizon", "physics") if name in one and name in other)
 
 
 def champion_batches(

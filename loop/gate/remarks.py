@@ -5,13 +5,13 @@ knows that. And a seed should bring its start state back: one episode, the canar
 environment that a collector has. What could not be played is told, with the last cause.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ...datasets import Batch, Episode
 from ..episodes.order import Session
-from ..episodes.sample import failures, of_stage, own_batches
+from ..episodes.sample import failures, of_stage, own_batches, player
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 
@@ -36,6 +36,7 @@ def with_remarks(
     new = of_stage(batches, number, after)
     remarks = [*_copies(space, verdict.candidate, new), *_copies(space, verdict.champion, old)]
     remarks += [*_failed(verdict.candidate, new, "failures"), *_failed(verdict.champion, old, "successes")]
+    remarks += _physics(verdict, [b for b in batches if b.source == "collection"], new)
     starts = [episode for arm in (old, new) for episode in _episodes(space, arm[:LOOKED_AT])]
     if same_start(starts):
         remarks.append("every episode began in the same state: the environment ignores its seed")
@@ -49,6 +50,24 @@ def same_start(episodes: Sequence[Episode]) -> bool:
     """Whether episodes of different seeds all begin with the very same observation."""
     seeds = {episode.seed for episode in episodes}
     return len(seeds) > 1 and all(_alike(_start(episodes[0]), _start(episode)) for episode in episodes[1:])
+
+
+def _physics(verdict: Verdict, collected: Sequence[Batch], new: Sequence[Batch]) -> list[str]:
+    """What is to be known where versions changed since the champion collected."""
+    before = _versions(batch for batch in collected if player(batch) == verdict.champion)
+    now = _versions(new)
+    if before and now and before[-1] != now[-1]:
+        return [f"{verdict.champion} was played with {before[-1]}, but {verdict.candidate} with {now[-1]}"]
+    if len(before) > 1:
+        sentence = f"{verdict.champion} plays with {before[-1]} now, and played with {before[-2]} before"
+        return [f"{sentence}: what it collected then does not count"]
+    return []
+
+
+def _versions(batches: Iterable[Batch]) -> list[str]:
+    """The versions of the physics of batches, each once, in their order."""
+    known = [batch.origin["physics"] for batch in batches if "physics" in batch.origin]
+    return list(dict.fromkeys(" and ".join(f"{name} {v}" for name, v in each.items()) for each in known))
 
 
 def _canary(session: Session, played: Sequence[Episode]) -> list[str]:

@@ -33,8 +33,10 @@ def check_gate(space: Workspace) -> None:
     """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played."""
     guards_of(space)
     settings = space.config.gate
-    if settings.others and settings.cap > MOST_FRESH:
-        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with [gate.others]")
+    fresh = settings.champion == "fresh" and all_binary(space)
+    if (settings.others or fresh) and settings.cap > MOST_FRESH:
+        why = "[gate.others]" if settings.others else '[gate] champion = "fresh"'
+        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with {why}")
     for task in settings.others:
         space.store_of(task)
 

@@ -4,6 +4,7 @@ Collectors write episodes of two steps into a real dataset; who succeeds is told
 """
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from recorded import put
 
 from pacloop.actors.rollout.rollout import PolicyError
 from pacloop.datasets import Episode
+from pacloop.loop.episodes import play as playing
 from pacloop.loop.episodes.play import Play, Session, play
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
@@ -212,9 +214,13 @@ def test_a_task_that_looks_otherwise_is_refused_before_anything_is_played(make, 
         check_gate(space)
 
 
-def test_a_cap_that_no_boundary_can_be_computed_for_is_refused(make):
-    space = make(Collectors({"old": 0.5}), others={WIDE: 0.1}, cap=3000)
-    with pytest.raises(LoopError, match=r"cap is 3000, but must be at most 2000 with \[gate.others\]"):
+@pytest.mark.parametrize(
+    ("gate", "why"),
+    [({"others": {WIDE: 0.1}}, "[gate.others]"), ({"champion": "fresh"}, '[gate] champion = "fresh"')],
+)
+def test_a_cap_that_no_boundary_can_be_computed_for_is_refused(make, gate, why):
+    space = make(Collectors({"old": 0.5}), **gate, cap=3000)
+    with pytest.raises(LoopError, match=re.escape(f"cap is 3000, but must be at most 2000 with {why}")):
         check_gate(space)
 
 
@@ -310,6 +316,26 @@ def test_an_evaluation_by_hand_belongs_to_no_round(make):
     stages = {b.origin["stage"] for b in played}
     assert stages == {"manual0000", "compare0001", "compare0001-against"}
     assert all(b.id.startswith(b.origin["stage"]) for b in played)
+
+
+def test_another_version_of_the_physics_is_named_and_the_sample_begins_anew(make, monkeypatch):
+    def use(version):
+        monkeypatch.setattr(playing, "physics", lambda _task: {"mujoco": version, "arm-task": "1.0"})
+
+    collectors = Collectors({"old": 0.5, "new": 0.5})
+    use("3.2.0")
+    space = make(collectors)
+    use("3.3.0")
+    verdict = judge(space, collectors)
+    assert (
+        "old was played with mujoco 3.2.0 and arm-task 1.0, but new with mujoco 3.3.0 and arm-task 1.0"
+        in verdict.reason
+    )
+    collect(Session(space, lambda: collectors, silent), 2)
+    put(space, 2, "race", policy="new")
+    verdict = gate(Session(space, lambda: collectors, silent), 2)
+    assert verdict.champion_n == 300, "not the 600 of both rounds"
+    assert "old plays with mujoco 3.3.0 and arm-task 1.0 now, and played with mujoco 3.2.0" in verdict.reason
 
 
 class Graded(Collectors):
