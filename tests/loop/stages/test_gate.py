@@ -1,4 +1,4 @@
-"""Verdicts on episodes that are stored for good: guards, further tasks, pairs, by hand, and after a kill.
+"""Verdicts on episodes that are stored for good: guards, further tasks, pairs, and after a kill.
 
 Collectors write episodes of two steps into a real dataset; who succeeds is told by policy, task and seed.
 """
@@ -6,121 +6,27 @@ Collectors write episodes of two steps into a real dataset; who succeeds is told
 import json
 import re
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
+from contestants import Collectors, Killed, judge
 from recorded import put
 
-from pacloop.actors.rollout.rollout import PolicyError
-from pacloop.datasets import Episode
 from pacloop.loop.episodes import play as playing
 from pacloop.loop.episodes.play import Play, Session, play
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
-from pacloop.loop.stages.evaluate import compare, compared, give_up, measure
+from pacloop.loop.stages.evaluate import compare
 from pacloop.loop.stages.gate import check_gate, gate
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.round import learn_candidate
-from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.registry import Registry, Reign
 from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
 OFFERED = Path(__file__).parents[2] / "actors" / "offered"
 WIDE = "pacloop/stack-wide"
-GATE = {"cap": 120, "block": 20, "level": 0.3}
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Collectors:
-    """Chance of success and steps of a success by policy, and by `policy@task` on another task.
-
-    `luck` is the share of an episode's chance that its seed decides for whoever plays it.
-    """
-
-    def __init__(self, rates, steps=None, luck=0.0, killed_after=10**9):
-        self.rates, self.steps, self.luck, self.killed_after = rates, steps or {}, luck, killed_after
-        self.played = []
-
-    def start(self, seed):
-        """Nothing begins it again."""
-
-    def run(self, record, _weights, seeds, task=""):
-        rate = self.rates.get(f"{record.id}@{task}", self.rates.get(record.id))
-        for seed in seeds:
-            if len(self.played) == self.killed_after:
-                raise Killed
-            self.played.append((record.id, task, seed))
-            shared = np.random.default_rng([seed, 1]).random()
-            own = np.random.default_rng([seed, *record.id.encode()]).random()
-            decides = np.random.default_rng([seed, 2]).random() < self.luck
-            yield episode(record, seed, (shared if decides else own) < rate, self.steps.get(record.id, 2))
-
-
-def episode(record, seed, success, steps):
-    """Every step is alike; a success ends with reward 1."""
-    flow = np.zeros(steps, np.float32)
-    end = np.arange(steps) == steps - 1
-    return Episode(
-        observation={
-            name: np.full((steps + 1, *field.shape), seed % 997, np.float32)
-            for name, field in record.schema.observation.items()
-        },
-        action=np.zeros((steps, 5), np.float32),
-        reward=flow + end * np.float32(success),
-        discount=1 - flow - end * np.float32(success),
-        score=float(success),
-        seed=seed,
-        policy=record.id,
-    )
-
-
-@pytest.fixture
-def make(tmp_path, put_policies):
-    """A workspace whose champion `old` has collected and whose candidate `new` awaits the gate."""
-
-    def make(collectors, name="space", **gate):
-        gate = {**GATE, **gate}
-        settings = {
-            "gate": gate,
-            "collect": {"episodes": 300, "environments": 150},
-            "dataset": {"rlds": "off"},
-        }
-        space = Workspace.create(tmp_path / name, parse_config(settings, "test"))
-        put_policies(space, "old", "new")
-        space.registry.install("old", reason="first", by="round 0", round=0, action="first")
-        collect(Session(space, lambda: collectors, silent), 1)
-        put(space, 1, "race", policy="new")
-        return space
-
-    return make
-
-
-@pytest.fixture
-def put_policies():
-    import torch
-
-    from pacloop.learner.checkpoint import PolicyRecord, write_policy
-    from pacloop.learner.config import PacConfig
-    from pacloop.learner.policy import Acting
-
-    def put_policies(space, *names, lineage=None):
-        for name in names:
-            made = lineage or {"round": 0}
-            record = PolicyRecord(name, space.task.schema, PacConfig(), Acting("sample"), made, {})
-            write_policy(space.policy_folder(name), record, {"w": torch.zeros(1)})
-
-    return put_policies
-
-
-def judge(space, collectors):
-    return gate(Session(space, lambda: collectors, silent), 1)
 
 
 def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
@@ -235,89 +141,6 @@ def test_pairs_share_their_start_states_and_need_fewer_where_these_decide(make):
     assert json.loads((space.round_folder(1) / "gate.json").read_text())["pairing"]["saved"] > 0.3
 
 
-def test_by_hand_the_same_code_leaves_the_same_record(make):
-    collectors = Collectors({"old": 0.4, "new": 0.9})
-    space = make(collectors)
-    judged = judge(space, collectors)
-    found = compare(Session(space, lambda: collectors, silent), policy="old", against="new")
-    path = space.folder / "evaluations" / "0000.json"
-    written = json.loads(path.read_text())
-    assert set(written) == set(judged.model_dump())
-    assert (written["decision"], written["champion"], written["candidate"]) == ("rejected", "new", "old")
-    assert compared(found).startswith("old is no better than new: ")
-    better = compare(Session(space, lambda: collectors, silent), policy="new", against="old")
-    assert better.decision == "better" and better.level == 0.3
-    assert "nobody was promoted; to do it: pacloop promote new --reason" in compared(better)
-    assert len(space.registry.history()) == 2
-    seeds = [seed for _, _, seed in collectors.played]
-    assert len(set(seeds)) == len(seeds)
-
-
-def test_an_interrupted_comparison_is_finished_first(make):
-    rates = {"old": 0.5, "new": 0.5}
-    space = make(Collectors(rates))
-    asked = {"policy": "new", "against": "old", "episodes": 40, "paired": True}
-    dying = Collectors(rates, killed_after=30)
-    with pytest.raises(Killed):
-        compare(Session(space, lambda: dying, silent), **asked)
-    with pytest.raises(
-        LoopError,
-        match="finish it: pacloop evaluate new --episodes 40 --against old --paired, or give it up: "
-        "pacloop evaluate --give-up",
-    ):
-        compare(Session(space, lambda: Collectors(rates), silent), **asked | {"paired": False})
-    found = compare(Session(space, lambda: Collectors(rates), silent), **asked)
-    assert found.candidate_n == 40 and found.test == "pairs"
-
-
-def test_an_interrupted_evaluation_can_be_given_up(make):
-    space = make(Collectors({"old": 0.5}))
-    with pytest.raises(LoopError, match="no evaluation was interrupted"):
-        give_up(space)
-    with pytest.raises(Killed):
-        measure(
-            Session(space, lambda: Collectors({"old": 0.5}, killed_after=60), silent),
-            policy="old",
-            episodes=300,
-        )
-    assert give_up(space).episodes == 300
-    collectors = Collectors({"new": 0.5})
-    found = measure(Session(space, lambda: collectors, silent), policy="new", episodes=40)
-    assert (found.policy, found.episodes) == ("new", 40)
-    assert json.loads((space.folder / "evaluations" / "0000.json").read_text())["decision"] == "given up"
-    assert len(collectors.played) == 40, "on seeds of its own, though fewer were played of those given up"
-
-
-def test_what_cannot_be_evaluated_blocks_no_later_evaluation(make):
-    space = make(Collectors({"old": 0.5}))
-    session = Session(space, lambda: Collectors({"old": 0.5, "new": 0.5}), silent)
-    with pytest.raises(LoopError, match="a cap of 3000 is too large"):
-        compare(session, policy="new", against="old", episodes=3000)
-
-    def fail(record, *_):
-        raise PolicyError(record.id, "failed to act: KeyError('arm')")
-
-    failing = Collectors({"old": 0.5})
-    failing.run = fail
-    for cannot in (measure, partial(compare, against="old")):
-        with pytest.raises(PolicyError, match="failed to act"):
-            cannot(Session(space, lambda: failing, silent), policy="new", episodes=40)
-    assert measure(session, policy="old", episodes=20).episodes == 20
-
-
-def test_an_evaluation_by_hand_belongs_to_no_round(make):
-    space = make(Collectors({"old": 0.5}))
-    session = Session(space, lambda: Collectors({"old": 0.5, "new": 0.9}), silent)
-    measure(session, policy="old", episodes=20)
-    found = compare(session, policy="new", against="old", episodes=40)
-    assert "began in the same state" not in found.reason
-    played = [b for b in space.store.batches() if b.source == "evaluation"]
-    assert {b.round for b in played} == {None}
-    stages = {b.origin["stage"] for b in played}
-    assert stages == {"manual0000", "compare0001", "compare0001-against"}
-    assert all(b.id.startswith(b.origin["stage"]) for b in played)
-
-
 def test_another_version_of_the_physics_is_named_and_the_sample_begins_anew(make, monkeypatch):
     def use(version):
         monkeypatch.setattr(playing, "physics", lambda _task: {"mujoco": version, "arm-task": "1.0"})
@@ -410,14 +233,3 @@ def killed(*_):
 
 def written_reigns(space):
     return json.loads((space.folder / "champion.json").read_text())["history"]
-
-
-def test_who_is_compared_must_be_two_that_are_there(make):
-    space = make(Collectors({"old": 0.5}))
-    for policy, against, says in (
-        ("old", "old", "compared with itself"),
-        ("old", "older", "no policy 'older'"),
-    ):
-        with pytest.raises(LoopError, match=says):
-            compare(Session(space, lambda: None, silent), policy=policy, against=against)
-    assert not (space.folder / "evaluations").exists()
