@@ -45,7 +45,8 @@ class Task:
         is in it is ignored.
       score: from the rewards of an episode, `[T]`, to how well it went, in [0, 1].
       time_limit_is_terminal: whether reaching the horizon ends the task for the critic. True where
-        the observation shows the time left; elsewhere the critic looks beyond the horizon.
+        the observation shows the time left; elsewhere the critic looks beyond the horizon, as it always
+        does beyond a demonstration that was interrupted.
       seed_limit: its environments are given seeds below this. The loop's own have up to 63 bits; one that is
         too large is given as the first word, 32 bits, that numpy's `SeedSequence` makes of it.
     """

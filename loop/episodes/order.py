@@ -39,7 +39,7 @@ class Play:
       name: of the stage, as in batch ids: `r003-collect-<workspace>-00002`.
       policy: id of the policy that acts.
       purpose: whose seeds.
-      round: number of the round.
+      round: number of the round; by hand, of the evaluation.
       episodes: the most that are played.
       block: episodes in a batch; the last may be smaller.
       acting: how the policy acts, where not in its own way.
@@ -61,3 +61,13 @@ class Play:
     def source(self) -> str:
         """Source of the batches."""
         return "collection" if self.purpose == "collection" else "evaluation"
+
+    @property
+    def of_round(self) -> int | None:
+        """Round of the batches; what is played by hand belongs to none, and only counts with `round`."""
+        return None if self.purpose == "manual" else self.round
+
+    @property
+    def prefix(self) -> str:
+        """What the batches' ids begin with."""
+        return "" if self.purpose == "manual" else f"r{self.round:03d}-"

@@ -80,7 +80,7 @@ class _Playing:
 
     def found(self, number: int) -> Batch | None:
         """The block of a number where it is committed, also one from before workspaces had identities."""
-        for name in (self._name(number), f"r{self.order.round:03d}-{self.order.name}-{number:05d}"):
+        for name in (self._name(number), f"{self.order.prefix}{self.order.name}-{number:05d}"):
             if self.store.holds(name) and is_own(self.space, batch := self.store.batch(name)):
                 self._check(batch)
                 return batch
@@ -96,14 +96,14 @@ class _Playing:
             sorted(episodes, key=lambda episode: episode.seed or 0),
             batch_id=name,
             source=order.source,
-            round=order.round,
+            round=order.of_round,
             origin=self.origin | ({"failed": [asdict(failure) for failure in failed]} if failed else {}),
         )
         journal.remove()
         return batch
 
     def _name(self, number: int) -> str:
-        return f"r{self.order.round:03d}-{self.order.name}-{self.space.id[:8]}-{number:05d}"
+        return f"{self.order.prefix}{self.order.name}-{self.space.id[:8]}-{number:05d}"
 
     def _check(self, batch: Batch) -> None:
         who = player(batch)

@@ -20,7 +20,10 @@ LOOKED_AT = 2
 
 
 def with_remarks(
-    session: Session, number: int, verdict: Verdict, stages: tuple[str, str] = ("gate-champion", "gate")
+    session: Session,
+    number: int | None,
+    verdict: Verdict,
+    stages: tuple[str, str] = ("gate-champion", "gate"),
 ) -> Verdict:
     """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd.
 

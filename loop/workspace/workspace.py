@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...actors.registry import find_task
 from ...actors.task import Task
-from ...datasets.files import json_bytes, parse_model, read_json
+from ...datasets.files import create_file, json_bytes, parse_model, read_json
 from ...datasets.records.schema import Schema
 from ...datasets.store.bucket import CachedBucket
 from ...datasets.store.schemas import check_same
@@ -30,7 +30,7 @@ from ...datasets.store.store import EpisodeStore
 from ...datasets.store.store import Place as DatasetPlace
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
-from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
+from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
 from .place import Place, address_of, url_of
 from .records import Identity, R
 from .registry import Registry
@@ -96,10 +96,10 @@ class Workspace:
             return found
         find_task(config.task)
         copy, folder = _at(place)
+        if copy:
+            copy.bucket.check_conditions()
         made = cls(folder, config, copy)
         made.write(CONFIG, config_toml(config).encode())
-        if copy:
-            copy.check_conditions()
         return made
 
     @property
@@ -120,10 +120,14 @@ class Workspace:
     @cached_property
     def id(self) -> str:
         """What tells it from every other workspace, wherever it is moved; made when it is first asked for."""
+        return self.identity().id
+
+    def identity(self) -> Identity:
+        """Its id, and where it was held last."""
         if not self.current(IDENTITY).exists():
-            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8)).model_dump())
+            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8), address=self.address).model_dump())
         path = self.current(IDENTITY)
-        return parse_model(Identity, read_json(path), path).id
+        return parse_model(Identity, read_json(path), path)
 
     def pull(self) -> None:
         """Bring the local copy up to date, where the workspace is in a bucket."""
