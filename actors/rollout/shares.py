@@ -30,7 +30,8 @@ class Shares:
 
     def __init__(self, seeds: Sequence[int], *, actors: int, environments: int) -> None:
         """Deal the seeds out, a share for each actor."""
-        self._environments, self._failed = environments, set[int]()
+        self._environments = environments
+        self._failed, self._suspects = set[int](), set[int]()
         dealt = [list(seeds[actor::actors]) for actor in range(actors)]
         self.waiting = deque(Share(part) for part in dealt if part)
 
@@ -56,8 +57,8 @@ class Shares:
         at = [] if blameless else missing[: self._environments]
         if rest := missing[len(at) :]:
             self.waiting.append(Share(rest))
-        if len(at) == 1 and at[0] in self._failed:
+        if len(at) == 1 and at[0] in self._failed | self._suspects:
             return Failure(at[0], f"{task}, seed {at[0]}: {reason}")
-        self._failed.update(at)
+        self._suspects.update(at)
         self.waiting.extend(Share([seed]) for seed in at)
         return None

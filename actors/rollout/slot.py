@@ -140,14 +140,18 @@ def copied(schema: Schema, observation: Any) -> dict[str, np.ndarray]:
         array = _cast(value, field.numpy)
         if array is None:
             raise DatasetError(f"observation {name} is {value.dtype}, but must be {field.dtype}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DatasetError(f"observation {name} is not finite")
         arrays[name] = array
+    floats = {name: array.reshape(-1) for name, array in arrays.items() if array.dtype.kind == "f"}
+    if floats and not np.isfinite(np.concatenate([*floats.values()])).all():  # one look at all is cheaper
+        wrong = next(name for name, array in floats.items() if not np.isfinite(array).all())
+        raise DatasetError(f"observation {wrong} is not finite")
     return arrays
 
 
 def _cast(value: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
-    """A copy in another dtype; None where that would say something else."""
+    """A copy in a dtype; None where that would say something else."""
+    if value.dtype == dtype:
+        return value.copy()
     if value.dtype.kind in "iu" and dtype.kind in "iu":
         array = value.astype(dtype)
         return array if np.array_equal(array, value) else None

@@ -70,6 +70,19 @@ def failures(batch: Batch) -> list[Failure]:
     return [Failure(**entry) for entry in batch.origin.get("failed", ())]
 
 
+def failed_sentence(batches: Iterable[Batch]) -> str:
+    """How many episodes could not be played, and where the last of them is on record; "" for none."""
+    known = [(batch, failed) for batch in batches if (failed := failures(batch))]
+    if not known:
+        return ""
+    batch, failed = known[-1]
+    total = sum(len(each) for _, each in known)
+    return (
+        f"{total} episode{'s' if total > 1 else ''} could not be played; the last: {failed[-1].reason} "
+        f"(pacloop dataset show {batch.id})"
+    )
+
+
 def own_batches(space: Workspace) -> list[Batch]:
     """The dataset without what other workspaces played, in the order of the commits."""
     return [batch for batch in space.store.batches() if is_own(space, batch)]
@@ -119,7 +132,7 @@ def champion_batches(
 ) -> list[Batch]:
     """All that a champion collected up to a round, since it came into force.
 
-    `batches` are this workspace's, where they are at hand.
+    `batches` are the workspace's own, where they are at hand.
     """
     batches = own_batches(space) if batches is None else batches
     return collections(batches, champion, number, after=space.registry.returned_after(champion))

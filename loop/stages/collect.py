@@ -15,8 +15,8 @@ def collect(session: Session, number: int) -> Collected:
         return done
     champion = begin(space, number).champion
     session = pinned(session, number, Collected.STAGE)
-    config, episodes = session.space.config.collect, collected_episodes(session.space, number)
-    order = Play("collect", champion, "collection", number, episodes, config.parallel)
+    episodes, block = collected_episodes(session.space, number), session.space.config.collect.parallel
+    order = Play("collect", champion, "collection", number, episodes, block)
     return space.write_record(number, Collected(**tally(session, order), champion=champion))
 
 

@@ -52,7 +52,7 @@ def measure(session: Session, *, policy: str | None, episodes: int | None) -> Me
     who, episodes = policy or champion_of(space), episodes or space.config.improve.evaluation_episodes
     with _begun(space, Asked(policy=who, episodes=episodes)) as number:
         stage = f"manual{number:04d}"
-        session = pinned(session, number, stage, _evaluation(number, "settings"))
+        session = pinned(session, number, stage, _evaluation(number, ".settings"))
         measured = _measure(session, number, stage, who, episodes, "manual")
     space.write_json(_evaluation(number), measured.model_dump())
     return measured
@@ -73,14 +73,12 @@ def compare(
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
-    _test(space, order)
-    guards, watch = guards_of(space), stopwatch()
+    watch, _ = stopwatch(), (_test(space, order), guards_of(space))  # said before it is on record
     with _begun(space, order) as number:
-        name = f"compare{number:04d}"
-        session = pinned(session, number, name, _evaluation(number, "settings"))
-        test = _test(session.space, order)
-        new = Play(name, who, "manual", number, order.episodes, test.block)
-        old = replace(new, name=f"{name}-against", policy=against, first=0 if paired else APART)
+        session = pinned(session, number, f"compare{number:04d}", _evaluation(number, ".settings"))
+        test, guards = _test(session.space, order), guards_of(session.space)
+        new = Play(f"compare{number:04d}", who, "manual", number, order.episodes, test.block)
+        old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)
         verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
     if verdict.decision == "promoted":
         verdict = verdict.model_copy(update={"decision": "better"})
@@ -131,7 +129,7 @@ def _test(space: Workspace, order: Asked) -> Test:
 def _unfinished(space: Workspace) -> tuple[int, Asked | None]:
     """The number of the next evaluation, and what it is about where it was begun."""
     number = next(k for k in count() if not (space.folder / _evaluation(k)).exists())
-    path = space.folder / _evaluation(number, "begun")
+    path = space.folder / _evaluation(number, ".begun")
     return number, parse_model(Asked, read_json(path), path) if path.exists() else None
 
 
@@ -146,7 +144,7 @@ def _begun(space: Workspace, order: Asked) -> Iterator[int]:
         )
     for policy in filter(None, (order.policy, order.against)):
         space.registry.require(policy)
-    space.write_json(_evaluation(number, "begun"), order.model_dump())
+    space.write_json(_evaluation(number, ".begun"), order.model_dump())
     try:
         yield number
     except PolicyError:
@@ -162,4 +160,4 @@ def _command(begun: Asked) -> str:
 
 
 def _evaluation(number: int, part: str = "") -> str:
-    return f"evaluations/{number:04d}.{part}.json" if part else f"evaluations/{number:04d}.json"
+    return f"evaluations/{number:04d}{part}.json"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 OFFERED = Path(__file__).with_name("offered")
-DRILL = Path(__file__).parents[2] / "benchmarks" / "drills" / "misbehaving"
+DRILL = Path(__file__).parents[2] / "benchmarks" / "drills" / "offered"
 
 
 @pytest.fixture(scope="session")

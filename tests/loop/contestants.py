@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pacloop.actors.rollout.slot import Failure
 from pacloop.datasets import Episode
 from pacloop.loop.episodes.play import Session
 from pacloop.loop.progress import silent
@@ -20,7 +21,7 @@ class Collectors:
 
     def __init__(self, rates, steps=None, luck=0.0, killed_after=10**9):
         self.rates, self.steps, self.luck, self.killed_after = rates, steps or {}, luck, killed_after
-        self.played = []
+        self.played, self.fails = [], ""
 
     def start(self, seed):
         """Nothing begins it again."""
@@ -31,6 +32,9 @@ class Collectors:
             if len(self.played) == self.killed_after:
                 raise Killed
             self.played.append((record.id, task, seed))
+            if record.id == self.fails and seed % 2:
+                yield Failure(seed, f"seed {seed}: stuck")
+                continue
             shared = np.random.default_rng([seed, 1]).random()
             own = np.random.default_rng([seed, *record.id.encode()]).random()
             decides = np.random.default_rng([seed, 2]).random() < self.luck

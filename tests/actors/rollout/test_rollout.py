@@ -213,12 +213,27 @@ def test_whole_numbers_that_do_not_fit_are_refused(reach):
         assert isinstance(outcome, kind)
 
 
+class RandomState32:
+    """An environment that hands its seed to numpy's RandomState."""
+
+    def __init__(self, inner):
+        self.inner, self.reset, self.step = inner, inner.reset, inner.step
+
+    def seed(self, seed):
+        np.random.RandomState(seed)
+        self.inner.seed(seed)
+
+
 def test_a_seed_that_an_environment_cannot_take_is_given_in_32_bits(misbehaving):
     """The loop's seeds begin at 2^56, and numpy's RandomState takes 32 bits."""
-    task, large = misbehaving.sound(), range(2**56, 2**56 + 20)
+    large, make = range(2**56, 2**56 + 20), misbehaving.sound().make
+    task = replace(misbehaving.sound(), seed_limit=2**32, make=lambda: RandomState32(make()))
     found = {e.observation["arm"][0].tobytes(): e.seed for e in run(task, Scripted(still), large, 4)}
     assert sorted(found.values()) == list(large), "each has a start of its own, and the seed it was asked for"
     (again,) = run(task, Scripted(still), [large[7]], 1)
+    assert isinstance(
+        next(outcomes(replace(task, seed_limit=2**63), Scripted(still), large, environments=[None])), Failure
+    )
     assert found[again.observation["arm"][0].tobytes()] == large[7]
     assert task.environment_seed(2**32 - 1) == 2**32 - 1
     assert task.environment_seed(2**32) < 2**32

@@ -46,6 +46,17 @@ def test_where_an_actor_is_lost_those_it_was_at_are_tried_again_alone():
     assert waiting(shares) == [[2]]
 
 
+def test_who_was_beside_a_lost_one_may_still_fail_once():
+    shares = Shares([0, 1], actors=1, environments=2)
+    assert shares.end(shares.waiting.popleft(), "t", "it died") is None
+    shares.waiting.popleft()
+    share = shares.waiting.popleft()
+    assert share.missing == [1] and shares.hear(share, Failure(1, "raised")) is None
+    assert shares.end(share, "t", "") is None
+    share = shares.waiting.popleft()
+    assert shares.hear(share, Failure(1, "raised again")) == Failure(1, "raised again")
+
+
 def test_an_actor_that_never_began_says_nothing_about_seeds():
     shares = Shares([7], actors=1, environments=1)
     for _ in range(5):

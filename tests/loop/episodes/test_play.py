@@ -12,6 +12,7 @@ from pacloop.loop.episodes.play import Play, Session, play, tally
 from pacloop.loop.episodes.sample import failures, sample_of, scores, scores_by_seed
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
+from pacloop.loop.views.status import read_status
 from pacloop.loop.workspace.config import parse_config
 
 SETTINGS = {"collect": {"episodes": 12, "actors": 2, "environments": 2, "failures": 0.5}}
@@ -99,6 +100,9 @@ def test_what_could_not_be_played_is_on_record_and_helps_nobody(world):
     assert scores_by_seed(space, second, "", 0.0).tolist() == [0, 1, 0, 1], "a candidate's failure"
     assert scores(space, [first]).sum() == 1 and scores(space, [first], 1.0).sum() == 2
     assert sample_of([first, second]).failed == 2
+    last = failures(second)[0]
+    told = f"2 episodes could not be played; the last: {last.reason} (pacloop dataset show {second.id})"
+    assert read_status(space).failed == told and read_status(space).summary().endswith(told)
     again = tally(session(space, None), order())
     assert {**again, "seconds": 0} == {**counts, "seconds": 0}, "found again without collectors"
 

@@ -20,7 +20,7 @@ def make(tmp_path, put_policies):
         gate = {**GATE, **gate}
         settings = {
             "gate": gate,
-            "collect": {"episodes": 300, "environments": 150},
+            "collect": {"episodes": 300, "environments": 150, "failures": 0.5},
             "dataset": {"rlds": "off"},
         }
         space = Workspace.create(tmp_path / name, parse_config(settings, "test"))

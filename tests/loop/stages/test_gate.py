@@ -13,6 +13,7 @@ from recorded import put
 
 from pacloop.loop.episodes import play as playing
 from pacloop.loop.episodes.play import Play, Session, play
+from pacloop.loop.episodes.sample import champion_sample
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
@@ -50,6 +51,28 @@ def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
     played = [b for b in store.batches() if b.origin["stage"] == "gate"]
     assert found.candidate_successes == sum(b.successes for b in played)
     assert found.candidate_n == sum(b.episodes for b in played) and store.verify() == []
+
+
+@pytest.mark.parametrize("arm", ["collection", "fresh", "paired"])
+def test_what_a_candidate_could_not_play_counts_as_its_failures(make, arm):
+    collectors = Collectors({"old": 0.5, "new": 1.0})
+    space = make(collectors, champion=arm)
+    collectors.fails = "new"
+    verdict = judge(space, collectors)
+    assert verdict.decision != "promoted" and verdict.candidate_successes == verdict.candidate_n / 2
+    told = f"{verdict.candidate_n // 2} episodes of new could not be played, and count as failures: seed "
+    assert any(remark.startswith(told) and remark.endswith(": stuck") for remark in verdict.remarks)
+
+
+def test_what_a_champion_could_not_play_counts_as_its_successes(make):
+    collectors = Collectors({"old": 0.5, "new": 0.7})
+    collectors.fails = "old"
+    space = make(collectors)
+    verdict = judge(space, collectors)
+    sample = champion_sample(space, 1, "old")
+    assert (sample.episodes, sample.failed, verdict.champion_n) == (150, 150, 300)
+    assert verdict.champion_successes == sample.successes + 150
+    assert verdict.decision != "promoted", "0.7 is better than 0.5, but not than what nobody saw"
 
 
 def test_a_slower_candidate_is_not_promoted_though_it_succeeds_more(make):

@@ -59,7 +59,7 @@ class Point(dm_env.Environment):
         self._fault = fault_of(self._seed) if self._misbehaves else ""
         if self._fault == "raises in reset":
             raise RuntimeError("the arm is stuck")
-        self._place, self._goal = np.random.RandomState(self._seed).uniform(-1, 1, (2, 2))
+        self._place, self._goal = np.random.default_rng(self._seed).uniform(-1, 1, (2, 2))
         self._clock = 0
         return dm_env.restart(self._observe())
 
@@ -136,7 +136,9 @@ def task(misbehaves: bool = True) -> Task:
         horizon=HORIZON,
     )
     make = partial(Point, misbehaves=misbehaves)
-    return Task(schema, make, score=lambda rewards: float(rewards.sum()), time_limit_is_terminal=True)
+    return Task(
+        schema, make, lambda rewards: float(rewards.sum()), time_limit_is_terminal=True, seed_limit=2**63
+    )
 
 
 def sound() -> Task:
