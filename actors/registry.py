@@ -17,6 +17,12 @@ class TaskError(PacloopError):
     """No such task, or one that breaks the contract."""
 
 
+def package_of(name: str) -> str:
+    """The package that offers a task: pacloop, or that of its entry point; "" where nobody knows."""
+    found = (point.dist for point in entry_points(group=GROUP) if point.name == name)
+    return "pacloop" if name in OURS else next((package.name for package in found if package), "")
+
+
 def find_task(name: str) -> Task:
     """The task called `name`. Raises TaskError, naming the known ones, where there is none."""
     if name in OURS:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...loop.progress import Progress
+from ...loop.stages.append import check_data
 from ...loop.stages.improve import Improved, Play, improve, play_directly
 from ...loop.workspace.workspace import Workspace
 from ..environment import this_command
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved, str]:
     """Improve a workspace as its settings say; returns how it ended, also in words."""
     begun = time.monotonic()
+    check_data(space)
     from ..server.start import some_api
     from .dead import close_dead_runs
     from .session import PAGES, session

@@ -79,11 +79,11 @@ def final_flow(workspace: str, number: int, policy: str) -> Measured:
 
 
 def round_name(number: int, verdict: Verdict | Reached, decision: str = "") -> str:
-    """How a round's run is called once its verdict is there, e.g. `round 3 - success 61% - promoted`."""
+    """How a round's run is called once its verdict is there, e.g. `round 3 - 61% in the gate - promoted`."""
     decision = decision or verdict.decision
     if isinstance(verdict, Reached) or not verdict.candidate_n:  # the candidate was never played
         return f"round {number} - {decision}"
-    return f"round {number} - success {verdict.candidate_rate:.0%} - {decision}"
+    return f"round {number} - {verdict.candidate_rate:.0%} in the gate - {decision}"
 
 
 def rename(name: str) -> None:

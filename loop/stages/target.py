@@ -23,12 +23,13 @@ def reached(space: Workspace, number: int, champion: str) -> str | None:
     confidence is that of one look; a champion that collects again is looked at again.
     """
     settings, sample = space.config.improve, champion_sample(space, number, champion)
-    lower, _ = wilson(sample.successes, sample.episodes, confidence=2 * settings.confidence - 1)
+    played = sample.episodes + sample.failed
+    lower, _ = wilson(sample.successes, played, confidence=2 * settings.confidence - 1)
     record = champion_record(space)
     if lower < settings.until or (record and record.alarm) or _unlearned(space, number):
         return None
     return (
-        f"{champion} succeeded in {sample.successes} of {sample.episodes} fresh episodes, "
+        f"{champion} succeeded in {sample.successes} of {played} fresh episodes, "
         f"so {settings.until:.0%} is reached with {settings.confidence:.0%} confidence"
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets import SOURCES, Batch
-from ..episodes.sample import Sample, collections, sample_of
+from ..episodes.sample import Sample, collections, own_batches, sample_of
 from ..workspace.records import Appended, Collected, Measured, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
@@ -26,6 +26,7 @@ class Row:
       rate: mean score.
       interval: 95 % Wilson interval.
       n: episodes behind the rate.
+      selected: whether they are the gate's, which stopped by what it saw; nobody selected the others.
       verdict: of a round's gate; `injected` for what came from outside; or "".
       reason: the verdict's sentence, or "".
       episodes: episodes in the dataset when this ended.
@@ -42,6 +43,12 @@ class Row:
     reason: str = ""
     episodes: int = 0
     seconds: float = 0.0
+    selected: bool = False
+
+    @property
+    def success(self) -> str:
+        """The rate, and where it is from if it is no measurement: `61.0%`, `96.0% in the gate`."""
+        return f"{self.rate:.1%}" + (" in the gate" if self.selected else "")
 
 
 def rows(space: Workspace) -> list[Row]:
@@ -106,7 +113,7 @@ def _round(space: Workspace, number: int, samples: dict[str, Sample]) -> Row:
     if sample := samples.get(verdict.candidate):
         return _row(name, number, verdict.candidate, sample, **facts)
     n, rate, interval = verdict.candidate_n, verdict.candidate_rate, verdict.candidate_interval
-    return Row(name, number, verdict.candidate, rate, interval, n, **facts)
+    return Row(name, number, verdict.candidate, rate, interval, n, selected=True, **facts)
 
 
 def _finals(space: Workspace) -> list[Row]:
@@ -118,8 +125,8 @@ def _finals(space: Workspace) -> list[Row]:
 
 
 def committed(space: Workspace) -> list[Batch]:
-    """All batches in the order of their commits; none where no dataset was made yet."""
-    return space.store.batches() if space.has_store() else []
+    """All batches but other workspaces', in the order of their commits; none where there is no dataset."""
+    return own_batches(space) if space.has_store() else []
 
 
 def by_source(batches: Sequence[Batch]) -> dict[str, Sample]:

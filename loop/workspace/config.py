@@ -53,6 +53,9 @@ class Collect(_Section):
     actors: Count = _setting(2, "Ray actors, each with one CPU")
     environments: Count = _setting(25, "environments that an actor steps in lockstep")
     deadline_sec: Positive = _setting(120.0, "silence after which an actor is replaced")
+    failures: Part = _setting(
+        0.1, "share of a block's episodes that may fail to be played before the run stops; one always may"
+    )
 
     @property
     def parallel(self) -> int:

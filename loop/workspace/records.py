@@ -6,7 +6,7 @@ A record's appearance is what ends its stage. Each says its version; one that is
 newer pacloop, is refused by file and field.
 """
 
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -64,6 +64,12 @@ class Begun(Record):
     watches: bool = False
 
 
+class Settings(Record):
+    """The settings that a stage began with, by section; see `episodes/pinned.py`."""
+
+    settings: dict[str, Any]
+
+
 class Tally(Timed):
     """How episodes of one policy went.
 
@@ -73,6 +79,7 @@ class Tally(Timed):
       interval: 95 % Wilson interval of the rate.
       binary: whether every score is 0 or 1.
       steps: actions in all of them.
+      failed: episodes that could not be played; no other figure counts them.
     """
 
     episodes: int
@@ -81,6 +88,7 @@ class Tally(Timed):
     interval: Interval
     binary: bool = True
     steps: int = 0
+    failed: int = 0
 
 
 class Collected(Tally):

@@ -15,7 +15,7 @@ In a bucket all of these are objects; see `local_copy.py`.
 import secrets
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +134,12 @@ class Workspace:
         if self.copy:
             self.copy.pull()
 
+    def with_config(self, config: Config) -> "Workspace":
+        """The same workspace with other settings."""
+        other = replace(self, config=config)
+        vars(other).update({name: value for name, value in vars(self).items() if name not in vars(other)})
+        return other
+
     @cached_property
     def task(self) -> Task:
         """The task. Raises TaskError where this machine does not know it."""
@@ -238,7 +244,11 @@ class Workspace:
 
         Raises DatasetError, naming file and field, where the record is broken or of a newer version.
         """
-        path = self._record_path(number, stage or kind.STAGE)
+        return self.read_record(kind, f"rounds/{number:03d}/{stage or kind.STAGE}.json")
+
+    def read_record(self, kind: type[R], name: str) -> R | None:
+        """The record in a file of the workspace; None where there is none. Raises as `record` does."""
+        path = self.folder / name
         return parse_model(kind, read_json(path), path) if path.exists() else None
 
     def require(self, kind: type[R], number: int, stage: str = "") -> R:

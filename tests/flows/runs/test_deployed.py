@@ -197,6 +197,7 @@ def episode(space, seed, score):
 
 
 def test_a_workspace_in_use_is_skipped(space):
+    space.store.append([episode(space, 1, 1.0)], batch_id="demonstrations", source="demonstration")
     with lease(space.folder):
         for state in (
             deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0),
