@@ -29,10 +29,8 @@ def find_task(name: str) -> Task:
         from .tasks.stack.stack import task as stack  # MuJoCo is slow to import
 
         return stack(name=name)
+    check_name(name)
     offered = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in offered:
-        known = ", ".join([*OURS, *sorted(offered)])
-        raise TaskError(f"there is no task {name!r}; known tasks: {known}")
     try:
         task = offered[name].load()()
     except Exception as error:  # somebody else's code
@@ -42,3 +40,10 @@ def find_task(name: str) -> Task:
     if not isinstance(task, Task) or task.name != name:
         raise TaskError(f"entry point {name!r} gave {task!r}, but must give a pacloop Task of that name")
     return task
+
+
+def check_name(name: str) -> None:
+    """Raise TaskError, naming the known ones, where no package here offers a task of this name."""
+    known = [*OURS, *sorted(point.name for point in entry_points(group=GROUP))]
+    if name not in known:
+        raise TaskError(f"there is no task {name!r}; known tasks: {', '.join(known)}")

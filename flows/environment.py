@@ -1,5 +1,6 @@
 """Who runs this, how its commands are typed here, and defaults for the libraries underneath."""
 
+import logging
 import os
 import re
 import shlex
@@ -31,6 +32,7 @@ def prepare() -> None:
     """Set what the user has not set. Must run before prefect, ray, torch or tensorflow are imported."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    logging.raiseExceptions = False  # what cannot be logged is not told on the screen either
     if string := kept_string(os.environ.get("PREFECT_API_URL", "")):
         os.environ.setdefault("PREFECT_API_AUTH_STRING", string)
 

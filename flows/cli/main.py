@@ -5,12 +5,13 @@ Nothing heavy is imported before a command runs, so that `pacloop --help` answer
 
 import errno
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from ...datasets.errors import PacloopError
 from ..environment import prepare
+from ..terminal import sentence
 from .dataset import dataset
 from .doctor import doctor
 from .gate import gate
@@ -67,13 +68,15 @@ def main() -> None:
     try:
         app()
     except PacloopError as error:
-        print(f"pacloop: {error}", file=sys.stderr)
+        print(f"pacloop: {sentence(error)}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
         if error.errno not in REFUSALS:
-            raise
+            _fail(error)
         print(f"pacloop: {error.filename or 'the disk'}: {(error.strerror or '').lower()}", file=sys.stderr)
         raise SystemExit(2) from None
+    except Exception as error:
+        _fail(error)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             print(
@@ -81,6 +84,14 @@ def main() -> None:
                 file=sys.stderr,
             )
         raise
+
+
+def _fail(error: Exception) -> NoReturn:
+    """End with an error that nobody foresaw: in one line where a file has the rest, else with all of it."""
+    if not hasattr(error, "__notes__"):
+        raise error
+    print(f"pacloop: {sentence(error)}", file=sys.stderr)
+    raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
 from ...loop.errors import InUse
-from ...loop.injection.fetch import fetch_recording
+from ...loop.injection.fetch import fetch_recording, without_secrets
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
 from ...loop.views.rounds import rows
@@ -28,7 +28,7 @@ from ...loop.workspace.workspace import Workspace
 from ..environment import user
 from ..pages.publishing import publish
 from ..pages.render import markdown
-from ..terminal import progress_bars
+from ..terminal import progress_bars, sentence
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection
 from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Recording, Rounds, Target, Text
@@ -57,16 +57,18 @@ def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[
         for name in ("prefect.flow_runs", "prefect.engine"):
             logging.getLogger(name).addFilter(_says_more)
         try:
-            name, sentence = work(*args, **kwargs)
+            name, text = work(*args, **kwargs)
         except InUse as error:
             get_run_logger().warning("skipped: %s", error)
             return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
-        except PacloopError as error:
-            get_run_logger().error("%s", error)
-            return Failed(message=str(error))
+        except Exception as error:
+            if not (isinstance(error, PacloopError) or hasattr(error, "__notes__")):
+                raise
+            get_run_logger().error("%s", sentence(error))
+            return Failed(message=sentence(error))
         rename(name)
-        get_run_logger().info("%s", sentence)
-        return Completed(message=sentence)
+        get_run_logger().info("%s", text)
+        return Completed(message=text)
 
     return ending
 
@@ -118,12 +120,15 @@ def inject_flow(
 
     Args:
       workspace: Folder of the run, on the machine that serves it, or its URL. Leave it as it is.
-      path: File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az.
+      path: File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az,
+        without a password or a signature: `pacloop inject` takes those, and keeps neither.
       format: Format of the file; auto looks for itself.
       note: Why; it is kept with the episodes.
       who: Your name; it is kept with the episodes.
       strict: Add nothing if any episode is bad.
     """
+    if "://" in path and without_secrets(path) != path:
+        raise PacloopError("a URL with a password or a query may be secret: inject it in a terminal")
     space = Workspace.open(workspace)
     with fetch_recording(path) as (local, url), progress_bars() as progress:
         request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)
@@ -166,15 +171,15 @@ def evaluate_flow(
         if against:
             outcome = compare(opened, **one, against=against, paired=paired)
             name = f"evaluate {outcome.candidate} against {against} - {outcome.decision}"
-            template, sentence = "comparison.md.j2", compared(outcome)
+            template, text = "comparison.md.j2", compared(outcome)
         else:
             outcome = measure(opened, **one)
             result = f"success {outcome.rate:.0%} of {outcome.episodes}"
             name = f"evaluate {outcome.policy} - {result}"
-            template, sentence = "evaluation.md.j2", f"{outcome.policy}: {result}"
-        page = markdown(template, space=space, outcome=outcome, sentence=sentence, rows=rows(space))
+            template, text = "evaluation.md.j2", f"{outcome.policy}: {result}"
+        page = markdown(template, space=space, outcome=outcome, sentence=text, rows=rows(space))
         create_markdown_artifact(page, key="evaluation")
-    return name, sentence
+    return name, text
 
 
 @flow(name="rollback", flow_run_name="rollback", log_prints=True)

@@ -1,28 +1,34 @@
 """`pacloop improve`: the loop's rounds, each a Prefect flow run in this process."""
 
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...loop.progress import Progress
-from ...loop.stages.append import check_data
-from ...loop.stages.improve import Improved, Play, improve, play_directly
+from ...loop.stages.improve import Improved, Play, check_start, improve, play_directly
 from ...loop.workspace.workspace import Workspace
 from ..environment import this_command
 
 if TYPE_CHECKING:
     from ...loop.episodes.play import Session
 
+LOGS_SEC = 5.0
+"""So long a server that stops is given for the last of the log."""
+
 
 def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved, str]:
     """Improve a workspace as its settings say; returns how it ended, also in words."""
     begun = time.monotonic()
-    check_data(space)
+    from prefect.logging.handlers import APILogWorker
+
     from ..server.start import some_api
     from .dead import close_dead_runs
     from .session import PAGES, session
 
-    with session(space, progress) as opened, some_api():
+    check_start(space)  # simulators and servers take a while to start
+    with session(space, progress) as opened, some_api(), ExitStack() as last:
+        last.callback(APILogWorker.drain_all, timeout=LOGS_SEC)
         settings = space.config.improve
         close_dead_runs(space)
         improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)

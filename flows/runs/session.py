@@ -15,6 +15,7 @@ from ...loop.workspace.copied import settle
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
 from .dead import marked
+from .log import logged
 from .progress import ProgressReporter
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def session(space: Workspace, progress: Progress = silent) -> Iterator[Session]:
     """
     import_tfds(space)
     with hold(space, progress), ExitStack() as stack:
+        stack.enter_context(logged(space))
         settle(space)
         stack.enter_context(marked(space))
         space.make_store(space.task.schema).clean()

@@ -22,7 +22,7 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     known = [batch for batch in store.batches() if batch.source != "evaluation" or is_own(space, batch)]
     snapshot = store.snapshot(batches=learnable(known, space.config.learn.held_out))
     if not snapshot.batches:
-        raise _no_demonstrations(space)
+        raise no_demonstrations(space)
     batches = store.counted(snapshot)
     progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
     record = Appended(
@@ -39,13 +39,8 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     return record
 
 
-def check_data(space: Workspace) -> None:
-    """Raise LoopError, naming how to add some, where there are no episodes at all."""
-    if not space.has_store() or not space.open_store().batches():
-        raise _no_demonstrations(space)
-
-
-def _no_demonstrations(space: Workspace) -> LoopError:
+def no_demonstrations(space: Workspace) -> LoopError:
+    """What is wrong with a dataset from which nothing can be learned."""
     scripted = "pacloop demonstrate, or " if space.config.task == SCRIPTED else ""
     return LoopError(
         f"{space.place} has no demonstrations to learn from; add some: {scripted}pacloop inject PATH"

@@ -10,6 +10,7 @@ from ..episodes.sample import champion_sample
 from ..workspace.records import Begun, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
+from .append import no_demonstrations
 from .collect import champion_of
 from .gate import check_gate
 from .round import run_final, run_round, run_start
@@ -58,7 +59,7 @@ def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) 
       minutes: no round begins after so long; 0 is no limit.
     """
     begun = time.monotonic()
-    check_gate(space)
+    check_start(space)
     if not space.has_record(0, Raced.STAGE) or space.registry.champion() is None:
         play("start")
     played, why, reason = int(_interrupted(space)), "", None
@@ -90,6 +91,13 @@ def _measurement(space: Workspace, play: Play, *, watched: bool) -> Measured:
         rate=sample.rate,
         interval=sample.interval,
     )
+
+
+def check_start(space: Workspace) -> None:
+    """Raise LoopError for what can be known to stop a run before anything is started for it."""
+    check_gate(space)
+    if not space.has_store() or not space.open_store().batches():
+        raise no_demonstrations(space)
 
 
 def next_round(space: Workspace) -> int:

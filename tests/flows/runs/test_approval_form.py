@@ -120,6 +120,25 @@ def test_a_cancelled_question_is_asked_again(client, waiting, played, paused):
     assert question(space).judged.candidate == "r001-pac"
 
 
+def test_an_answer_on_the_form_of_a_killed_run_counts(client, waiting, paused, runs, prefect_api):
+    space = waiting()
+    environment = os.environ | {"PREFECT_API_URL": prefect_api}
+    command = [PACLOOP, "improve", "-w", str(space.folder), "--rounds", "1"]
+    killed = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, start_new_session=True)
+    first = paused(space)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    word = {"decision": "approve", "reason": "a steady hand", "who": "anna"}
+    assert client.resume_flow_run(first.id, run_input=word).status.value == "ACCEPT"
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE_SEC)
+    assert "champion r001-pac: 60.0% of 100" in again.stdout, again.stderr
+    reign = space.registry.history()[-1]
+    assert (reign.policy, reign.by) == ("r001-pac", "anna")
+    assert space.record(Verdict, 1).approval.reason == "a steady hand"
+    second = runs(space)[-1]
+    assert second.id != first.id and second.state.is_completed()
+
+
 def test_a_run_killed_while_it_waits_asks_again_and_a_terminal_answers(waiting, paused, runs, prefect_api):
     space = waiting()
     environment = os.environ | {"PREFECT_API_URL": prefect_api}

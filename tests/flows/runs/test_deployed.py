@@ -17,6 +17,7 @@ from pacloop.loop.workspace.workspace import Workspace
 prepare()
 deployed = pytest.importorskip("pacloop.flows.runs.deployed")
 deployments = pytest.importorskip("pacloop.flows.runs.deployments").deployments
+logged = pytest.importorskip("pacloop.flows.runs.log").logged
 make_plan = pytest.importorskip("pacloop.flows.runs.plan").make_plan
 
 
@@ -143,6 +144,14 @@ def test_an_injection_leaves_its_table_and_quarantine(space, tmp_path, no_server
     assert "nothing was added" in strict.message
 
 
+@pytest.mark.parametrize("url", ["https://anna:hush@host/x.npz", "https://host/x.npz?signature=hush"])
+def test_a_secret_in_a_url_goes_no_further(space, no_server, url):
+    """A server that was told not to hold forms to their bounds has passed it on."""
+    state = deployed.inject_flow.fn(str(space.folder), url)
+    assert state.is_failed() and "inject it in a terminal" in state.message
+    assert "hush" not in state.message + str(no_server)
+
+
 def test_a_users_mistake_is_a_failed_run_with_a_sentence(space, tmp_path):
     for state, says in [
         (deployed.rollback_flow.fn(str(space.folder), "why", "anna"), "no champion before this one"),
@@ -194,6 +203,17 @@ def episode(space, seed, score):
     seen = {name: np.full((3, *field.shape), seed, np.float32) for name, field in fields}
     flow = np.ones(2, np.float32)
     return Episode(seen, np.zeros((2, 5), np.float32), 0 * flow, flow, score=score, seed=seed)
+
+
+def test_what_nobody_foresaw_ends_a_run_in_a_sentence_too(space, monkeypatch):
+    def broken(space, progress):
+        with logged(space):
+            raise KeyError("goal")
+
+    monkeypatch.setattr(deployed, "improve_with_prefect", broken)
+    state = deployed.improve_flow.fn(str(space.folder))
+    (log,) = (space.folder / "logs").iterdir()
+    assert state.is_failed() and state.message == f"KeyError: 'goal'; all of it is in {log}"
 
 
 def test_a_workspace_in_use_is_skipped(space):

@@ -73,9 +73,17 @@ def test_a_form_filled_in_wrongly_is_refused_by_the_server(client, registered):
         ("improve-left-arm", {"approve": "perhaps"}),
         ("rollback-left-arm", {}),
         ("inject-demonstrations-left-arm", {"path": "x", "format": "csv"}),
+        ("inject-demonstrations-left-arm", {"path": "https://anna:hush@host/x.npz"}),
+        ("inject-demonstrations-left-arm", {"path": "https://host/x.npz?signature=hush"}),
     ):
         with pytest.raises(PrefectHTTPStatusError, match="409"):
             client.create_flow_run_from_deployment(registered[name].id, parameters=parameters)
+    for path in ("/home/anna/what?.npz", "https://host/a@b.npz", "s3://bucket/x"):
+        registered_id = registered["inject-demonstrations-left-arm"].id
+        run = client.create_flow_run_from_deployment(registered_id, parameters={"path": path})
+        assert run.parameters["path"] == path
+        client.delete_flow_run(run.id)
+    assert not any("hush" in str(run.parameters) for run in client.read_flow_runs())
 
 
 def test_a_pool_that_is_not_there_is_one_sentence(tmp_path, prefect_api):
