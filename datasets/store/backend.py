@@ -1,6 +1,7 @@
 """Where a dataset lies: what a store needs of a folder or of a bucket, and the small records in it.
 
     schemas/<fingerprint>.json                  the layout of a step, and the task's facts beside it
+    schemas/first                               the same, by whoever made the dataset (schemas.py)
     facts/<time>-<digest>.json                  a later change of the facts (schemas.py)
     batches/<id>/batch.json                     a batch's manifest, and beside it its data files
     excluded/<time>-<digest>.json               tombstones: what later snapshots leave out (exclusion.py)

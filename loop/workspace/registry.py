@@ -1,5 +1,8 @@
 """The champion: one pointer, replaced atomically, with its whole history in the same file."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +11,8 @@ from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_at
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
 from .records import Record
+
+LOCK = "champion.lock"
 
 
 @dataclass(frozen=True)
@@ -69,16 +74,18 @@ class Registry:
         Raises LoopError where there is no such policy, or somebody else puts one in force at this moment.
         """
         self.require(policy)
-        history = self.history()
-        known = ((reign.policy, reign.round, reign.by) for reign in history)
-        if round is None or (policy, round, by) not in known:
-            self._write([*history, Reign(policy, reason, by, round, action)])
+        with self._changing() as history:
+            known = ((reign.policy, reign.round, reign.by) for reign in history)
+            if (policy, round, by) not in known:
+                history.append(Reign(policy, reason, by, round, action))
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
-        if policy == self.champion():
-            raise LoopError(f"{policy} is the champion already")
-        self.install(policy, reason=reason, by=by, round=None, action="promote")
+        self.require(policy)
+        with self._changing() as history:
+            if history and history[-1].policy == policy:
+                raise LoopError(f"{policy} is the champion already")
+            history.append(Reign(policy, reason, by, None, "promote"))
 
     def rollback(self, *, reason: str, by: str) -> tuple[str, str]:
         """Put the policy before the champion in force again; returns both ids, before and after.
@@ -86,25 +93,38 @@ class Registry:
         A second rollback goes one further back, not forth again. Raises LoopError where there is none.
         """
         line: list[str] = []
-        history = self.history()
-        for reign in history:
-            if reign.action == "rollback":
-                line.pop()
-            else:
-                line.append(reign.policy)
-        if len(line) < 2:
-            raise LoopError("there is no champion before this one to roll back to")
-        self.require(line[-2])
-        self._write([*history, Reign(line[-2], reason, by, None, "rollback")])
+        with self._changing() as history:
+            for reign in history:
+                if reign.action == "rollback":
+                    line.pop()
+                else:
+                    line.append(reign.policy)
+            if len(line) < 2:
+                raise LoopError("there is no champion before this one to roll back to")
+            self.require(line[-2])
+            history.append(Reign(line[-2], reason, by, None, "rollback"))
         return line[-1], line[-2]
 
-    def _write(self, history: list[Reign]) -> None:
-        """Raises LoopError where somebody else has written it since it was read from the bucket."""
-        raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
-        if self._copy:
-            self._copy.write(CHAMPION, raw)
-        else:
-            write_bytes_atomically(self._path, raw)
+    @contextmanager
+    def _changing(self) -> Iterator[list[Reign]]:
+        """The history, which is written as it is left, while no other process changes it.
+
+        Raises LoopError where somebody else has written it since it was read from the bucket.
+        """
+        with ExitStack() as stack:
+            if not self._copy:
+                file = stack.enter_context(self._path.with_name(LOCK).open("a"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            before = self.history()
+            history = list(before)
+            yield history
+            if history == before:
+                return
+            raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
+            if self._copy:
+                self._copy.write(CHAMPION, raw)
+            else:
+                write_bytes_atomically(self._path, raw)
 
     def require(self, policy: str) -> None:
         """Raise LoopError, naming the known ones, where there is no such policy."""

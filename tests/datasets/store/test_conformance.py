@@ -226,6 +226,39 @@ def test_the_schema_lies_under_its_fingerprint_with_the_facts_beside(place, stor
     assert data["version"] == 1
 
 
+def test_of_two_that_make_it_with_different_layouts_one_wins(place, build, monkeypatch):
+    one, two = build.schema(), build.schema(control_hz=10.0)
+    late, backend = {}, place.backend()
+    create = backend.create
+
+    def meanwhile(key, raw):
+        if not late:
+            late["store"] = EpisodeStore.create(place.backend(), two)
+        return create(key, raw)
+
+    monkeypatch.setattr(backend, "create", meanwhile)
+    with pytest.raises(DatasetError, match=r"is of another schema: control_hz is 20.0, but must be 10.0"):
+        EpisodeStore.create(backend, one)
+    assert EpisodeStore.open(place.backend()).schema == two == late["store"].schema
+
+
+def test_what_a_killed_maker_began_is_finished(place, build, monkeypatch):
+    backend, schema = place.backend(), build.schema()
+    create = backend.create
+
+    def die(key, raw):
+        create(key, raw)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backend, "create", die)
+    with pytest.raises(KeyboardInterrupt):
+        EpisodeStore.create(backend, schema)
+    assert not EpisodeStore.exists(place.backend())
+    with pytest.raises(DatasetError, match="is of another schema"):
+        EpisodeStore.create(place.backend(), build.schema(control_hz=10.0))
+    assert EpisodeStore.create(place.backend(), schema).schema == schema
+
+
 def test_a_changed_horizon_is_recorded_and_the_batches_stay(place, store, elsewhere, build):
     store.append([build.episode(40)], batch_id="a", source="collection")
     before, files = store.snapshot(), place.files()
@@ -295,6 +328,7 @@ def test_a_changed_manifest_is_named(place, store, elsewhere, build):
         ({"version": 9}, "version is 9, but this pacloop reads 2"),
     ]:
         place.write("batches/a/batch.json", json.dumps(data | changes).encode())
+        assert any(sentence in fault for fault in store.verify()), "also where it has a copy of the old one"
         assert any(sentence in fault for fault in elsewhere().verify()), sentence
         with pytest.raises(DatasetError, match=sentence):
             elsewhere().batches()
