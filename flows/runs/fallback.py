@@ -6,6 +6,7 @@ from typing import Any
 
 from httpx import HTTPStatusError, TransportError
 
+from ...loop.workspace.workspace import Workspace
 from ..server.ask import answers, configured
 from .dead import close_dead_runs
 
@@ -16,7 +17,9 @@ UNREACHED = "Failed to reach API"
 """What Prefect's client says, as a RuntimeError, where its first request finds nobody."""
 
 
-def with_fallback(workspace: str, flow: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+def with_fallback(
+    space: Workspace, flow: Callable[..., Any], plain: Callable[..., Any]
+) -> Callable[..., Any]:
     """Play `flow`, and play it again where Prefect's API was away meanwhile; `plain` where it stays away.
 
     To play again costs no work: each stage finds what it has finished. The run that the API lost is closed.
@@ -32,7 +35,7 @@ def with_fallback(workspace: str, flow: Callable[..., Any], plain: Callable[...,
                 print(f"Prefect's API is away ({type(error).__name__}); the loop goes on", flush=True)
                 if not _api_is_back():
                     return plain(*arguments)
-                close_dead_runs(workspace)
+                close_dead_runs(space)
 
     return play
 

@@ -16,7 +16,7 @@ from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.verdict import Answer, Verdict
 from ..workspace.workspace import Workspace
-from .gate import JUDGED, promote_winner, unless_changed
+from .gate import JUDGED, unless_changed
 
 POLL_SEC = 2.0
 """So often is looked for an answer."""
@@ -87,7 +87,7 @@ def approved(space: Workspace, number: int, progress: Progress, door: Door) -> V
     update = {"decision": decision, "reason": f"{reason}; the test: {judged.reason}", "approval": given}
     verdict = unless_changed(space, number, judged.model_copy(update=update))
     space.write_record(number, verdict)
-    promote_winner(space, number, verdict)
+    space.registry.settle()
     return verdict
 
 

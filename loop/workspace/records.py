@@ -41,9 +41,10 @@ R = TypeVar("R", bound=Record)
 
 
 class Identity(Record):
-    """`identity.json`: a random `id`, in hex."""
+    """`identity.json`: a random `id`, in hex, and the `address` at which the workspace was held last."""
 
     id: str
+    address: str = ""
 
 
 class Timed(Record):
@@ -53,10 +54,14 @@ class Timed(Record):
 
 
 class Begun(Record):
-    """A round's beginning, with the id of the policy in force then."""
+    """A round's beginning, with the id of the policy in force then.
+
+    `watches`: whether the round before has shown that this policy has reached the target.
+    """
 
     STAGE = "begin"
     champion: str
+    watches: bool = False
 
 
 class Tally(Timed):
@@ -162,9 +167,15 @@ class Reached(Record):
 
 
 class Asked(Record):
-    """What an evaluation by hand is to do, written before it begins."""
+    """What an evaluation by hand is to do, written before it begins, once it is known that it can."""
 
     policy: str
     episodes: int
     against: str | None = None
     paired: bool = False
+
+
+class GivenUp(Asked):
+    """An evaluation by hand that will not be finished; what it had played stays in the dataset."""
+
+    decision: Literal["given up"] = "given up"

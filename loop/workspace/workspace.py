@@ -120,10 +120,14 @@ class Workspace:
     @cached_property
     def id(self) -> str:
         """What tells it from every other workspace, wherever it is moved; made when it is first asked for."""
+        return self.identity().id
+
+    def identity(self) -> Identity:
+        """Its id, and where it was held last."""
         if not self.current(IDENTITY).exists():
-            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8)).model_dump())
+            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8), address=self.address).model_dump())
         path = self.current(IDENTITY)
-        return parse_model(Identity, read_json(path), path).id
+        return parse_model(Identity, read_json(path), path)
 
     def pull(self) -> None:
         """Bring the local copy up to date, where the workspace is in a bucket."""

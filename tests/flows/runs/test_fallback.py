@@ -8,6 +8,8 @@ import pytest
 from httpx import ConnectError
 
 from pacloop.flows.environment import prepare
+from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.workspace import Workspace
 
 prepare()
 fallback = pytest.importorskip("pacloop.flows.runs.fallback")
@@ -43,6 +45,11 @@ def configured(monkeypatch):
         yield lambda url: stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
 
 
+@pytest.fixture
+def space(tmp_path):
+    return Workspace.create(tmp_path / "arm", parse_config({}, "test"))
+
+
 def failing(times, error):
     """A flow whose API is away so many times."""
     asked = []
@@ -61,23 +68,23 @@ def plain(number):
 
 
 @pytest.mark.parametrize("error", [ConnectError("nobody"), RuntimeError("Failed to reach API at http://x/")])
-def test_a_round_is_played_again_once_the_server_is_back(tmp_path, configured, api, error):
+def test_a_round_is_played_again_once_the_server_is_back(space, configured, api, error):
     configured(api)
     flow, asked = failing(2, error)
-    assert fallback.with_fallback(str(tmp_path), flow, plain)(3) == {"shown": 3}
+    assert fallback.with_fallback(space, flow, plain)(3) == {"shown": 3}
     assert asked == [3, 3, 3]
 
 
-def test_a_server_that_stays_away_does_not_stop_the_loop(tmp_path, configured):
+def test_a_server_that_stays_away_does_not_stop_the_loop(space, configured):
     configured("http://127.0.0.1:9/api")
     flow, asked = failing(9, ConnectError("nobody"))
-    assert fallback.with_fallback(str(tmp_path), flow, plain)(3) == {"plain": 3}
+    assert fallback.with_fallback(space, flow, plain)(3) == {"plain": 3}
     assert asked == [3]
 
 
-def test_what_a_round_raises_itself_is_raised(tmp_path, configured, api):
+def test_what_a_round_raises_itself_is_raised(space, configured, api):
     configured(api)
     flow, asked = failing(1, RuntimeError("the table broke"))
     with pytest.raises(RuntimeError, match="the table broke"):
-        fallback.with_fallback(str(tmp_path), flow, plain)(3)
+        fallback.with_fallback(space, flow, plain)(3)
     assert asked == [3]
