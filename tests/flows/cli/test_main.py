@@ -218,7 +218,7 @@ def test_a_dataset_whose_fingerprint_differs(space, tmp_path):
 
     other = tmp_path / "other"
     shutil.copytree(space, other)
-    (path,) = (other / "dataset" / "schemas").iterdir()
+    (path,) = (other / "dataset" / "schemas").glob("*.json")
     data = json.loads(path.read_text())
     data["layout"]["control_hz"] = 10.0
     path.unlink()
