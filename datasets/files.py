@@ -51,16 +51,18 @@ def write_json_atomically(path: Path | str, data: Any) -> None:
     write_bytes_atomically(path, json_bytes(path, data))
 
 
-def create_file(path: Path, raw: bytes) -> bool:
-    """Write a small file whole, synced, unless there is one already: False then. Raises DatasetError."""
+def create_file(path: Path, raw: bytes, *, synced: bool = True) -> bool:
+    """Write a small file whole, unless there is one already: False then. Raises DatasetError."""
     with named_errors(path, "written"), temporary_beside(path) as aside:
         aside.write_bytes(raw)
-        sync(aside)
+        if synced:
+            sync(aside)
         try:
             os.link(aside, path)
         except FileExistsError:
             return False
-        sync(path.parent)
+        if synced:
+            sync(path.parent)
     return True
 
 

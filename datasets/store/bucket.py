@@ -69,7 +69,7 @@ class CachedBucket:
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self._read, keys))
 
-    def create(self, key: str, raw: bytes) -> bool:
+    def create(self, key: str, raw: bytes, *, synced: bool = True) -> bool:
         """Add a small file; False where there is one already."""
         if key.startswith(SCHEMAS):
             self._bucket.check_conditions()

@@ -50,14 +50,14 @@ def start_writer(store, prefix, first, last, seed=0):
 
 
 def hidden(store):
-    return [path.name for path in (store.folder / "batches").iterdir() if path.name.startswith(".")]
+    return [path.name for path in store.folder.rglob(".*.tmp")]
 
 
 def test_kill_minus_nine_leaves_whole_batches_or_nothing(store):
     rng = random.Random(0)
     reported = []
     for attempt in range(6):
-        process = start_writer(store, f"k{attempt}-", 0, 10**6)
+        process = start_writer(store, f"k{attempt}-", 0, 10**6, attempt)
         process.stdin.write("\n")
         process.stdin.flush()
         reported.append(process.stdout.readline().split()[0])  # at least one commit, however slow the disk
@@ -119,7 +119,7 @@ def _clean_in_a_container(store):
 
 
 def test_writers_of_different_ids_do_not_meet_and_of_one_id_one_wins(store):
-    writers = [start_writer(store, prefix, 0, 25) for prefix in ("a", "b", "same", "same")]
+    writers = [start_writer(store, prefix, 0, 25, ord(prefix[0])) for prefix in ("a", "b", "same", "same")]
     for process in writers:
         process.stdin.write("\n")
         process.stdin.flush()

@@ -111,8 +111,8 @@ def test_what_goes_in_comes_out_elsewhere(store, elsewhere, build):
 
 
 def test_batches_keep_the_order_of_their_commits(store, elsewhere, build):
-    for name in ("z", "a", "m"):
-        store.append([build.episode()], batch_id=name, source="collection")
+    for seed, name in enumerate(("z", "a", "m")):
+        store.append([build.episode(seed=seed)], batch_id=name, source="collection")
     assert [batch.id for batch in store.batches()] == ["z", "a", "m"]
     assert [batch.id for batch in elsewhere().batches()] == ["z", "a", "m"]
 
@@ -128,6 +128,31 @@ def test_a_snapshot_is_read_elsewhere(store, elsewhere, build):
 
 
 # Once, and the same for ever.
+
+
+def test_the_same_episodes_count_once(place, store, elsewhere, build):
+    facts = {"source": "demonstration", "round": 1}
+    store.append([build.episode()], batch_id="a", **facts)
+    sentence = "batch b holds the same episodes as a, and would count twice"
+    for each in (store, elsewhere()):
+        with pytest.raises(DatasetError, match=sentence):
+            each.append([build.episode()], batch_id="b", **facts)
+    assert [batch.id for batch in elsewhere().batches()] == ["a"]
+    assert elsewhere().verify() == []
+    played = [{"stage": f"race-{way}"} for way in ("mode", "sample")]
+    for number, origin in enumerate(played):  # whose actions may be the same
+        store.append([build.episode()], batch_id=f"race-{number}", origin=origin, **facts)
+    assert len(elsewhere().batches()) == 3
+
+
+def test_what_a_killed_writer_meant_to_append_may_have_another_id(place, store, build, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store.backend, "publish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        store.append([build.episode()], batch_id="a", source="collection")
+    store.append([build.episode()], batch_id="b", source="collection")
+    store.append([build.episode()], batch_id="a", source="collection")
+    (sentence,) = store.verify()
+    assert "a and b hold the same episodes" in sentence
 
 
 def test_appending_again_writes_nothing(place, store, elsewhere, build):

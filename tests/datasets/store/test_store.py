@@ -67,7 +67,7 @@ def test_appending_does_not_look_at_other_batches(store, build):
     store.append([build.episode()], batch_id="a", source="collection")
     (store.folder / "batches" / "a" / "batch.json").write_text("broken")
     fresh = EpisodeStore.open(store.folder)
-    fresh.append([build.episode()], batch_id="b", source="collection")
+    fresh.append([build.episode(seed=1)], batch_id="b", source="collection")
     with pytest.raises(DatasetError, match=r"batch\.json is not valid JSON"):
         fresh.batches()
 
