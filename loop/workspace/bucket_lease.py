@@ -117,7 +117,7 @@ class _Claim:
                         f"{self._copy.url} was taken over by {other.in_words()}, as this process was "
                         f"not heard of for {EXPIRY_SEC:.0f} s; it stops, and what was finished is kept"
                     )
-                    self.check()
+                    raise LoopError(self._lost)
                 # A beat that seemed to have failed had arrived.
                 version = bucket.replace(KEY, self._content(), lease.version)
             self._version = version
