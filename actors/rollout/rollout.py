@@ -11,6 +11,7 @@ import numpy as np
 
 from ...datasets import Episode
 from ...datasets.errors import PacloopError
+from ...datasets.records.episode import HORIZON
 from ..task import SeededEnvironment, Task, episode_measures
 
 ACTION_NOISE = 1
@@ -119,7 +120,11 @@ class _Slot:
             score=self.task.score(reward),
             seed=self.seed,
             policy=policy_id,
-            info={**episode_measures(self.environment), **self.actor.info(self.memory)},
+            info={
+                **episode_measures(self.environment),
+                **self.actor.info(self.memory),
+                **({"ended": HORIZON} if self.steps[-1].discount else {}),
+            },
         )
 
 
@@ -154,6 +159,7 @@ def rollout(
             name: np.stack([slot.window(name) for slot in slots]) for name in task.schema.observation
         }
         actions = _actions(actor, observation, [slot.memory for slot in slots], policy_id)
+        actions = _as_recorded(actions, task.schema.action.numpy, policy_id)
         ended = [slot for slot, action in zip(slots, actions) if slot.step(action)]
         for slot in ended:
             yield slot.episode(policy_id)
@@ -173,3 +179,13 @@ def _actions(
     if not np.isfinite(actions).all():
         raise PolicyError(policy_id, "gave actions that are not finite")
     return actions
+
+
+def _as_recorded(actions: np.ndarray, dtype: np.dtype, policy_id: str | None) -> np.ndarray:
+    """The actions in the schema's dtype, whole numbers rounded: what is done is what is recorded."""
+    if dtype.kind == "f":
+        return actions.astype(dtype)
+    whole = np.rint(actions).astype(dtype)
+    if (whole != np.rint(actions)).any():
+        raise PolicyError(policy_id, f"gave actions that {dtype} cannot hold")
+    return whole

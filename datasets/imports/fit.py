@@ -49,13 +49,13 @@ def _cast(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         raise DatasetError(refusal + (hint if dtype == np.uint8 and scaled else ""))
     with np.errstate(over="ignore", invalid="ignore"):
         cast = values.astype(dtype)
-    lost = np.isfinite(values) & ~np.isfinite(cast) if values.dtype.kind == "f" else _differ(values, cast)
+    lost = np.isfinite(values) & ~np.isfinite(cast) if values.dtype.kind == "f" else differ(values, cast)
     if lost.any():
         raise DatasetError(f"{refusal}, which cannot hold its value {values[lost][0]}")
     return cast
 
 
-def _differ(values: np.ndarray, cast: np.ndarray) -> np.ndarray:
+def differ(values: np.ndarray, cast: np.ndarray) -> np.ndarray:
     """Where whole numbers and what they were cast to are not one number."""
     differ = cast != values
     if cast.dtype.kind == "f":  # numpy compares as float64, to which neighbours above 2^53 are one

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DatasetError
-from ..records.episode import HORIZON, INTERRUPTED, Episode, beyond_bounds, check_episode, is_success
+from ..records.episode import Episode, beyond_bounds, check_episode, is_success
 from ..records.schema import Field, Schema
 from .fit import fit
 from .mapping import Piece, field_of
@@ -141,8 +141,6 @@ def _episode(
     if raw.seed is not None and not -(2**63) <= raw.seed < 2**63:
         raise DatasetError(f"seed is {raw.seed}, but must fit 64 bits")
     info = dict(raw.info) | dict(score.info or {})
-    if discount[-1] != 0 and info.get("ended") not in (HORIZON, INTERRUPTED):
-        info["ended"] = HORIZON if len(action) >= schema.horizon else INTERRUPTED
     episode = Episode(
         observation=observation,
         action=action,
@@ -154,4 +152,6 @@ def _episode(
         info=info,
     )
     check_episode(episode, schema)
+    if not episode.is_terminal:  # for the day on which the task's horizon is another one
+        info["ended"] = episode.ended(schema.horizon)
     return episode

@@ -32,7 +32,7 @@ class Episode:
       seed: what the start state and the action noise were made from; None where nobody knows.
       policy: id of the policy that acted; None where it was no policy of this workspace.
       instruction: what the robot was told, or "".
-      info: further facts worth keeping, JSON-able; `ended` is `interrupted` where no time limit cut it off.
+      info: further facts worth keeping, JSON-able; `ended` is what cut it off: `horizon` or `interrupted`.
     """
 
     observation: Mapping[str, np.ndarray]
@@ -55,10 +55,16 @@ class Episode:
         """True where the environment ended the episode, False where it was cut off."""
         return self.length > 0 and float(self.discount[-1]) == 0.0
 
-    @property
-    def ended(self) -> str:
-        """Why it ended: `terminal`, `horizon` for a time limit, `interrupted` where something else cut it."""
-        return "terminal" if self.is_terminal else str(self.info.get("ended", HORIZON))
+    def ended(self, horizon: int) -> str:
+        """Why it ended: `terminal`, `horizon` for a time limit, `interrupted` where something else cut it.
+
+        Where `info` does not say, a time limit cut what has as many actions as the horizon.
+        """
+        if self.is_terminal:
+            return "terminal"
+        if (known := self.info.get("ended")) in (HORIZON, INTERRUPTED):
+            return str(known)
+        return HORIZON if self.length >= horizon else INTERRUPTED
 
     @property
     def is_success(self) -> bool:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records.batch import SOURCES, Batch, by_batch
+from ..records.episode import HORIZON, INTERRUPTED
 from ..store import tables
 from ..store.store import EpisodeStore
 
@@ -44,7 +45,7 @@ class Extents:
     Attributes:
       first: row of the first step.
       length: T.
-      interrupted: whether it was cut off by something else than a time limit.
+      interrupted: whether it was cut off by something else than a time limit, as `Episode.ended` tells.
       source: of its batch, as an index into `SOURCES`.
     """
 
@@ -64,17 +65,35 @@ def read_extents(store: EpisodeStore, batches: Sequence[Batch], excluded: Collec
     excluded_ids = by_batch(excluded)
     parts = []
     for batch, start in zip(batches, batch_starts(batches)):
-        extents = np.stack(tables.read_extents(store.file(batch, tables.EPISODES)))
+        extents = tables.read_extents(store.file(batch, tables.EPISODES))
         numbers = [int(episode.rpartition("/")[2]) for episode in excluded_ids.get(batch.id, ())]
-        offsets, lengths, interrupted = np.delete(extents, numbers, axis=1)
+        offsets, lengths, ended = (np.delete(column, numbers) for column in extents)
+        interrupted = (ended == INTERRUPTED) | ((ended != HORIZON) & (lengths < store.schema.horizon))
         source = np.full(len(lengths), SOURCES.index(batch.source), np.int8)
-        parts.append((offsets + start, lengths, interrupted.astype(bool), source))
+        parts.append((offsets + start, lengths, interrupted, source))
     return Extents(*map(np.concatenate, zip(*parts)))
 
 
 def step_numbers(length: np.ndarray) -> np.ndarray:
     """t of each transition of episodes of these lengths, one after the other, `[transitions]`."""
     return np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+
+
+def return_range(
+    reward: np.ndarray, discount: np.ndarray, extents: Extents, gamma: float
+) -> tuple[float, float]:
+    """The smallest and the largest discounted return from any step to its episode's end.
+
+    `reward`, `discount`, `extents` and `gamma` are those of `transition_table`. There must be a step.
+    """
+    last, low, high = extents.first + extents.length - 1, np.inf, -np.inf
+    value = np.zeros(len(last))
+    for back in range(int(extents.length.max())):
+        alive = np.flatnonzero(extents.length > back)
+        rows = last[alive] - back
+        value[alive] = reward[rows] + gamma * discount[rows].astype(np.float64) * value[alive]
+        low, high = np.minimum(low, value[alive].min()), np.maximum(high, value[alive].max())
+    return float(low), float(high)
 
 
 def transition_table(

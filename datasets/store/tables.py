@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ..errors import DatasetError
 from ..files import file_hash, named_errors
-from ..records.episode import INTERRUPTED, Episode, padded
+from ..records.episode import Episode, padded
 from ..records.images import EncodedImages, encode, is_encoded
 from ..records.rows import Column, EpisodeRow, check_layouts, check_numbers
 from ..records.schema import Field, Schema
@@ -150,15 +150,14 @@ def read_episodes(path: Path) -> tuple[EpisodeRow, ...]:
 
 
 def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Offset, length and whether it was interrupted, of each episode, `[episodes]` each: for a replay.
+    """Offset, length and what its info says of why it ended, or "", of each episode: all a replay needs.
 
-    Raises DatasetError where `episodes.arrow` is missing or broken.
+    `[episodes]` each.     Raises DatasetError where `episodes.arrow` is missing or broken.
     """
     with _mapped(path, _EPISODES_SCHEMA.names) as batch:
         infos = batch.column("info").to_pylist()
-        interrupted = ['"ended"' in info and json.loads(info).get("ended") == INTERRUPTED for info in infos]
-        offset, length = batch.column("offset").to_numpy(), batch.column("length").to_numpy()
-        return offset, length, np.array(interrupted, bool)
+        ended = [str(json.loads(info).get("ended", "")) if '"ended"' in info else "" for info in infos]
+        return batch.column("offset").to_numpy(), batch.column("length").to_numpy(), np.array(ended, object)
 
 
 def _to_arrow(column: np.ndarray) -> pa.Array:

@@ -13,7 +13,7 @@ from .options import HERE, By, JsonOption, WorkspaceOption
 if TYPE_CHECKING:
     from ...loop.injection.outcome import InjectionOutcome
 
-Format = Annotated[str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz or pacloop.")]
+Format = Annotated[str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz, parquet or pacloop.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Write nothing if any episode is bad; exits 1 then.")]
 Score = Annotated[
     str, typer.Option(help="A number in [0, 1], column:NAME, or replay; what the file says by default.")

@@ -31,7 +31,7 @@ from ..pages.render import markdown
 from ..terminal import progress_bars
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection
-from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Rounds, Target, Text
+from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Recording, Rounds, Target, Text
 from .improve import improve_with_prefect
 from .plan import open_workspace
 from .rounds import rename
@@ -108,7 +108,7 @@ def improve_flow(
 @ends_in_a_sentence
 def inject_flow(
     workspace: Text,
-    path: Text,
+    path: Recording,
     format: Format = "auto",
     note: str = "",
     who: str = "",

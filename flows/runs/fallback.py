@@ -8,6 +8,7 @@ from httpx import HTTPStatusError, TransportError
 
 from ...loop.workspace.workspace import Workspace
 from ..server.ask import answers, configured
+from ..server.start import PRIVATE, some_api
 from .dead import close_dead_runs
 
 BACK_SEC = 120.0
@@ -28,7 +29,8 @@ def with_fallback(
     def play(*arguments: Any) -> Any:
         while True:
             try:
-                return flow(*arguments)
+                with some_api():  # one that was started anew has another string
+                    return flow(*arguments)
             except (TransportError, HTTPStatusError, RuntimeError) as error:
                 if isinstance(error, RuntimeError) and UNREACHED not in str(error):
                     raise
@@ -41,10 +43,12 @@ def with_fallback(
 
 
 def _api_is_back() -> bool:
-    """Whether the API answers before the deadline; Prefect's embedded server never comes back."""
+    """Whether the API answers before the deadline; a server of our own that has ended never comes back."""
     url, deadline = configured(), time.monotonic() + BACK_SEC
-    while url and time.monotonic() < deadline:
+    while url:
         if answers(url):
             return True
+        if url in PRIVATE or time.monotonic() > deadline:
+            return False
         time.sleep(POLL_SEC)
     return False

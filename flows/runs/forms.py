@@ -27,4 +27,15 @@ Episodes = Annotated[int | None, _bounds("evaluation_episodes")]
 Approve = Annotated[bool | str, WithJsonSchema({"type": "string", "enum": [AS_THE_FILE, "yes", "no"]})]
 """A Boolean is what earlier versions registered, and never meant by anybody."""
 Text = Annotated[str, Field(min_length=1)]
+Recording = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "pattern": r"^([A-Za-z0-9+]+://[^/?#@]*(/[^?#]*)?|([^:]|:[^/]|:/[^/])*:?/?)$",
+        }
+    ),
+]
+"""A path, or a URL without a password and a signature: Prefect keeps what a form is filled in with."""
 Format = Annotated[str, WithJsonSchema({"type": "string", "enum": ["auto", *FORMATS]})]

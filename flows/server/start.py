@@ -26,6 +26,9 @@ STOP_SEC = 10.0
 WITHOUT_PAGES = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
 """What makes a server only record runs: it starts none, and shows none."""
 
+PRIVATE: set[str] = set()
+"""URLs of servers that only this process uses."""
+
 
 @contextmanager
 def prefect_server(
@@ -72,6 +75,7 @@ def some_api() -> Iterator[None]:
     with socket.socket() as free:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
+    PRIVATE.add(f"http://{HOST}:{port}/api")
     with _started(port, new_string(), WITHOUT_PAGES):
         yield
 

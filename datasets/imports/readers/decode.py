@@ -81,12 +81,12 @@ def last_flag(name: str, flags: np.ndarray | None) -> bool | None:
 
     Raises DatasetError where it is set before.
     """
-    is_set = last_number(name, flags, bool)
-    every = np.zeros(0) if flags is None else flags.reshape(-1)
-    early = np.flatnonzero(every[:-1])
+    if flags is None:
+        return None
+    early = np.flatnonzero(flags.reshape(-1)[:-1])
     if len(early):
-        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {len(every)}")
-    return is_set
+        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {flags.size}")
+    return last_number(name, flags, bool)
 
 
 def last_number(name: str, values: np.ndarray | None, kind: Callable[[Any], Any]) -> Any:
@@ -115,11 +115,14 @@ def open_image(data: bytes, options: ReadOptions, name: str, count: int) -> Iter
 
 
 def decode_images(images: Sequence[bytes], options: ReadOptions, name: str) -> np.ndarray:
-    """Encoded images, one a step, as `[T, height, width, channels]` uint8; each is measured before."""
+    """Encoded images, one a step, as `[T, height, width, channels]` uint8; each is measured before.
+
+    Of one with a palette the colours, not their numbers.
+    """
     arrays = []
     for data in images:
         with open_image(bytes(data), options, name, len(images)) as image:
-            array = np.asarray(image)
+            array = np.asarray(image.convert("RGB") if image.mode == "P" else image)
         arrays.append(array[:, :, None] if array.ndim == 2 else array)
     return np.stack(arrays)
 
@@ -144,15 +147,14 @@ def arrow_numbers(column: Any, shape: tuple[int, ...], options: ReadOptions, nam
     Raises DatasetError where a row has no value, or another shape.
     """
     import pyarrow as pa
-    import pyarrow.compute
 
-    arrow: Any = pyarrow.compute  # whose functions are made at import, without stubs
     rows, sizes = len(column), []
     while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
-        lengths = sorted(arrow.unique(arrow.list_value_length(column.drop_null())).to_pylist())
+        is_list = pa.types.is_list(column.type)
+        lengths = np.unique(np.diff(column.drop_null().offsets) if is_list else column.type.list_size)
         if len(lengths) > 1:
             raise DatasetError(f"{name} has rows of {lengths[0]} and of {lengths[-1]} values")
-        sizes += lengths
+        sizes += lengths.tolist()
         if column.null_count:
             break
         column = column.flatten()

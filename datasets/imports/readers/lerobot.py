@@ -25,6 +25,7 @@ from ...errors import DatasetError
 from .decode import arrow_numbers, attempt, complete, decode_images, last_flag, last_number, text
 from .lerobot_files import LeRobotFiles, episode_rows, frame_tables, open_files
 from .origin import exported_info
+from .parquet_rows import check_table
 from .raw import RawEpisode, ReadOptions, Unreadable
 from .video import frames
 
@@ -57,9 +58,7 @@ def count(path: Path) -> int:
 
 def _episode(where: str, files: LeRobotFiles, row: Mapping[str, Any], last: Any, table: Any) -> RawEpisode:
     options = files.options
-    if table is None:
-        limit = f"{options.limit_bytes / 2**20:.0f} MiB"
-        raise DatasetError(f"frames claim more than the {limit} an episode may take")
+    check_table(table, options)
     steps = table.num_rows
     if steps != row["length"]:
         raise DatasetError(f"counts {row['length']} frames, but holds {steps}")

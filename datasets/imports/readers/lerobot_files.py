@@ -3,25 +3,19 @@
 `lerobot.py` says where they lie.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby, pairwise
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ...errors import DatasetError
 from ...files import read_json
 from .decode import whole_file
+from .parquet_rows import episode_tables, row_batches
 from .raw import ReadOptions, flat_name, natural
 
-ROWS = 1024
-"""Frames of a Parquet file in memory at once, beside those of one episode."""
-
 EPISODE_ROWS = 16
-"""Episodes of such a file in memory at once; with their last pictures, where pacloop wrote it."""
+"""Episodes of which the metadata is in memory at once, with the last pictures where pacloop wrote it."""
 
 NEXT = ("next.reward", "next.discount", "next.done", "next.truncated", "next.success")
 KNOWN = ("action", "episode_index", "frame_index", *NEXT)
@@ -72,7 +66,7 @@ def episode_rows(files: LeRobotFiles) -> Iterator[tuple[dict[str, Any], Any]]:
     def is_read(name: str) -> bool:
         return name in last or not name.startswith(("stats/", LAST))
 
-    for file, batch in _batches(files.folder / "meta" / "episodes", is_read, EPISODE_ROWS):
+    for file, batch in row_batches(_parquet(files.folder / "meta" / "episodes"), is_read, EPISODE_ROWS):
         names = batch.schema.names
         if not {"episode_index", "length"} <= set(names):
             raise DatasetError(f"{file} must have the columns episode_index and length")
@@ -84,45 +78,19 @@ def episode_rows(files: LeRobotFiles) -> Iterator[tuple[dict[str, Any], Any]]:
 
 def frame_tables(files: LeRobotFiles) -> Iterator[tuple[int, Any]]:
     """The frames of one episode after the other, as a table; None in its place where it is too large."""
-    import pyarrow as pa
-
     names = {
         name
         for name, flat in files.flat.items()
         if files.features[name].get("dtype") != "video" and (name in KNOWN or flat in files.options.names)
     }
-    for number, pieces in groupby(_pieces(files.folder / "data", names), itemgetter(0)):
-        parts, size = [], 0
-        for _, piece in pieces:
-            size += piece.nbytes
-            parts = [*parts, piece] if size <= files.options.limit_bytes else []
-        yield number, pa.Table.from_batches(parts) if parts else None
+    return episode_tables(_parquet(files.folder / "data"), names, "episode_index", files.options)
 
 
-def _pieces(folder: Path, names: Collection[str]) -> Iterator[tuple[int, Any]]:
-    """Frames that lie together and are of one episode, with its number."""
-    for file, batch in _batches(folder, names.__contains__):
-        if "episode_index" not in batch.schema.names:
-            raise DatasetError(f"{file} has no column episode_index")
-        column = batch.column("episode_index").to_numpy(zero_copy_only=False)
-        for start, end in pairwise([0, *(np.flatnonzero(np.diff(column)) + 1).tolist(), len(column)]):
-            if end > start:
-                yield int(column[start]), batch.slice(start, end - start)
-
-
-def _batches(folder: Path, is_read: Callable[[str], bool], rows: int = ROWS) -> Iterator[tuple[Path, Any]]:
-    """Some of the columns of a folder's Parquet files, so many rows at a time."""
-    import pyarrow.parquet as pq
-
+def _parquet(folder: Path) -> list[Path]:
     files = sorted(folder.glob("chunk-*/file-*.parquet"), key=lambda file: natural(str(file)))
     if not files:
         raise DatasetError(f"{folder} has no chunk-*/file-*.parquet")
-    for file in files:
-        with whole_file(file, "Parquet"), pq.ParquetFile(file) as parquet:
-            names = [name for name in parquet.schema_arrow.names if is_read(name)]
-            for batch in parquet.iter_batches(rows, columns=names):
-                batch.validate(full=True)
-                yield file, batch
+    return files
 
 
 def _flat(name: str, features: Collection[str], options: ReadOptions) -> str:

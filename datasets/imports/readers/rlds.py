@@ -59,6 +59,10 @@ def count(path: Path) -> int:
     if not isinstance(splits, list) or not splits:
         raise DatasetError(f"{file} has no splits")
     with whole_file(path, "a TFDS directory"):
+        # TFDS makes the names of the shards of these, and would follow them out of the folder.
+        names = [info.get("name"), *(split.get(k) for split in splits for k in ("name", "filepathTemplate"))]
+        if outside := next((name for name in names if "/" in str(name)), None):
+            raise DatasetError(f"{file} names shards in another folder, {outside!r}, which is not followed")
         return sum(int(n) for split in splits for n in split.get("shardLengths", ()))
 
 

@@ -3,10 +3,13 @@
 import pickle
 import random
 
+import dm_env
 import numpy as np
 import pytest
 
 from pacloop.actors.rollout.rollout import ACTION_NOISE, PolicyError, rollout
+from pacloop.actors.task import Task
+from pacloop.datasets import Field, Schema
 from pacloop.datasets.records.episode import check_episode
 from pacloop.learner.checkpoint import build_policy
 
@@ -115,3 +118,48 @@ def test_a_policy_that_crashes_is_named(reach):
     with pytest.raises(PolicyError, match="policy p7 failed to act: KeyError") as caught:
         run(reach, policy, [1], 1, policy_id="p7")
     assert pickle.loads(pickle.dumps(caught.value)).policy == "p7", "it must arrive from an actor whole"
+
+
+class Counting:
+    """Keeps what it was told to do; ends after five steps, by a time limit of its own."""
+
+    def __init__(self):
+        self.done = []
+
+    def seed(self, seed):
+        pass
+
+    def reset(self):
+        return dm_env.restart({"arm": np.zeros(1, np.float32)})
+
+    def step(self, action):
+        self.done.append(action.copy())
+        observation = {"arm": np.zeros(1, np.float32)}
+        return (
+            dm_env.truncation(0.0, observation)
+            if len(self.done) == 5
+            else dm_env.transition(0.0, observation)
+        )
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "float64", "float32"])
+def test_what_is_recorded_is_what_was_done(dtype):
+    schema = Schema("t", {"arm": Field((1,))}, Field((2,), dtype), (-100.0,) * 2, (100.0,) * 2, 20.0, 9)
+    task = Task(schema, Counting, score=lambda rewards: 0.0, time_limit_is_terminal=True)
+    environment = Counting()
+    policy = Scripted(lambda _, noise: 7 * noise[:, 0] + 0.3)
+    (episode,) = rollout(task, policy, [1], environments=[environment])
+    check_episode(episode, schema)
+    assert np.array_equal(episode.action, np.array(environment.done))
+    assert np.array(environment.done).dtype == dtype
+    given = np.concatenate([7 * noise[:, 0] + 0.3 for _, noise in policy.seen])
+    np.testing.assert_allclose(episode.action, np.rint(given) if dtype[0] != "f" else given, rtol=1e-6)
+    assert (episode.length, episode.ended(9), episode.info["ended"]) == (5, "horizon", "horizon")
+
+
+def test_a_whole_number_that_does_not_fit_is_the_policy_s_fault():
+    schema = Schema("t", {"arm": Field((1,))}, Field((2,), "uint8"), (0.0,) * 2, (9.0,) * 2, 20.0, 9)
+    task = Task(schema, Counting, score=lambda rewards: 0.0, time_limit_is_terminal=True)
+    policy = Scripted(lambda _, noise: 0 * noise[:, 0] - 1)
+    with pytest.raises(PolicyError, match="policy p gave actions that uint8 cannot hold"):
+        list(rollout(task, policy, [1], environments=[Counting()], policy_id="p"))

@@ -198,6 +198,25 @@ def test_whether_it_ended(raw, schema, told, score, terminal):
 
 
 @pytest.mark.parametrize(
+    ("steps", "told", "ended"),
+    [
+        (40, {"terminal": False}, "horizon"),
+        (4, {"terminal": False}, "interrupted"),
+        (4, {"terminal": True}, "terminal"),
+        (4, {"terminal": False, "info": {"ended": "horizon"}}, "horizon"),
+        (40, {"terminal": False, "info": {"ended": "interrupted"}}, "interrupted"),
+        (4, {"terminal": False, "info": {"ended": "tea"}}, "interrupted"),
+    ],
+)
+def test_why_it_ended(schema, build, steps, told, ended):
+    made = build.episode(steps)
+    raw = RawEpisode(where="x", observation=made.observation, action=made.action, reward=made.reward)
+    found = validate(replace(raw, **told), schema, (), constant_score(0.5))
+    assert found.ended(schema.horizon) == ended
+    assert found.info.get("ended", "terminal") == ended
+
+
+@pytest.mark.parametrize(
     ("low", "high", "says"),
     [
         (0.0, 1.0, "scaled to [0, 1]"),

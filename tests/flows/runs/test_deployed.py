@@ -96,6 +96,26 @@ def test_what_must_be_filled_in():
     assert deployed.inject_flow.parameters.required == ["workspace", "path"]
 
 
+@pytest.mark.parametrize(
+    "path, fits",
+    [
+        ("/data/my recordings/a:b.npz", True),
+        ("recording", True),
+        ("s3://robots/arm@2/episodes", True),
+        ("https://example.org:8080/episode.npz", True),
+        ("", False),
+        ("https://anna:secret@example.org/episode.npz", False),
+        ("https://example.org/episode.npz?X-Amz-Signature=secret", False),
+        ("s3://robots?signature=secret", False),
+    ],
+)
+def test_a_form_refuses_an_address_that_carries_secrets(path, fits):
+    from jsonschema import Draft202012Validator
+
+    checked = Draft202012Validator(deployed.inject_flow.parameters.model_dump_for_openapi())
+    assert checked.is_valid({"workspace": "arm", "path": path}) == fits
+
+
 def test_an_injection_leaves_its_table_and_quarantine(space, tmp_path, no_server):
     from pacloop.actors.tasks.stack.stack import STATE
 

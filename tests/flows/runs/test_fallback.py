@@ -82,6 +82,16 @@ def test_a_server_that_stays_away_does_not_stop_the_loop(space, configured):
     assert asked == [3]
 
 
+def test_a_server_of_our_own_that_has_ended_is_not_waited_for(space, configured, monkeypatch):
+    nobody = "http://127.0.0.1:9/api"
+    configured(nobody)
+    monkeypatch.setattr(fallback, "BACK_SEC", 1e6)
+    monkeypatch.setattr(fallback, "PRIVATE", {nobody})
+    flow, asked = failing(9, ConnectError("nobody"))
+    assert fallback.with_fallback(space, flow, plain)(3) == {"plain": 3}
+    assert asked == [3]
+
+
 def test_what_a_round_raises_itself_is_raised(space, configured, api):
     configured(api)
     flow, asked = failing(1, RuntimeError("the table broke"))

@@ -115,5 +115,17 @@ def test_a_picture_is_measured_before_it_is_decoded(tmp_path):
         decode_images([buffer.getvalue()], ReadOptions((), 2**20), "x")
 
 
+def test_a_palette_is_looked_up():
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    picture = np.zeros((2, 3, 3), np.uint8)
+    picture[0, 0] = (200, 10, 30)
+    Image.fromarray(picture).quantize(4).save(buffer, "PNG")
+    assert np.array_equal(decode_images([buffer.getvalue()], ReadOptions(()), "x")[0], picture)
+
+
 def test_control_characters_of_a_file_do_not_reach_the_terminal():
     assert printable("a\x1b[2Jé\n") == "a\\x1b[2Jé\\n"
