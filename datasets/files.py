@@ -51,16 +51,18 @@ def write_json_atomically(path: Path | str, data: Any) -> None:
     write_bytes_atomically(path, json_bytes(path, data))
 
 
-def create_file(path: Path, raw: bytes) -> bool:
-    """Write a small file whole, synced, unless there is one already: False then. Raises DatasetError."""
+def create_file(path: Path, raw: bytes, *, synced: bool = True) -> bool:
+    """Write a small file whole, unless there is one already: False then. Raises DatasetError."""
     with named_errors(path, "written"), temporary_beside(path) as aside:
         aside.write_bytes(raw)
-        sync(aside)
+        if synced:
+            sync(aside)
         try:
             os.link(aside, path)
         except FileExistsError:
             return False
-        sync(path.parent)
+        if synced:
+            sync(path.parent)
     return True
 
 
@@ -210,11 +212,17 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     while True:
         if folder:
             aside.mkdir(exist_ok=True)
-        handle = os.open(aside, os.O_RDONLY if folder else os.O_RDONLY | os.O_CREAT)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            handle = os.open(aside, os.O_RDONLY if folder else os.O_RDONLY | os.O_CREAT)
+        except FileNotFoundError:
+            if not folder:
+                raise
+            continue
+        with suppress(OSError):  # a file system without locks: there nobody knows who lives
+            fcntl.flock(handle, fcntl.LOCK_SH)
         if aside.exists():
             break
-        os.close(handle)  # somebody took it for a dead writer's before it was locked
+        os.close(handle)  # somebody took it for a dead writer's before it was locked, as above
     try:
         yield aside
     finally:
@@ -248,6 +256,8 @@ def writer_is_dead(path: Path, *, remove: bool = False) -> bool | None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     except BlockingIOError:
         return False
+    except OSError:  # a file system without locks
+        return None
     finally:
         os.close(handle)
     return True

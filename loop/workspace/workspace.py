@@ -192,8 +192,10 @@ class Workspace:
         url = self.config.dataset.url if name == "dataset" else ""
         if not url and not self.copy:
             return self.folder / name
-        gib = self.config.dataset.cache_gib
-        return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", int(gib * 2**30))
+        limit, fence = int(self.config.dataset.cache_gib * 2**30), lambda: None
+        if self.copy:
+            fence = self.copy.fence
+        return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", limit, fence)
 
     @cached_property
     def registry(self) -> Registry:

@@ -220,7 +220,7 @@ def test_a_dataset_whose_fingerprint_differs(space, tmp_path):
     from pacloop.datasets.files import fingerprint, write_json_atomically
 
     other = another(space, tmp_path / "other")
-    (path,) = (other / "dataset" / "schemas").iterdir()
+    (path,) = (other / "dataset" / "schemas").glob("*.json")
     data = json.loads(path.read_text())
     data["layout"]["control_hz"] = 10.0
     path.unlink()
