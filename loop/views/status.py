@@ -6,6 +6,7 @@ from typing import Any
 from ..gate.alarm import ChampionRecord, champion_record
 from ..stages.approval import Question, question
 from ..workspace.lease import at_work
+from ..workspace.records import From
 from ..workspace.workspace import Workspace
 from .at_work import Activity, activity
 from .rounds import Row, committed, rows
@@ -23,6 +24,7 @@ class Status:
       at_work: who holds the workspace, or None.
       now: what the last round is at; None where it has ended.
       question: the promotion that waits for a person, or None.
+      begun_from: the workspace and the policy that it goes on from, or None.
     """
 
     task: str
@@ -32,6 +34,7 @@ class Status:
     at_work: str | None
     now: Activity | None
     question: Question | None
+    begun_from: dict[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -42,6 +45,8 @@ class Status:
     def summary(self) -> str:
         """The champion, who is at work, the champion's record, and what waits, a line each."""
         lines = [f"champion: {self.champion or 'none yet'}   at work: {self.at_work or 'nobody'}"]
+        if begun := self.begun_from:
+            lines.append(f"goes on from {begun['policy']} of {begun['workspace']}")
         lines += [self.record.sentence()] if self.record else []
         lines += [self.question.sentence()] if self.question else []
         return "\n".join(lines)
@@ -50,6 +55,7 @@ class Status:
 def read_status(space: Workspace, before: Status | None = None) -> Status:
     """The status as of now. Takes no lease. Where no row has changed, the record is that of `before`."""
     current, champion = rows(space), space.registry.champion()
+    begun = space.record(From, 0)
     if before and (before.rows, before.champion) == (current, champion):
         record = before.record
     else:
@@ -62,4 +68,5 @@ def read_status(space: Workspace, before: Status | None = None) -> Status:
         at_work=at_work(space),
         now=activity(space, committed(space)),
         question=question(space),
+        begun_from=begun and begun.facts(),
     )

@@ -95,12 +95,21 @@ class Workspace:
                 raise LoopError(f"{found.place} is a workspace of {found.config.task}, not of {config.task}")
             return found
         find_task(config.task)
-        copy, folder = _at(place)
-        made = cls(folder, config, copy)
-        made.write(CONFIG, config_toml(config).encode())
-        if copy:
-            copy.check_conditions()
+        made = cls.unmade(place, config)
+        made.write_config()
         return made
+
+    @classmethod
+    def unmade(cls, place: Place, config: Config) -> "Workspace":
+        """One with these settings, which are not written yet: nobody else takes it for a workspace."""
+        copy, folder = _at(place)
+        return cls(folder, config, copy)
+
+    def write_config(self) -> None:
+        """Write the settings. Raises DatasetError where the store does not keep two writers apart."""
+        self.write(CONFIG, config_toml(self.config).encode())
+        if self.copy:
+            self.copy.check_conditions()
 
     @property
     def place(self) -> str:
