@@ -1,7 +1,7 @@
 # make demo     set up what a user needs in .venv and run the main job
 # make test     add the tools of those who change pacloop, and pass the tests
 # make browser  pass the tests that drive Prefect's UI; needs chromium (apt-get install chromium)
-# make check    lint, formatting and types
+# make check    lint, formatting, types and licences
 
 PYTHON ?= python3
 VENV := .venv
@@ -44,6 +44,7 @@ check: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/python benchmarks/licences.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

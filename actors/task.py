@@ -43,7 +43,8 @@ class Task:
       make: makes one environment. Its observation is a flat mapping of the schema's fields.
       score: from the rewards of an episode, `[T]`, to how well it went, in [0, 1].
       time_limit_is_terminal: whether reaching the horizon ends the task for the critic. True where
-        the observation shows the time left; elsewhere the critic looks beyond the horizon.
+        the observation shows the time left; elsewhere the critic looks beyond the horizon, as it always
+        does beyond a demonstration that was interrupted.
     """
 
     schema: Schema

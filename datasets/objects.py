@@ -7,6 +7,7 @@ Credentials come from the environment or the machine's role, and go nowhere else
 
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,13 +75,21 @@ class Bucket:
             self._store: Any = from_url(self.url, client_options=CLIENT | plain, retry_config=RETRY)
 
     def create(self, key: str, raw: bytes) -> bool:
-        """Make an object, unless there is one: False then."""
+        """Make an object, unless there is one with another content: False then."""
+        return self.replace(key, raw, None) is not None
+
+    def check_conditions(self) -> None:
+        """Raise DatasetError where the store overwrites what it should create, or replace as it was seen."""
+        key = f"conditions-{secrets.token_hex(8)}"
         try:
-            with self._named_errors(key, "written"):
-                self._store.put(key, raw, mode="create")
-        except _Exists:
-            return False
-        return True
+            first = self.replace(key, b"1", None)
+            if self.create(key, b"2") or not self.replace(key, b"3", first) or self.replace(key, b"4", first):
+                raise DatasetError(
+                    f"{self.url} overwrites what it should create only (If-None-Match), "
+                    "or replace only as it was seen (If-Match): use another store"
+                )
+        finally:
+            self.delete([key])
 
     def replace(self, key: str, raw: bytes, seen: Version | None) -> Version | None:
         """Write an object that is still the one `seen`, or that there is none of where that is None.

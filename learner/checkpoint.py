@@ -4,7 +4,6 @@ policies/<id>/weights.safetensors
 policies/<id>/policy.json          what it is, how it acts, what it learned from (`PolicyRecord`)
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,15 +58,13 @@ def write_policy(folder: Path, record: PolicyRecord, weights: Mapping[str, Tenso
     if folder.exists():
         return
     remove_dead(folder.parent.glob(f".{folder.name}.*.tmp"))
-    with temporary_beside(folder) as aside, named_errors(folder, "written"):
-        try:
-            aside.mkdir(parents=True)
+    with named_errors(folder, "written"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(folder, folder=True) as aside:
             write_tensors(aside / WEIGHTS, weights)
             write_json_atomically(aside / RECORD, record)
             aside.rename(folder)
             sync(folder.parent)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_record(folder: Path) -> PolicyRecord:

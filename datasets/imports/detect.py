@@ -48,10 +48,10 @@ def _of_folder(path: Path) -> str | None:
         return "lerobot"
     if (path / "pacloop.toml").exists() or (path / "schemas").is_dir():
         return "pacloop"
+    if any(next(path.glob(f"{below}features.json"), None) for below in ("", "*/", "*/*/")):
+        return "rlds"  # before Minari, since TFDS may keep a metadata.json too
     if (path / "metadata.json").exists() or (path / "data" / "metadata.json").exists():
         return "minari"
-    if any(next(path.glob(f"{below}features.json"), None) for below in ("", "*/", "*/*/")):
-        return "rlds"
     return "npz" if next(path.glob("*.npz"), None) else None
 
 

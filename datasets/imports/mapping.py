@@ -67,9 +67,11 @@ def field_of(raw: RawEpisode, ours: str, pieces: Sequence[Piece]) -> np.ndarray:
     """Our field from their arrays. Raises DatasetError, saying what there is, where one is missing."""
     own = [piece for piece in pieces if piece.ours == ours] or [Piece(flat_name(ours), ours)]
     parts = [_part(_array(raw, piece.theirs, ours), piece) for piece in own]
+    if len(parts) == 1:
+        return parts[0]
     if len({len(part) for part in parts}) > 1:
         raise DatasetError(f"{ours} is made of arrays of {', '.join(str(len(part)) for part in parts)} rows")
-    return parts[0] if len(parts) == 1 else np.concatenate([part.reshape(len(part), -1) for part in parts], 1)
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], 1)
 
 
 def _part(values: np.ndarray, piece: Piece) -> np.ndarray:

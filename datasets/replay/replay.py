@@ -52,7 +52,7 @@ class Replay:
       snapshot: which batches, in which order.
       n_step: n, the most rewards in a return.
       discount: gamma.
-      time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
+      time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that a time limit cut off.
       history: H, observations in a window; before the first the episode's first is repeated.
       mixture: share of each source in what is drawn, in any unit; a source it does not name is not
         drawn. Without it every step is as likely as any other.

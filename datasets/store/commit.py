@@ -1,6 +1,5 @@
 """How a batch becomes part of a store: written aside, read back, synced, and published in one step."""
 
-import shutil
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,14 +26,9 @@ def commit(backend: Backend, draft: Batch, steps: pa.RecordBatch, rows: Rows) ->
     caller syncs the parent folder.
     """
     target = backend.folder / BATCHES / draft.id
-    with temporary_beside(target) as aside:
-        try:
-            with named_errors(target, "written"):
-                aside.mkdir()
-                batch = _write(aside, draft, steps, rows)
-                backend.publish(aside, batch)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    with named_errors(target, "written"), temporary_beside(target, folder=True) as aside:
+        batch = _write(aside, draft, steps, rows)
+        backend.publish(aside, batch)
     return batch
 
 

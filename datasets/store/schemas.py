@@ -28,7 +28,7 @@ class SchemaFile(Strict):
 
 @dataclass(frozen=True)
 class FactsChange(Strict):
-    """New facts beside the layout of a fingerprint, with somebody's reason; `since` is ISO time, UTC."""
+    """New facts beside the layout of a fingerprint, with the reason; `since` is ISO time, UTC."""
 
     schema: str
     facts: Facts
@@ -37,33 +37,23 @@ class FactsChange(Strict):
     version: int = VERSION
 
 
-def refuse_older(backend: Backend) -> None:
-    """Raise DatasetError where there is a dataset of an earlier pacloop: two formats must not mix."""
+def write_schema(backend: Backend, schema: Schema) -> None:
+    """Make an empty dataset of a place that has none.
+
+    Raises DatasetError where there is one of an earlier pacloop, or the place keeps no two writers apart.
+    """
     if backend.read([OLDER]) != [None]:
         raise DatasetError(
             f"{backend.place} is a dataset of an earlier pacloop, which this one does not read"
         )
-
-
-def write_schema(backend: Backend, schema: Schema) -> None:
-    """Make an empty dataset of a place that has none.
-
-    Raises DatasetError where the place creates what exists already.
-    """
-    refuse_older(backend)
     key = f"{SCHEMAS}/{schema.fingerprint()}.json"
     raw = json_bytes(key, SchemaFile(schema.layout, schema.facts))
-    if backend.create(key, raw) and backend.create(key, raw):
-        raise DatasetError(
-            f"{backend.place} overwrites what it was told to create only (If-None-Match): use another store"
-        )
+    backend.create(key, raw)
 
 
 def read_schema(backend: Backend) -> Schema:
     """The layout of a dataset with the facts as they are now. Raises DatasetError where there is none."""
     files = read_room(backend, SCHEMAS, SchemaFile)
-    if not files:
-        refuse_older(backend)
     if len(files) != 1:
         raise DatasetError(
             f"{backend.place} holds no dataset: {SCHEMAS} has {len(files)} files, but must have one"
@@ -78,25 +68,22 @@ def read_schema(backend: Backend) -> Schema:
     return schema
 
 
-def reconcile(backend: Backend, current: Schema, schema: Schema, reason: str) -> Schema:
-    """The `current` schema of a dataset with the facts of `schema`, which hold from now on.
+def reconcile(backend: Backend, current: Schema, schema: Schema) -> Schema:
+    """The `current` schema of a dataset with the facts of `schema`, which are recorded where they are new.
 
-    Other facts are recorded with the reason. Raises DatasetError where the layout differs, or the task is
-    another one and nobody says why.
+    Raises DatasetError as `check_same` does.
     """
-    check_same(backend.place, current, schema, reason)
+    check_same(backend.place, current, schema)
     if current.facts == schema.facts:
         return current
-    reason = reason.strip() or "the task says so"
-    append_record(backend, FACTS, FactsChange(current.fingerprint(), schema.facts, reason, since=""))
+    change = FactsChange(current.fingerprint(), schema.facts, "the task says so", since="")
+    append_record(backend, FACTS, change)
     return replace(current, **vars(schema.facts))
 
 
-def check_same(place: str, current: Schema, schema: Schema, reason: str = "") -> None:
-    """Raise DatasetError where the layout differs, or the task is another one and nobody says why."""
+def check_same(place: str, current: Schema, schema: Schema) -> None:
+    """Raise DatasetError where the layout differs, or the task is another one."""
     if difference := current.difference(schema):
         raise DatasetError(f"{place} is of another schema: {difference}")
-    if current.task != schema.task and not reason.strip():
-        raise DatasetError(
-            f"{place} is of the task {current.task}, but must be of {schema.task}: give a reason to change it"
-        )
+    if current.task != schema.task:
+        raise DatasetError(f"{place} is of the task {current.task}, but must be of {schema.task}")

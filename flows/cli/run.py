@@ -31,6 +31,13 @@ def improve(
 
     A round that was interrupted is finished first. What is not given is as
     pacloop.toml says.
+
+    Once the target is reached, each further run watches: it collects a tenth
+    with the champion in force, and learns again where that no longer shows the
+    target, the alarm rings, or data was injected. Another champion, after a
+    rollback for example, is collected and judged as in any round.
+
+    Exits 0 where what was measured last reaches the target, else 1.
     """
     from ...loop.views.rounds import rows
     from ..runs.improve import improve_with_prefect

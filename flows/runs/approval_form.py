@@ -19,7 +19,8 @@ from pydantic import Field, ValidationError
 
 from ...datasets.errors import PacloopError
 from ...loop.errors import Withdrawn
-from ...loop.stages.approval import Look, Question, make_answer
+from ...loop.stages.approval import Look
+from ...loop.stages.question import Question, make_answer
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
 from ..environment import user

@@ -4,7 +4,6 @@ Whoever holds a workspace marks its runs by tags: `workspace:<id>`, and `on:<hos
 folder, since whether the holder of a folder lives is known on its own machine only.
 """
 
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,8 +41,7 @@ def close_dead_runs(space: Workspace, state: State[Any] | None = None) -> None:
     """Close runs of a workspace that a kill left `Running`: as crashed, or as `state` says.
 
     Call it only under the workspace's lease: then whoever held it is gone. The run that calls, runs of the
-    same folder's path on other machines, and those of a copy are left alone. It is the first to ask Prefect
-    anything, so Prefect's embedded server, where there is no other, starts in it.
+    same folder's path on other machines, and those of a copy are left alone.
     """
     alive = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
     dead = FlowRunFilter(
@@ -51,7 +49,7 @@ def close_dead_runs(space: Workspace, state: State[Any] | None = None) -> None:
         tags=FlowRunFilterTags(all_=_marks(space)),
     )
     state = state or Crashed(message="its process died; the workspace went on from its last finished work")
-    with suppress(Exception), interrupts_blocked(), get_client(sync_client=True) as client:
+    with suppress(Exception), get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=dead):
             if str(run.id) != flow_run.get_id() and run.parameters.get("workspace") == space.address:
                 client.set_flow_run_state(run.id, state, force=True)
@@ -59,17 +57,3 @@ def close_dead_runs(space: Workspace, state: State[Any] | None = None) -> None:
 
 def _marks(space: Workspace) -> list[str]:
     return [workspace_tag(space)] + ([] if space.copy else [f"on:{socket.gethostname()}"])
-
-
-@contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """Processes that start meanwhile do not hear Ctrl-C.
-
-    A terminal interrupts a whole process group. An embedded server that stops before the run has told it
-    that it was interrupted leaves the run waiting for an answer for minutes.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,6 +1,6 @@
-"""The deployments of a workspace: the four flows under its name, with its settings as defaults."""
+"""The deployments of a workspace: the four flows under its name, with a command's options as defaults."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
@@ -18,18 +18,14 @@ if TYPE_CHECKING:
 
 def deployments(plan: "Plan") -> list[RunnerDeployment]:
     """The workspace's deployments, `improve` first, named after flow and plan: `improve-arm`."""
-    space, settings = plan.space, plan.space.config.improve
-    improve = {name: getattr(settings, name) for name in ("rounds", "until", "minutes")}
-    parameters: dict[str, dict[str, Any]] = {
-        improve_flow.name: improve | {"approve": space.config.gate.approve},
-        evaluate_flow.name: {"episodes": settings.evaluation_episodes},
-    }
+    space = plan.space
+    where = f"Workspace: `{space.address}`, task: {space.config.task}."
     return [
         RunnerDeployment.from_flow(
             flow,
             name=f"{flow.name}-{plan.name}",
-            parameters={"workspace": space.address} | parameters.get(flow.name, {}),
-            description=f"{flow.description}\n\nWorkspace: `{space.address}`, task: {space.config.task}.",
+            parameters={"workspace": space.address} | (plan.options if flow is improve_flow else {}),
+            description=f"{(flow.description or '').partition('Args:')[0]}{where}",
             tags=["pacloop", plan.name, workspace_tag(space)],
             paused=False,
             entrypoint_type=EntrypointType.MODULE_PATH,

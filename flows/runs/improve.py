@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved, str]:
     """Improve a workspace as its settings say; returns how it ended, also in words."""
     begun = time.monotonic()
+    from ..server.start import some_api
     from .dead import close_dead_runs
-    from .session import session
+    from .session import PAGES, session
 
-    with session(space, progress) as opened:
+    with session(space, progress) as opened, some_api():
         settings = space.config.improve
         close_dead_runs(space)
         improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)
-        text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
-        return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
+        for page in PAGES:
+            page.join()
+    text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
+    return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
 
 
 def _player(session: "Session") -> Play:

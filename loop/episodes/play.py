@@ -48,7 +48,7 @@ class Play:
       name: of the stage, as in batch ids: `r003-collect-00002`.
       policy: id of the policy that acts.
       purpose: whose seeds.
-      round: number of the round.
+      round: number of the round; by hand, of the evaluation.
       episodes: the most that are played.
       block: episodes in a batch; the last may be smaller.
       acting: how the policy acts, where not in its own way.
@@ -71,6 +71,16 @@ class Play:
         """Source of the batches."""
         return "collection" if self.purpose == "collection" else "evaluation"
 
+    @property
+    def of_round(self) -> int | None:
+        """Round of the batches; what is played by hand belongs to none, and only counts with `round`."""
+        return None if self.purpose == "manual" else self.round
+
+    @property
+    def prefix(self) -> str:
+        """What the batches' ids begin with."""
+        return "" if self.purpose == "manual" else f"r{self.round:03d}-"
+
 
 def play(session: Session, order: Play) -> Iterator[Batch]:
     """Yield the blocks in order; committed ones are found again, the others are played first.
@@ -84,7 +94,7 @@ def play(session: Session, order: Play) -> Iterator[Batch]:
     store = space.store_of(order.task)
     done = successes = 0
     for number, first in enumerate(range(0, order.episodes, order.block)):
-        batch_id = f"r{order.round:03d}-{order.name}-{number:05d}"
+        batch_id = f"{order.prefix}{order.name}-{number:05d}"
         if store.holds(batch_id):
             batch = store.batch(batch_id)
             session.progress(order.name, done + batch.episodes, order.episodes, "found")
@@ -97,7 +107,7 @@ def play(session: Session, order: Play) -> Iterator[Batch]:
                 "horizon": store.schema.horizon,
             }
             batch = store.append(
-                episodes, batch_id=batch_id, source=order.source, round=order.round, origin=origin
+                episodes, batch_id=batch_id, source=order.source, round=order.of_round, origin=origin
             )
         if player(batch) != order.policy:
             raise DatasetError(

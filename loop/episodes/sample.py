@@ -2,7 +2,8 @@
 
 A champion's *sample* is all that it collected: fresh, and chosen by nobody. It collects again only where a
 candidate did not beat it, which is likelier after a lucky sample than after an unlucky one: what accumulates
-errs in the champion's favour, so the gate's level holds.
+errs in the champion's favour, so the gate's level holds. One that comes back, by a rollback for example, was
+beaten meanwhile, which is likelier after an unlucky sample: it begins anew.
 
 *Fresh* are besides: its arm in a gate that plays both, and evaluations; not the gate, the race and the
 comparison by hand that it won.
@@ -69,13 +70,15 @@ def stage_of(batch: Batch) -> str:
     return str(batch.origin.get("stage") or "")
 
 
-def of_stage(batches: Iterable[Batch], number: int, stage: str) -> list[Batch]:
-    """Those that a stage of a round played, in their order."""
+def of_stage(batches: Iterable[Batch], number: int | None, stage: str) -> list[Batch]:
+    """Those that a stage of a round, or one by hand, played, in their order."""
     return [batch for batch in batches if batch.round == number and stage_of(batch) == stage]
 
 
-def collections(batches: Iterable[Batch], policy: str, upto: int | None = None) -> list[Batch]:
-    """All that a policy collected, up to a round where one is named, in the order of the ids.
+def collections(
+    batches: Iterable[Batch], policy: str, upto: int | None = None, *, after: int = 0
+) -> list[Batch]:
+    """All that a policy collected after a round, up to one where it is named, in the order of the ids.
 
     Episodes of another horizon than the last collection's are of another task, and do not count.
     """
@@ -84,22 +87,38 @@ def collections(batches: Iterable[Batch], policy: str, upto: int | None = None) 
         for batch in batches
         if batch.source == "collection"
         and player(batch) == policy
-        and 0 < (batch.round or 0) <= (upto or batch.round or 0)
+        and after < (batch.round or 0) <= (upto or batch.round or 0)
     ]
     own.sort(key=lambda batch: batch.id)
     return [batch for batch in own if batch.origin.get("horizon") == own[-1].origin.get("horizon")]
 
 
-def champion_sample(space: Workspace, number: int, champion: str) -> Sample:
-    """All that a champion collected up to a round."""
-    return sample_of(collections(space.store.batches(), champion, number))
+def champion_batches(
+    space: Workspace, number: int, champion: str, batches: Iterable[Batch] | None = None
+) -> list[Batch]:
+    """All that a champion collected up to a round, since it came into force.
+
+    `batches` are all of the store, where they are at hand.
+    """
+    batches = space.store.batches() if batches is None else batches
+    return collections(batches, champion, number, after=space.registry.returned_after(champion))
 
 
-def fresh(batches: Iterable[Batch], policy: str) -> list[list[Batch]]:
-    """A policy's fresh batches by occasion, one stage of one round each, in the order of the commits."""
+def champion_sample(
+    space: Workspace, number: int, champion: str, batches: Iterable[Batch] | None = None
+) -> Sample:
+    """What they add up to."""
+    return sample_of(champion_batches(space, number, champion, batches))
+
+
+def fresh(batches: Iterable[Batch], policy: str, after: int = 0) -> list[list[Batch]]:
+    """A policy's fresh batches by occasion, one stage of one round each, in the order of the commits.
+
+    Those of rounds up to `after` do not count, but for round 0.
+    """
     occasions: dict[tuple[int | None, str], list[Batch]] = {}
     for batch in batches:
-        if player(batch) == policy and _is_fresh(batch):
+        if player(batch) == policy and _is_fresh(batch) and (batch.round or after + 1) > after:
             occasions.setdefault((batch.round, stage_of(batch)), []).append(batch)
     return list(occasions.values())
 

@@ -23,7 +23,7 @@ from ..workspace.workspace import Workspace
 
 @dataclass(frozen=True)
 class ChampionRecord:
-    """All fresh episodes of one policy.
+    """All fresh episodes of one policy since it came into force.
 
     Attributes:
       rate: mean score.
@@ -46,10 +46,12 @@ class ChampionRecord:
 
 
 def champion_record(space: Workspace) -> ChampionRecord | None:
-    """The record of the policy in force; None where it has no fresh episodes."""
+    """The record of the policy in force, in this reign; None where it has no fresh episodes."""
     policy = space.registry.champion()
-    occasions = [scores(space, own) for own in fresh(space.store.batches(), policy)] if policy else []
-    if not policy or not occasions:
+    if policy is None:
+        return None
+    batches = fresh(space.store.batches(), policy, space.registry.returned_after(policy))
+    if not (occasions := [scores(space, own) for own in batches]):
         return None
     evidence, at = drop(occasions)
     every, alarm = np.concatenate(occasions), None

@@ -18,7 +18,10 @@ LOOKED_AT = 2
 
 
 def with_remarks(
-    space: Workspace, number: int, verdict: Verdict, stages: tuple[str, str] = ("gate-champion", "gate")
+    space: Workspace,
+    number: int | None,
+    verdict: Verdict,
+    stages: tuple[str, str] = ("gate-champion", "gate"),
 ) -> Verdict:
     """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd.
 

@@ -4,6 +4,7 @@ from ..episodes.play import Play, Session, tally
 from ..errors import LoopError
 from ..workspace.records import Begun, Collected
 from ..workspace.workspace import Workspace
+from .target import WATCHED, reached_in
 
 
 def collect(session: Session, number: int) -> Collected:
@@ -12,15 +13,26 @@ def collect(session: Session, number: int) -> Collected:
     if done := space.record(Collected, number):
         return done
     champion = begin(space, number).champion
-    order = Play("collect", champion, "collection", number, config.episodes, config.parallel)
+    order = Play(
+        "collect", champion, "collection", number, collected_episodes(space, number), config.parallel
+    )
     return space.write_record(number, Collected(**tally(session, order), champion=champion))
+
+
+def collected_episodes(space: Workspace, number: int) -> int:
+    """How many a round collects: as the settings say, or a part where it watches."""
+    episodes, begun = space.config.collect.episodes, space.record(Begun, number)
+    return -(-episodes // WATCHED) if begun and begun.watches else episodes
 
 
 def begin(space: Workspace, number: int) -> Begun:
     """The champion at the round's beginning, whoever is promoted by hand while it goes on."""
     if begun := space.record(Begun, number):
         return begun
-    return space.write_record(number, Begun(champion=champion_of(space)))
+    space.registry.settle()
+    return space.write_record(
+        number, Begun(champion=champion_of(space), watches=bool(reached_in(space, number - 1)))
+    )
 
 
 def champion_of(space: Workspace) -> str:

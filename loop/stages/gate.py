@@ -7,7 +7,7 @@ import numpy as np
 from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
 from ..episodes.play import Play, Session
-from ..episodes.sample import collections, scores
+from ..episodes.sample import champion_batches, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
 from ..gate.budget import round_level
@@ -23,9 +23,7 @@ from ..workspace.records import Collected, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .mirror import mirror
-
-JUDGED = "judged"
-"""The stage under whose name a verdict waits for a person; see `approval.py`."""
+from .question import JUDGED
 
 
 def check_gate(space: Workspace) -> None:
@@ -46,19 +44,9 @@ def gate(session: Session, number: int) -> Verdict:
     space = session.space
     verdict = space.record(Verdict, number) or space.record(Verdict, number, JUDGED)
     verdict = verdict or _judge(session, number)
-    if space.has_record(number, Verdict.STAGE):
-        promote_winner(space, number, verdict)
+    space.registry.settle()
     mirror(space, session.progress)
     return verdict
-
-
-def promote_winner(space: Workspace, number: int, verdict: Verdict) -> None:
-    """Put the candidate in force where the round's verdict is that; again changes nothing."""
-    if verdict.decision == "promoted":
-        by = verdict.approval.by if verdict.approval else "gate"
-        space.registry.install(
-            verdict.candidate, reason=verdict.reason, by=by, round=number, action="promote"
-        )
 
 
 def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
@@ -102,7 +90,7 @@ def _compare(session: Session, number: int) -> Verdict:
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
     """The champion's sample. Raises LoopError where the task's horizon was changed since."""
-    given, horizon = collections(space.store.batches(), champion, number), space.task.schema.horizon
+    given, horizon = champion_batches(space, number, champion), space.task.schema.horizon
     before = given[-1].origin.get("horizon", horizon) if given else horizon
     if before != horizon and space.config.gate.champion == "collection":
         raise LoopError(

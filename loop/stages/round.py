@@ -4,12 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..episodes.play import Session
-from ..episodes.sample import champion_sample
 from ..gate.critic import check_critic
-from ..statistics.wilson import wilson
 from ..workspace.records import Learned, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
-from ..workspace.workspace import Workspace
 from .append import append
 from .approval import Door, approved, no_door
 from .collect import collect
@@ -17,6 +14,7 @@ from .evaluate import evaluate
 from .gate import gate
 from .learn import cloning_run, learn, pac_run, run_learner
 from .race import race
+from .target import reached
 
 Run = Callable[[str, Callable[[], Any]], Any]
 """Runs one stage, given its name, and returns what it ended with; the flows make a Prefect task of it."""
@@ -32,8 +30,7 @@ def run_round(
 ) -> Verdict | Reached:
     """One pass of the four stages; returns the verdict. A promotion that needs a person is shown at `door`.
 
-    Where the champion's fresh sample shows that the target is reached, there is nothing left to learn
-    and the round ends with it.
+    Where the target counts as reached, there is nothing left to learn and the round ends with it.
     """
     space = session.space
     sample = run("collect", lambda: collect(session, number))
@@ -79,19 +76,3 @@ def run_final(session: Session, number: int, policy: str, run: Run = run_directl
     """Measure a policy on seeds that no stage has seen, for the record of the round it ended with."""
     episodes = session.space.config.improve.evaluation_episodes
     return run("final", lambda: evaluate(session, number, f"final-{policy}", policy, episodes))
-
-
-def reached(space: Workspace, number: int, champion: str) -> str | None:
-    """The sentence that says so where the champion's fresh episodes up to a round show the target reached.
-
-    They are all that it collected, as in the gate. The confidence is that of one look; a champion that
-    collects again is looked at again.
-    """
-    settings, sample = space.config.improve, champion_sample(space, number, champion)
-    lower, _ = wilson(sample.successes, sample.episodes, confidence=2 * settings.confidence - 1)
-    if lower < settings.until:
-        return None
-    return (
-        f"{champion} succeeded in {sample.successes} of {sample.episodes} fresh episodes, "
-        f"so {settings.until:.0%} is reached with {settings.confidence:.0%} confidence"
-    )

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..gate.alarm import ChampionRecord, champion_record
-from ..stages.approval import Question, question
+from ..stages.question import Question, question
 from ..workspace.lease import at_work
 from ..workspace.records import From
 from ..workspace.workspace import Workspace

@@ -73,10 +73,14 @@ class From(Record):
 
 
 class Begun(Record):
-    """A round's beginning, with the id of the policy in force then."""
+    """A round's beginning, with the id of the policy in force then.
+
+    `watches`: whether the round before has shown that this policy has reached the target.
+    """
 
     STAGE = "begin"
     champion: str
+    watches: bool = False
 
 
 class Tally(Timed):
@@ -182,9 +186,15 @@ class Reached(Record):
 
 
 class Asked(Record):
-    """What an evaluation by hand is to do, written before it begins."""
+    """What an evaluation by hand is to do, written before it begins, once it is known that it can."""
 
     policy: str
     episodes: int
     against: str | None = None
     paired: bool = False
+
+
+class GivenUp(Asked):
+    """An evaluation by hand that will not be finished; what it had played stays in the dataset."""
+
+    decision: Literal["given up"] = "given up"

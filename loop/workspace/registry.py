@@ -1,4 +1,8 @@
-"""The champion: one pointer, replaced atomically, with its whole history in the same file."""
+"""The champion: one pointer, replaced atomically, with its whole history in the same file.
+
+The verdict of a round is what promotes. The newest one counts from the moment it is on record, whether or not
+a kill kept it from the file; whoever writes the file next, a new round at the latest, writes it down.
+"""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,6 +12,7 @@ from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_at
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
 from .records import Record
+from .verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class Reign:
       by: `gate`, or who did it by hand.
       round: the round whose gate decided, or None.
       action: `first`, `promote` or `rollback`.
+      after: the last round that had begun by then.
       since: ISO time, UTC.
     """
 
@@ -28,6 +34,7 @@ class Reign:
     by: str
     round: int | None
     action: str
+    after: int = 0
     since: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -46,22 +53,31 @@ class Registry:
         With the `copy` of a workspace in a bucket, `champion.json` is read there each time, and replaced
         only where it still says what was read.
         """
+        self._folder = folder
         self._path = folder / CHAMPION
         self._policies = folder / "policies"
         self._copy = copy
 
     def history(self) -> list[Reign]:
         """All reigns, oldest first; the last one is in force. Raises DatasetError for a broken file."""
-        if self._copy:
-            self._copy.current(CHAMPION)
-        if not self._path.exists():
-            return []
-        return list(parse_model(History, read_json(self._path), self._path).history)
+        written = self._written()
+        return [*written, *self._decided(written)]
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
         history = self.history()
         return history[-1].policy if history else None
+
+    def returned_after(self, policy: str) -> int:
+        """The last round that had begun when a policy came back into force; 0 where it never came back."""
+        reigns = [reign for reign in self.history() if reign.policy == policy]
+        return reigns[-1].after if len(reigns) > 1 else 0
+
+    def settle(self) -> None:
+        """Write down what the newest verdict promoted, where that is not done yet."""
+        written = self._written()
+        if decided := self._decided(written):
+            self._write([*written, *decided])
 
     def install(self, policy: str, *, reason: str, by: str, round: int | None, action: str) -> None:
         """Put a policy in force. Doing it again for the same round changes nothing.
@@ -72,7 +88,8 @@ class Registry:
         history = self.history()
         known = ((reign.policy, reign.round, reign.by) for reign in history)
         if round is None or (policy, round, by) not in known:
-            self._write([*history, Reign(policy, reason, by, round, action)])
+            after = self._newest_round() if round is None else round
+            self._write([*history, Reign(policy, reason, by, round, action, after)])
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
@@ -95,8 +112,31 @@ class Registry:
         if len(line) < 2:
             raise LoopError("there is no champion before this one to roll back to")
         self.require(line[-2])
-        self._write([*history, Reign(line[-2], reason, by, None, "rollback")])
+        self._write([*history, Reign(line[-2], reason, by, None, "rollback", self._newest_round())])
         return line[-1], line[-2]
+
+    def _written(self) -> list[Reign]:
+        if self._copy:
+            self._copy.current(CHAMPION)
+        if not self._path.exists():
+            return []
+        return list(parse_model(History, read_json(self._path), self._path).history)
+
+    def _newest_round(self) -> int:
+        return max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
+
+    def _decided(self, written: list[Reign]) -> list[Reign]:
+        """The reign that the newest verdict began, unless it is written down already."""
+        number = self._newest_round()
+        path = self._folder / f"rounds/{number:03d}/{Verdict.STAGE}.json"
+        if not path.exists() or number in {reign.round for reign in written}:
+            return []
+        verdict = parse_model(Verdict, read_json(path), path)
+        if verdict.decision != "promoted":
+            return []
+        by = verdict.approval.by if verdict.approval else "gate"
+        since = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        return [Reign(verdict.candidate, verdict.reason, by, number, "promote", number, since)]
 
     def _write(self, history: list[Reign]) -> None:
         """Raises LoopError where somebody else has written it since it was read from the bucket."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...actors.registry import find_task
 from ...actors.task import Task
-from ...datasets.files import json_bytes, parse_model, read_json
+from ...datasets.files import create_file, json_bytes, parse_model, read_json
 from ...datasets.records.schema import Schema
 from ...datasets.store.bucket import CachedBucket
 from ...datasets.store.schemas import check_same
@@ -30,7 +30,7 @@ from ...datasets.store.store import EpisodeStore
 from ...datasets.store.store import Place as DatasetPlace
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
-from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
+from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
 from .place import Place, address_of, url_of
 from .records import Identity, R
 from .registry import Registry
@@ -101,15 +101,18 @@ class Workspace:
 
     @classmethod
     def unmade(cls, place: Place, config: Config) -> "Workspace":
-        """One with these settings, which are not written yet: nobody else takes it for a workspace."""
+        """One with these settings, which are not written yet: nobody else takes it for a workspace.
+
+        Raises DatasetError where the store does not keep what two write at once apart.
+        """
         copy, folder = _at(place)
+        if copy:
+            copy.bucket.check_conditions()
         return cls(folder, config, copy)
 
     def write_config(self) -> None:
-        """Write the settings. Raises DatasetError where the store does not keep two writers apart."""
+        """Write the settings: from then on it is a workspace."""
         self.write(CONFIG, config_toml(self.config).encode())
-        if self.copy:
-            self.copy.check_conditions()
 
     @property
     def place(self) -> str:

@@ -18,7 +18,7 @@ def row(page, name):
 
 def test_a_form_starts_a_run_and_its_rounds_show_their_success(ui, arm):
     ui.form("improve-arm")
-    expect(ui.page.get_by_role("spinbutton", name="rounds")).to_have_value("1")
+    expect(ui.page.get_by_role("spinbutton", name="rounds")).to_have_value("")
     ui.picture("form-improve")
     run = ui.ended(ui.submit())
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]

@@ -33,7 +33,7 @@ def counted(real):
         return answer
     return call
 store = EpisodeStore.open(CachedBucket(url, Path(folder), 2**40))
-for name in ("upload", "create"):
+for name in ("upload", "replace"):
     setattr(Bucket, name, counted(getattr(Bucket, name)))
 observation = {n: np.ones((3, *f.shape), f.dtype) for n, f in store.schema.observation.items()}
 ones = np.ones(2, np.float32)
@@ -142,13 +142,13 @@ def test_two_processes_that_append_one_id_make_one_batch(store, elsewhere, tmp_p
 
 
 def test_an_answer_that_came_too_late_is_no_loss(store, build, monkeypatch):
-    create = Bucket.create
+    replace = Bucket.replace
 
-    def sent_twice(self, key, raw):
-        create(self, key, raw)
-        return create(self, key, raw)
+    def sent_twice(self, *words):
+        replace(self, *words)
+        return replace(self, *words)
 
-    monkeypatch.setattr(Bucket, "create", sent_twice)
+    monkeypatch.setattr(Bucket, "replace", sent_twice)
     batch = store.append([build.episode()], batch_id="a", source="collection")
     assert store.batches() == [batch]
     assert store.verify() == []
@@ -222,13 +222,13 @@ def test_a_server_that_goes_away_is_one_sentence_and_nothing_is_lost(s3, store, 
 
 
 def test_a_server_that_goes_away_between_upload_and_commit(s3, store, build, monkeypatch):
-    create = Bucket.create
+    replace = Bucket.replace
 
-    def cut(self, key, raw):
+    def cut(self, *words):
         s3.stop()
-        return create(self, key, raw)
+        return replace(self, *words)
 
-    monkeypatch.setattr(Bucket, "create", cut)
+    monkeypatch.setattr(Bucket, "replace", cut)
     with pytest.raises(DatasetError, match=r"batch.json cannot be written: no answer"):
         store.append([build.episode()], batch_id="a", source="collection")
     monkeypatch.undo()

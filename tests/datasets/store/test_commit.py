@@ -11,7 +11,6 @@ import time
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore
-from pacloop.datasets.files import temporary_beside
 from pacloop.datasets.store import commit
 
 WRITER = """
@@ -78,17 +77,24 @@ def test_kill_minus_nine_leaves_whole_batches_or_nothing(store):
 
 
 def test_clean_removes_the_dead_and_spares_the_living(store, build):
-    process = start_writer(store, "x", 0, 1)
-    host = next(iter(_temporary_host(store)))
-    dead_pid = subprocess.Popen([sys.executable, "-c", ""])
-    dead_pid.wait()
-    folders = {
-        "dead": f".a.{host}.{dead_pid.pid}-00000000.tmp",
-        "alive": f".a.{host}.{process.pid}-00000000.tmp",
-        "elsewhere": ".a.elsewhere.1-00000000.tmp",
-    }
+    batches, code = (
+        store.folder / "batches",
+        (
+            "import sys\nfrom pathlib import Path\nfrom pacloop.datasets.files import temporary_beside\n"
+            "with temporary_beside(Path(sys.argv[1]), folder=True) as aside:\n"
+            "  print(aside.name, flush=True); sys.stdin.read()"
+        ),
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", code, batches / "a"], **pipes)
+    alive = process.stdout.readline().strip()
+    host = alive.split(".")[2]
+    # As from another container: its process id is of nobody here, or of us.
+    folders = {"dead": f".a.{host}.{os.getpid()}-00000000.tmp", "elsewhere": ".a.elsewhere.1-00000000.tmp"}
     for name in folders.values():
-        (store.folder / "batches" / name).mkdir()
+        (batches / name).mkdir()
+    other = alive.replace(f".{process.pid}-", ".4194304-")
+    (batches / alive).rename(batches / other)
     assert store.batches() == []
     sentences = store.verify()
     assert len(sentences) == 2
@@ -97,12 +103,7 @@ def test_clean_removes_the_dead_and_spares_the_living(store, build):
     assert store.clean() == [folders["dead"]]
     process.kill()
     process.communicate()
-    assert store.clean() == [folders["alive"]]
-
-
-def _temporary_host(store):
-    with temporary_beside(store.folder / "a") as aside:
-        yield aside.name.split(".")[2]
+    assert store.clean() == [other]
 
 
 def test_writers_of_different_ids_do_not_meet_and_of_one_id_one_wins(store):

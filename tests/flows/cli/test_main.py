@@ -279,6 +279,12 @@ def test_pairs_need_somebody_to_be_compared_with(space):
     )
 
 
+def test_there_may_be_no_evaluation_to_give_up(space):
+    assert refused("evaluate", "--give-up", "-w", space, cwd=space.parent) == (
+        f"pacloop: no evaluation was interrupted in {space}"
+    )
+
+
 def test_gate_simulate_in_json_and_as_a_table(tmp_path):
     words = ["gate", "simulate", "--champion", 0.5, "--candidate", 0.8, "--cap", 60]
     done = pacloop(*words, "--collected", 60, "--json", "--plot", "power.png", cwd=tmp_path)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from typed import PACLOOP, free_port, refused
+from typed import PACLOOP, free_port, refused, shown_to
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
@@ -37,9 +37,9 @@ def port():
 
 def ask(port, path, **data):
     """A request to the server's API; it says 503 now and then."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api{path}", json.dumps(data).encode(), {"content-type": "application/json"}
-    )
+    url = f"http://127.0.0.1:{port}/api"
+    headers = {"content-type": "application/json", "authorization": shown_to(url)}
+    request = urllib.request.Request(f"{url}{path}", json.dumps(data).encode(), headers)
     for _ in range(20):
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -60,7 +60,7 @@ def serving(space, port, home):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
     assert process.stdout
-    found = {"printed": [process.stdout.readline() for _ in range(8)], "home": home}
+    found = {"printed": [process.stdout.readline() for _ in range(9)], "home": home}
     try:
         found["deployments"] = {d["name"]: d for d in ask(port, "/deployments/filter")}
         yield found
@@ -115,11 +115,12 @@ def test_the_address_and_what_is_there_are_printed(served, port):
     text = "".join(served["printed"])
     assert f"http://127.0.0.1:{port}/v2/deployments" in text
     assert f"http://127.0.0.1:{port}/v2/artifacts/key/success-per-round" in text
+    assert f"a browser asks once for the string in {Path.home()}/.pacloop/" in text
     assert "improve runs every 6:00:00, at most 3 rounds each time, until 50%" in text
 
 
 def test_the_ui_asks_this_server_and_nobody_else(served, port):
-    assert served["ui"]["api_url"] == f"http://127.0.0.1:{port}/api"
+    assert (served["ui"]["api_url"], served["ui"]["auth"]) == ("/api", "BASIC")
 
 
 def test_four_deployments_with_name_tag_and_the_workspaces_settings(served, space):

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from pacloop.datasets import Episode
+from pacloop.datasets.errors import PacloopError
 from pacloop.datasets.imports.detect import FORMATS
 from pacloop.flows.environment import prepare
-from pacloop.loop.workspace.config import Improve, parse_config
+from pacloop.loop.workspace.config import Improve, config_toml, parse_config
 from pacloop.loop.workspace.lease import lease
 from pacloop.loop.workspace.workspace import Workspace
 
 prepare()
 deployed = pytest.importorskip("pacloop.flows.runs.deployed")
+deployments = pytest.importorskip("pacloop.flows.runs.deployments").deployments
+make_plan = pytest.importorskip("pacloop.flows.runs.plan").make_plan
 
 
 @pytest.fixture
@@ -37,13 +40,44 @@ def fields(flow):
     return flow.parameters.properties
 
 
-def test_the_forms_have_the_bounds_and_defaults_of_the_settings():
+def test_the_forms_have_the_bounds_of_the_settings_and_are_empty():
     setting = Improve.model_json_schema()["properties"]
     form = fields(deployed.improve_flow)
     for name in ("rounds", "until", "minutes"):
-        for key in ("minimum", "exclusiveMinimum", "maximum", "default", "type"):
+        for key in ("minimum", "exclusiveMinimum", "maximum", "type"):
             assert form[name].get(key) == setting[name].get(key), (name, key)
+        assert form[name]["default"] is None
     assert fields(deployed.evaluate_flow)["episodes"]["minimum"] == 1
+
+
+def test_a_run_of_a_form_or_schedule_does_as_the_file_says_when_it_begins(space, monkeypatch):
+    """Also one whose deployment was registered before the file was edited."""
+    (deployment, *_) = deployments(make_plan(space.folder, until=0.5))
+    ran = []
+
+    def stop(space, progress):
+        ran.append(space.config)
+        raise PacloopError("enough")
+
+    monkeypatch.setattr(deployed, "improve_with_prefect", stop)
+    edited = parse_config({"gate": {"approve": True}, "improve": {"rounds": 3, "until": 0.8}}, "test")
+    (space.folder / "pacloop.toml").write_text(config_toml(edited))
+    for given in ({}, {"rounds": None, "minutes": None}, {"approve": "no", "rounds": 2, "until": 0.7}):
+        parameters = deployment.parameters | given
+        deployed.improve_flow.fn(**deployed.improve_flow.validate_parameters(parameters))
+    assert [(c.gate.approve, c.improve.rounds, c.improve.until) for c in ran] == [
+        (True, 3, 0.5),
+        (True, 3, 0.5),
+        (False, 2, 0.7),
+    ]
+
+
+def test_a_deployment_that_holds_the_settings_of_an_earlier_time_plays_nothing(space):
+    frozen = {"workspace": str(space.folder), "rounds": 8, "until": 0.93, "minutes": 0.0, "approve": False}
+    state = deployed.improve_flow.fn(**deployed.improve_flow.validate_parameters(frozen))
+    assert state.is_failed()
+    assert state.message.startswith("this deployment was registered by an earlier pacloop")
+    assert not space.rounds()
 
 
 def test_the_formats_are_those_that_can_be_read():
@@ -111,8 +145,8 @@ def test_two_policies_are_compared_as_on_the_command_line(space, no_server, poli
         put_policy(space, name)
         made = [episode(space, seed, float(score)) for seed in range(20)]
         origin = {"policy": name, "stage": f"compare0000{stage}"}
-        batch = f"r000-compare0000{stage}-00000"
-        space.store.append(made, batch_id=batch, source="evaluation", round=0, origin=origin)
+        batch = f"compare0000{stage}-00000"
+        space.store.append(made, batch_id=batch, source="evaluation", origin=origin)
     state = deployed.evaluate_flow.fn(str(space.folder), policy, 20, against, False)
     assert state.is_completed(), state.message
     assert no_server["name"] == f"evaluate {policy} against {against} - {words}"
@@ -145,7 +179,7 @@ def episode(space, seed, score):
 def test_a_workspace_in_use_is_skipped(space):
     with lease(space.folder):
         for state in (
-            deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0, False),
+            deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0),
             deployed.evaluate_flow.fn(str(space.folder), "", 4, "", False),
         ):
             assert (state.type.value, state.name) == ("CANCELLED", "Skipped")

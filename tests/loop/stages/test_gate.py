@@ -4,21 +4,24 @@ Collectors write episodes of two steps into a real dataset; who succeeds is told
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from recorded import put
 
+from pacloop.actors.rollout.rollout import PolicyError
 from pacloop.datasets import Episode
 from pacloop.loop.episodes.play import Session
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
-from pacloop.loop.stages.evaluate import compare, compared
+from pacloop.loop.stages.evaluate import compare, compared, give_up, measure
 from pacloop.loop.stages.gate import check_gate, gate
+from pacloop.loop.stages.improve import next_round
 from pacloop.loop.workspace.config import parse_config
-from pacloop.loop.workspace.registry import Reign
+from pacloop.loop.workspace.registry import Registry, Reign
 from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
@@ -247,11 +250,98 @@ def test_an_interrupted_comparison_is_finished_first(make):
     with pytest.raises(Killed):
         compare(Session(space, lambda: dying, silent), **asked)
     with pytest.raises(
-        LoopError, match="finish it: pacloop evaluate new --episodes 40 --against old --paired"
+        LoopError,
+        match="finish it: pacloop evaluate new --episodes 40 --against old --paired, or give it up: "
+        "pacloop evaluate --give-up",
     ):
         compare(Session(space, lambda: Collectors(rates), silent), **asked | {"paired": False})
     found = compare(Session(space, lambda: Collectors(rates), silent), **asked)
     assert found.candidate_n == 40 and found.test == "pairs"
+
+
+def test_an_interrupted_evaluation_can_be_given_up(make):
+    space = make(Collectors({"old": 0.5}))
+    with pytest.raises(LoopError, match="no evaluation was interrupted"):
+        give_up(space)
+    with pytest.raises(Killed):
+        measure(
+            Session(space, lambda: Collectors({"old": 0.5}, killed_after=60), silent),
+            policy="old",
+            episodes=300,
+        )
+    assert give_up(space).episodes == 300
+    collectors = Collectors({"new": 0.5})
+    found = measure(Session(space, lambda: collectors, silent), policy="new", episodes=40)
+    assert (found.policy, found.episodes) == ("new", 40)
+    assert json.loads((space.folder / "evaluations" / "0000.json").read_text())["decision"] == "given up"
+    assert len(collectors.played) == 40, "on seeds of its own, though fewer were played of those given up"
+
+
+def test_what_cannot_be_evaluated_blocks_no_later_evaluation(make):
+    space = make(Collectors({"old": 0.5}))
+    session = Session(space, lambda: Collectors({"old": 0.5, "new": 0.5}), silent)
+    with pytest.raises(LoopError, match="a cap of 3000 is too large"):
+        compare(session, policy="new", against="old", episodes=3000)
+
+    def fail(record, *_):
+        raise PolicyError(record.id, "failed to act: KeyError('arm')")
+
+    failing = Collectors({"old": 0.5})
+    failing.run = fail
+    for cannot in (measure, partial(compare, against="old")):
+        with pytest.raises(PolicyError, match="failed to act"):
+            cannot(Session(space, lambda: failing, silent), policy="new", episodes=40)
+    assert measure(session, policy="old", episodes=20).episodes == 20
+
+
+def test_an_evaluation_by_hand_belongs_to_no_round(make):
+    space = make(Collectors({"old": 0.5}))
+    session = Session(space, lambda: Collectors({"old": 0.5, "new": 0.9}), silent)
+    measure(session, policy="old", episodes=20)
+    found = compare(session, policy="new", against="old", episodes=40)
+    assert "began in the same state" not in found.reason
+    played = [b for b in space.store.batches() if b.source == "evaluation"]
+    assert {b.round for b in played} == {None}
+    stages = {b.origin["stage"] for b in played}
+    assert stages == {"manual0000", "compare0001", "compare0001-against"}
+    assert all(b.id.startswith(b.origin["stage"]) for b in played)
+
+
+def test_a_kill_between_verdict_and_champion_loses_no_promotion(make, monkeypatch):
+    collectors = Collectors({"old": 0.3, "new": 0.95})
+    space = make(collectors)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Registry, "_write", killed)
+        judge(space, collectors)
+    assert space.record(Verdict, 1).decision == "promoted"
+    assert [reign["policy"] for reign in written_reigns(space)] == ["old"], "it was killed in between"
+
+    again = Workspace.open(space.folder)
+    assert again.registry.champion() == "new"
+    assert (again.registry.history()[-1].round, again.registry.history()[-1].by) == (1, "gate")
+    number = next_round(again)
+    assert collect(Session(again, lambda: collectors, silent), number).champion == "new"
+    assert [reign["policy"] for reign in written_reigns(again)] == ["old", "new"]
+    assert again.registry.rollback(reason="why", by="anna") == ("new", "old")
+    assert again.registry.champion() == "old", "a verdict puts its candidate in force once"
+
+
+def test_what_was_promoted_before_a_kill_can_be_rolled_back(make, monkeypatch):
+    collectors = Collectors({"old": 0.3, "new": 0.95})
+    space = make(collectors)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Registry, "_write", killed)
+        judge(space, collectors)
+    assert space.registry.rollback(reason="why", by="anna") == ("new", "old")
+    assert [reign["action"] for reign in written_reigns(space)] == ["first", "promote", "rollback"]
+
+
+def killed(*_):
+    raise Killed
+
+
+def written_reigns(space):
+    return json.loads((space.folder / "champion.json").read_text())["history"]
 
 
 def test_who_is_compared_must_be_two_that_are_there(make):

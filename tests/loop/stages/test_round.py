@@ -11,7 +11,7 @@ from pacloop.loop.progress import silent
 from pacloop.loop.stages.append import append
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.learn import fresh_rows, learn, start_policy
-from pacloop.loop.stages.round import reached
+from pacloop.loop.stages.target import reached
 from pacloop.loop.workspace.config import parse_config
 
 

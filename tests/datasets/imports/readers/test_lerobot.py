@@ -1,8 +1,9 @@
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from foreign import SCHEMA, write_lerobot
+from foreign import SCHEMA, write_lerobot, write_video
 
 from pacloop.datasets import DatasetError
 from pacloop.datasets.imports.readers.lerobot import episodes as read
@@ -45,8 +46,33 @@ def test_a_video_that_ends_early_or_runs_at_another_rate(tmp_path, episodes, opt
     path = next(write_lerobot(tmp_path / "l", episodes, SCHEMA).rglob("file-000.mp4"))
     with pytest.raises(DatasetError, match="ends after 14 of 20 frames"):
         frames(path, start_sec=0.0, count=20, fps=20.0, options=options)
-    with pytest.raises(DatasetError, match="has 20 frames a second, but the dataset says 30"):
+    with pytest.raises(DatasetError, match=r"has no frame at 0\.0333333 s, where one of 30 a second is due"):
         frames(path, start_sec=0.0, count=5, fps=30.0, options=options)
+
+
+def test_a_gap_in_a_video_does_not_shift_what_follows(tmp_path, episodes, options):
+    import av
+
+    path = tmp_path / "gap.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=20)
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv444p"
+        for number in (0, 1, 2, 4, 5, 6):
+            frame = av.VideoFrame.from_ndarray(episodes[1].observation["image"][number], format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 20)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert len(frames(path, start_sec=0.0, count=3, fps=20.0, options=options)) == 3
+    with pytest.raises(DatasetError, match=r"has no frame at 0\.15 s, where one of 20 a second is due"):
+        frames(path, start_sec=0.0, count=5, fps=20.0, options=options)
+
+
+def test_a_video_of_another_rate_gives_the_frames_of_the_dataset_s(tmp_path, episodes, options):
+    path = tmp_path / "fast.mp4"
+    pictures = list(episodes[1].observation["image"][:9])
+    write_video(path, pictures, 60)
+    every = frames(path, start_sec=0.0, count=9, fps=60.0, options=options)
+    assert np.array_equal(frames(path, start_sec=0.0, count=3, fps=20.0, options=options), every[::3])
 
 
 def test_other_versions_and_cut_off_copies(tmp_path, episodes, options):
