@@ -35,7 +35,7 @@ def run_of(space, put_policy):
     append(space, 1, silent)
     put_policy("r001-pac", 1, parent="r000-pac", seed=7)
     put(space, 1, "gate", **verdict("promoted", "r001-pac", 9, 10))
-    space.registry.install("r001-pac", reason="better", by="gate", round=1, action="promote")
+    space.registry.settle()
     made = [replace(e, policy="r001-pac") for e in space.store.episodes(demo)]
     origin = {"policy": "r001-pac", "stage": "collect"}
     space.store.append(made, batch_id="r002-collect-00000", source="collection", round=2, origin=origin)
