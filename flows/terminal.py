@@ -34,13 +34,13 @@ def progress_bars(quiet: bool = False) -> Iterator[Progress]:
 
     columns = (
         rich.SpinnerColumn(),
-        rich.TextColumn("{task.description:<11}"),
+        rich.TextColumn("{task.description:<11}", markup=False),
         rich.BarColumn(bar_width=28),
         rich.MofNCompleteColumn(),
         rich.TimeElapsedColumn(),
         rich.TextColumn("left"),
         rich.TimeRemainingColumn(),
-        rich.TextColumn("{task.fields[note]}"),
+        rich.TextColumn("{task.fields[note]}", markup=False),
     )
     with rich.Progress(*columns) as bars:
         tasks: dict[str, rich.TaskID] = {}
@@ -75,10 +75,13 @@ class _Lines:
 
 
 def console(width: int = 110) -> "Console":
-    """Where tables are printed: as wide as the terminal, or `width` where there is none."""
+    """Where tables are printed: as wide as the terminal, or `width` where there is none.
+
+    Names stand there as they are, whatever markup they look like.
+    """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else width)
+    return Console(width=None if sys.stdout.isatty() else width, markup=False, emoji=False)
 
 
 def print_json(data: Any) -> None:
@@ -96,13 +99,15 @@ def print_rows(rows: "Sequence[Row]", title: str) -> None:
 
 def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
     """The rounds so far as a table."""
+    from rich.text import Text
+
     lines = [
         {
             "": row.name,
             "success": f"{row.rate:.1%}",
             "95 % interval": f"{_bar(row.rate)} {row.interval[0]:.0%} to {row.interval[1]:.0%}",
             "n": row.n,
-            "verdict": f"[{COLORS.get(row.verdict, 'default')}]{row.verdict}",
+            "verdict": Text(row.verdict, style=COLORS.get(row.verdict, "")),
             "episodes": row.episodes,
             "seconds": f"{row.seconds:.0f}",
         }
@@ -114,13 +119,15 @@ def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> "Table":
     """Rows of the same keys; the column `excluded` only where something is."""
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table(title=title, title_justify="left", title_style="bold")
     names = [name for name in (rows or [{}])[0] if name != "excluded" or any(row[name] for row in rows)]
     for name in names:
         grid.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*("" if row[name] is None else str(row[name]) for name in names))
+        values = ("" if row[name] is None else row[name] for name in names)
+        grid.add_row(*(value if isinstance(value, Text) else str(value) for value in values))
     return grid
 
 
