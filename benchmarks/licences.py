@@ -10,6 +10,7 @@ uses pacloop passes them on.
 import re
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from typing import Any
 
 REFUSED = re.compile(
     r"\bA?GPL|(?<!Lesser )General Public|Affero|non-?commercial|\bNC\b|proprietary", re.IGNORECASE
@@ -42,7 +43,7 @@ def packages(root: str) -> dict[str, Distribution]:
 
 def licence(name: str, package: Distribution) -> str:
     """What a package says that its licence is; empty where it says nothing."""
-    facts = package.metadata
+    facts: Any = package.metadata
     if words := CHECKED.get(name) or facts.get("License-Expression"):
         return words
     classifiers = [line.split(" :: ") for line in facts.get_all("Classifier") or ()]

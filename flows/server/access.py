@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
 
@@ -64,7 +65,7 @@ def client_of(url: str, string: str | None = None) -> Iterator[None]:
     """Prefect's client in this process, and in those it starts, talks to this API, and shows its string."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    values = {PREFECT_API_URL: url}
+    values: dict[Any, str] = {PREFECT_API_URL: url}
     if string := string or _string_of(url):
         values[PREFECT_API_AUTH_STRING] = string
     before = {setting.name: os.environ.get(setting.name) for setting in values}

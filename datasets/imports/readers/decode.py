@@ -82,9 +82,10 @@ def last_flag(name: str, flags: np.ndarray | None) -> bool | None:
     Raises DatasetError where it is set before.
     """
     is_set = last_number(name, flags, bool)
-    early = np.flatnonzero([] if flags is None else flags.reshape(-1)[:-1])
+    every = np.zeros(0) if flags is None else flags.reshape(-1)
+    early = np.flatnonzero(every[:-1])
     if len(early):
-        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {np.size(flags)}")
+        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {len(every)}")
     return is_set
 
 
@@ -143,8 +144,9 @@ def arrow_numbers(column: Any, shape: tuple[int, ...], options: ReadOptions, nam
     Raises DatasetError where a row has no value, or another shape.
     """
     import pyarrow as pa
-    import pyarrow.compute as arrow
+    import pyarrow.compute
 
+    arrow: Any = pyarrow.compute  # whose functions are made at import, without stubs
     rows, sizes = len(column), []
     while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
         lengths = sorted(arrow.unique(arrow.list_value_length(column.drop_null())).to_pylist())

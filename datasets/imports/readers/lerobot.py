@@ -55,9 +55,7 @@ def count(path: Path) -> int:
     return open_files(path, ReadOptions(())).total
 
 
-def _episode(
-    where: str, files: LeRobotFiles, row: Mapping[str, Any], last: Any, table: Any
-) -> RawEpisode:
+def _episode(where: str, files: LeRobotFiles, row: Mapping[str, Any], last: Any, table: Any) -> RawEpisode:
     options = files.options
     if table is None:
         limit = f"{options.limit_bytes / 2**20:.0f} MiB"
@@ -134,9 +132,7 @@ def _column(files: LeRobotFiles, table: Any, name: str) -> np.ndarray:
     return decode_images(images, files.options, name)
 
 
-def _video(
-    files: LeRobotFiles, row: Mapping[str, Any], name: str, steps: int
-) -> np.ndarray:
+def _video(files: LeRobotFiles, row: Mapping[str, Any], name: str, steps: int) -> np.ndarray:
     keys = [f"videos/{name}/{key}" for key in ("chunk_index", "file_index", "from_timestamp")]
     if any(row.get(key) is None for key in keys):
         raise DatasetError(f"meta/episodes does not say where the video of {name} is")

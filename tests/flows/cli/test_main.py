@@ -1,6 +1,7 @@
 """The command line as a user types it: what it says, and what it exits with."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -153,10 +154,7 @@ def test_policies_ls_and_show(space):
 
 
 def test_excluding_is_on_record_and_can_be_taken_back(space, tmp_path):
-    import shutil
-
-    other = tmp_path / "other"
-    shutil.copytree(space, other)
+    other = another(space, tmp_path / "other")
     (batch,) = json.loads(pacloop("dataset", "ls", "-w", other, "--json", cwd=tmp_path).stdout)
     why = ("--reason", "knocked over", "--by", "ann", "-w", other)
     done = pacloop("dataset", "exclude", f"{batch['id']}/2", *why, cwd=tmp_path)
@@ -180,10 +178,19 @@ def test_an_unknown_task(tmp_path):
     assert not (tmp_path / "workspace").exists()
 
 
+def another(space, folder):
+    """A workspace with the same content, and an identity of its own."""
+    from pacloop.loop.workspace.workspace import IDENTITY, Workspace
+
+    shutil.copytree(space, folder, ignore=shutil.ignore_patterns(IDENTITY))
+    assert Workspace.open(folder).id
+    return folder
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("version = 99", "version 99"),
+        ("version = 99", "version is 99"),
         ("task = ", "not valid TOML"),
         ("[gate]\nlevel = 2.0", "gate.level"),
         ("[gate]\nlevle = 0.1", "levle"),
@@ -191,10 +198,7 @@ def test_an_unknown_task(tmp_path):
     ],
 )
 def test_a_broken_or_newer_configuration(space, tmp_path, text, says):
-    import shutil
-
-    other = tmp_path / "other"
-    shutil.copytree(space, other)
+    other = another(space, tmp_path / "other")
     (other / "pacloop.toml").write_text(text + "\n")
     before = content(other)
     assert says in refused("improve", "-w", other, cwd=tmp_path)
@@ -202,22 +206,16 @@ def test_a_broken_or_newer_configuration(space, tmp_path, text, says):
 
 
 def test_a_workspace_of_another_task(space, tmp_path):
-    import shutil
-
-    other = tmp_path / "other"
-    shutil.copytree(space, other)
+    other = another(space, tmp_path / "other")
     (other / "pacloop.toml").write_text('task = "somebody/elses"\n')
     said = refused("demonstrate", "-w", other, cwd=tmp_path)
     assert "somebody/elses" in said
 
 
 def test_a_dataset_whose_fingerprint_differs(space, tmp_path):
-    import shutil
-
     from pacloop.datasets.files import fingerprint, write_json_atomically
 
-    other = tmp_path / "other"
-    shutil.copytree(space, other)
+    other = another(space, tmp_path / "other")
     (path,) = (other / "dataset" / "schemas").iterdir()
     data = json.loads(path.read_text())
     data["layout"]["control_hz"] = 10.0

@@ -127,9 +127,10 @@ def test_four_deployments_with_name_tag_and_the_workspaces_settings(served, spac
     found = served["deployments"]
     flows = ("evaluate-policy", "improve", "inject-demonstrations", "rollback")
     assert sorted(found) == [f"{flow}-my-arm" for flow in flows]
-    assert all(d["tags"] == ["pacloop", "my-arm"] for d in found.values())
+    tags = ["pacloop", "my-arm", f"workspace:{Workspace.open(space).id}"]
+    assert all(d["tags"] == tags for d in found.values())
     improve = found["improve-my-arm"]
-    asked = {"workspace": str(space), "rounds": 3, "until": 0.5, "minutes": 0.0, "approve": False}
+    asked = {"workspace": str(space), "until": 0.5}
     assert improve["parameters"] == asked
     assert [s["schedule"]["interval"] for s in improve["schedules"]] == [6 * 3600]
     assert found["rollback-my-arm"]["schedules"] == []
@@ -142,7 +143,9 @@ def test_a_run_ends_in_a_sentence_and_no_traceback(served):
 
 
 def test_another_workspace_of_the_same_name_is_told_apart(served, space):
-    assert f"another workspace as 'my-arm', {space}: choose another --name" in served["other"]
+    own = f"another workspace as 'my-arm', {space} (workspace:{Workspace.open(space).id}; "
+    assert own in served["other"]
+    assert "choose another --name" in served["other"]
 
 
 def test_an_interrupt_leaves_nothing_running_and_says_how_the_schedule_is(served, port):
