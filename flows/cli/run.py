@@ -9,7 +9,7 @@ from ...datasets.errors import PacloopError
 from ..environment import this_command
 from ..runs.plan import open_workspace
 from ..terminal import print_rows, progress_bars
-from .options import HERE, Approve, Seed, Until, WorkspaceOption
+from .options import HERE, Approve, Seed, Until, WorkspaceOption, without_secrets
 
 if TYPE_CHECKING:
     from ...loop.workspace.workspace import Workspace
@@ -67,7 +67,12 @@ def demo(
 def init(
     task: Annotated[str, typer.Option(help="Name of the task.")] = "",
     source: Annotated[
-        str, typer.Option("--from", help="Go on from this workspace: its champion, data and settings.")
+        str,
+        typer.Option(
+            "--from",
+            help="Go on from this workspace: its champion, data and settings.",
+            callback=without_secrets,
+        ),
     ] = "",
     seed: Annotated[
         int | None,

@@ -31,7 +31,7 @@ from ..pages.render import markdown
 from ..terminal import progress_bars
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection
-from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Rounds, Target, Text
+from .forms import AS_THE_FILE, Approve, Episodes, Format, Location, Minutes, Rounds, Target, Text
 from .improve import improve_with_prefect
 from .plan import open_workspace
 from .rounds import rename
@@ -108,7 +108,7 @@ def improve_flow(
 @ends_in_a_sentence
 def inject_flow(
     workspace: Text,
-    path: Text,
+    path: Location,
     format: Format = "auto",
     note: str = "",
     who: str = "",
@@ -118,7 +118,8 @@ def inject_flow(
 
     Args:
       workspace: Folder of the run, on the machine that serves it, or its URL. Leave it as it is.
-      path: File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az.
+      path: File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az,
+        without a password or a signature: `pacloop inject` takes those, and keeps neither.
       format: Format of the file; auto looks for itself.
       note: Why; it is kept with the episodes.
       who: Your name; it is kept with the episodes.

@@ -27,4 +27,8 @@ Episodes = Annotated[int | None, _bounds("evaluation_episodes")]
 Approve = Annotated[bool | str, WithJsonSchema({"type": "string", "enum": [AS_THE_FILE, "yes", "no"]})]
 """A Boolean is what earlier versions registered, and never meant by anybody."""
 Text = Annotated[str, Field(min_length=1)]
+Location = Annotated[
+    str, WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^(?!\w+://([^/]*@|.*[?#]))"})
+]
+"""A path or a URL; what may hold a password or a signature is refused before Prefect keeps it."""
 Format = Annotated[str, WithJsonSchema({"type": "string", "enum": ["auto", *FORMATS]})]

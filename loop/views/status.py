@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...actors.registry import check_name
 from ..gate.alarm import ChampionRecord, champion_record
 from ..stages.question import Question, question
 from ..workspace.lease import at_work
@@ -53,7 +54,11 @@ class Status:
 
 
 def read_status(space: Workspace, before: Status | None = None) -> Status:
-    """The status as of now. Takes no lease. Where no row has changed, the record is that of `before`."""
+    """The status as of now. Takes no lease. Where no row has changed, the record is that of `before`.
+
+    Raises TaskError where there is no such task.
+    """
+    check_name(space.config.task)
     current, champion = rows(space), space.registry.champion()
     begun = space.record(From, 0)
     if before and (before.rows, before.champion) == (current, champion):
