@@ -205,7 +205,7 @@ def read_config(path: Path, name: str = "") -> Config:
         raw = path.read_bytes()
     try:
         data = tomllib.loads(raw.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LoopError(f"{name} is not valid TOML: {error}") from None
     return parse_config(data, name)
 
