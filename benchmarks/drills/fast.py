@@ -17,7 +17,7 @@ from pacloop.datasets import Episode  # pyright: ignore[reportMissingImports]
 from pacloop.learner.checkpoint import PolicyRecord, build_policy  # pyright: ignore[reportMissingImports]
 from pacloop.loop.episodes.play import Session  # pyright: ignore[reportMissingImports]
 from pacloop.loop.progress import Progress, silent  # pyright: ignore[reportMissingImports]
-from pacloop.loop.stages.improve import Improved, improve, plain_player  # pyright: ignore[reportMissingImports]
+from pacloop.loop.stages.improve import Improved, improve, play_directly  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.config import parse_config  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.lease import hold  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.place import Place  # pyright: ignore[reportMissingImports]
@@ -105,4 +105,4 @@ def run(place: Place, rounds: int, progress: Progress = silent) -> Improved:
     with hold(space, progress):
         space.make_store(space.task.schema).clean()
         collectors: Any = Collectors(TASK, space.config.collect.environments)
-        return improve(space, plain_player(Session(space, lambda: collectors, progress)), rounds=rounds)
+        return improve(space, play_directly(Session(space, lambda: collectors, progress)), rounds=rounds)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...datasets import Batch
 from ...datasets.errors import DatasetError
-from ...learner.checkpoint import PolicyRecord, read_record
+from ...learner.checkpoint import PolicyRecord, read_record, weights_file
 from ...learner.policy import Acting
 from ..progress import Progress, stopwatch
 from ..workspace.workspace import Workspace
@@ -146,7 +146,7 @@ def _play_block(
         first=order.first + first,
         count=min(order.block, order.episodes - first),
     )
-    weights = (session.space.policy_folder(order.policy) / "weights.safetensors").read_bytes()
+    weights = weights_file(session.space.policy_folder(order.policy))
     elsewhere = {"task": order.task} if order.task else {}
     episodes: list[Episode] = []
     for episode in session.pool().run(record, weights, seeds, **elsewhere):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from pacloop.datasets.files import temporary_beside
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace.lease import current_holder, lease
 
@@ -69,3 +70,21 @@ def test_a_holder_that_has_not_written_yet_is_another_process(tmp_path):
             (tmp_path / "lease.json").write_text(text)
             with pytest.raises(LoopError, match="in use by another process"), lease(tmp_path):
                 pass
+
+
+def test_what_a_dead_holder_was_writing_is_removed_by_the_next(tmp_path):
+    program = """
+import os, sys
+from pathlib import Path
+from pacloop.datasets.files import temporary_beside
+with temporary_beside(Path(sys.argv[1])) as aside:
+    aside.write_text("half")
+    os._exit(9)
+"""
+    (tmp_path / "rounds" / "001" / "learn-run").mkdir(parents=True)
+    for name in ("champion.json", "rounds/001/gate.json", "rounds/001/learn-run/metrics.jsonl"):
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=False)
+    with temporary_beside(tmp_path / "rounds" / "answer.json") as alive:
+        assert len(list(tmp_path.rglob(".*.tmp"))) == 4
+        with lease(tmp_path):
+            assert list(tmp_path.rglob(".*.tmp")) == [alive]
