@@ -104,7 +104,7 @@ def parse_json(path: Path | str, raw: bytes) -> Any:
     """The content of what was read from `path`. Raises DatasetError where it is not JSON."""
     try:
         return json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is not valid JSON: {error}") from None
 
 
@@ -118,9 +118,10 @@ def parse_model(model: type[T], data: Any, path: Path | str) -> T:
 
     fields: Any = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
     if isinstance(data, Mapping) and "version" in fields:
-        version, known = data.get("version", "none"), fields["version"].default
+        version, known = data.get("version"), fields["version"].default
         if version != known:
-            raise DatasetError(f"{path}: version is {version}, but this pacloop reads {known}")
+            found = "none" if version is None else f"{version!r:.80}"
+            raise DatasetError(f"{path}: version is {found}, but this pacloop reads {known}")
     try:
         return _adapter(model).validate_python(data)
     except ValidationError as error:
@@ -131,6 +132,7 @@ def first_fault(error: "ValidationError") -> str:
     """What pydantic says of the first field that is wrong, in one sentence without a full stop."""
     fault = error.errors()[0]
     field, wanted = ".".join(map(str, fault["loc"])).removesuffix(".[key]"), fault["msg"]
+    field = f"{' '.join(field.split()):.80}"
     if fault["type"] == "missing":
         return f"{field} is missing"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):

@@ -18,7 +18,8 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
 from ...loop.errors import Withdrawn
-from ...loop.stages.approval import Look, Question
+from ...loop.stages.approval import Look
+from ...loop.stages.question import Question
 from ...loop.stages.round import run_final, run_round, run_start
 from ...loop.workspace.records import Measured, R, Raced, Reached
 from ...loop.workspace.verdict import Verdict

@@ -5,7 +5,7 @@ from ..episodes.play import Play, Session, tally
 from ..errors import LoopError
 from ..workspace.records import Begun, Collected
 from ..workspace.workspace import Workspace
-from .target import WATCHED, reached_in
+from .target import collected_episodes, reached_in
 
 
 def collect(session: Session, number: int) -> Collected:
@@ -18,12 +18,6 @@ def collect(session: Session, number: int) -> Collected:
     episodes, block = collected_episodes(session.space, number), session.space.config.collect.parallel
     order = Play("collect", champion, "collection", number, episodes, block)
     return space.write_record(number, Collected(**tally(session, order), champion=champion))
-
-
-def collected_episodes(space: Workspace, number: int) -> int:
-    """How many a round collects: as the settings say, or a part where it watches."""
-    episodes, begun = space.config.collect.episodes, space.record(Begun, number)
-    return -(-episodes // WATCHED) if begun and begun.watches else episodes
 
 
 def begin(space: Workspace, number: int) -> Begun:

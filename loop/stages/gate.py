@@ -25,9 +25,7 @@ from ..workspace.records import Collected, Diverged, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .mirror import mirror
-
-JUDGED = "judged"
-"""The stage under whose name a verdict waits for a person; see `approval.py`."""
+from .question import JUDGED
 
 
 def check_gate(space: Workspace) -> None:

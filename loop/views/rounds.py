@@ -8,7 +8,7 @@ from typing import Any
 
 from ...datasets import SOURCES, Batch
 from ..episodes.sample import Sample, collections, own_batches, sample_of
-from ..workspace.records import Appended, Collected, Measured, Raced
+from ..workspace.records import Appended, Collected, From, Measured, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .at_work import LATER, STAGES
@@ -95,7 +95,9 @@ def _first_policies(space: Workspace, samples: dict[str, Sample]) -> list[Row]:
         parts.append(_row("BC", 0, baseline.policy, baseline, seconds=seconds))
     if raced := space.record(Raced, 0):
         sample = samples.get(raced.policy, sample_of([]))
-        name = "PAC on the demonstrations" if sample.batches else ""
+        begun = space.record(From, 0)
+        name = f"{begun.policy} of {Path(begun.workspace).name}" if begun else "PAC on the demonstrations"
+        name = name if sample.batches else ""
         facts = {"episodes": raced.episodes, "seconds": _seconds(space, 0, ("learn", "race"))}
         parts.append(_row(name, 0, raced.policy, sample, **facts))
     return parts

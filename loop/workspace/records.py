@@ -53,6 +53,25 @@ class Timed(Record):
     seconds: float = 0.0
 
 
+class From(Record):
+    """What a workspace goes on from: the champion and the episodes of another, as they were then."""
+
+    STAGE = "from"
+    workspace: str
+    id: str
+    policy: str
+    seed: int
+    snapshot: Snapshot
+
+    def facts(self) -> dict[str, str]:
+        """Which workspace, and which policy of it."""
+        return {"workspace": self.workspace, "id": self.id, "policy": self.policy}
+
+    def sentence(self) -> str:
+        """The same in words."""
+        return f"goes on from {self.policy} of {self.workspace}"
+
+
 class Begun(Record):
     """A round's beginning, with the id of the policy in force then.
 

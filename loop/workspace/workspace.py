@@ -95,12 +95,24 @@ class Workspace:
                 raise LoopError(f"{found.place} is a workspace of {found.config.task}, not of {config.task}")
             return found
         find_task(config.task)
+        made = cls.unmade(place, config)
+        made.write_config()
+        return made
+
+    @classmethod
+    def unmade(cls, place: Place, config: Config) -> "Workspace":
+        """One with these settings, which are not written yet: nobody else takes it for a workspace.
+
+        Raises DatasetError where the store does not keep what two write at once apart.
+        """
         copy, folder = _at(place)
         if copy:
             copy.bucket.check_conditions()
-        made = cls(folder, config, copy)
-        made.write(CONFIG, config_toml(config).encode())
-        return made
+        return cls(folder, config, copy)
+
+    def write_config(self) -> None:
+        """Write the settings: from then on it is a workspace."""
+        self.write(CONFIG, config_toml(self.config).encode())
 
     @property
     def place(self) -> str:

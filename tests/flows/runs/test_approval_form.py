@@ -12,7 +12,7 @@ from typed import PACLOOP, pacloop
 
 from pacloop.loop.errors import Withdrawn
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.approval import question
+from pacloop.loop.stages.question import question
 from pacloop.loop.workspace.verdict import Verdict
 
 DEADLINE_SEC = 240

@@ -12,10 +12,11 @@ from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.stages import approval
-from pacloop.loop.stages.approval import answer, approved, make_answer, no_door, question
+from pacloop.loop.stages.approval import approved, no_door
 from pacloop.loop.stages.gate import gate
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.learn import start_policy
+from pacloop.loop.stages.question import answer, make_answer, question
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.registry import Registry
 from pacloop.loop.workspace.verdict import Verdict
