@@ -8,12 +8,14 @@ Credentials come from the environment or the machine's role, and go nowhere else
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import DatasetError
 from .files import file_hash
@@ -31,6 +33,11 @@ CLIENT: "ClientConfig" = {
     "read_timeout": timedelta(seconds=30),  # of silence
     "timeout": timedelta(minutes=10),  # of one request with its body: 64 MiB at 0.1 MB/s
 }
+
+CUT_PAUSES_SEC = (0.1, 0.4, 1.6, 6.4)
+"""Between the tries of a read whose answer is cut off."""
+
+R = TypeVar("R")
 
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._/-]*)?")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -51,6 +58,22 @@ class Object:
     raw: bytes
     version: Version
     written: datetime
+
+
+def _read_whole(read: Callable[..., R]) -> Callable[..., R]:
+    """A read that begins anew where its answer was cut off: the library sends a request again, but not
+    what came of it halfway."""
+
+    @wraps(read)
+    def whole(*arguments: Any) -> R:
+        for pause_sec in CUT_PAUSES_SEC:
+            try:
+                return read(*arguments)
+            except _Cut:
+                time.sleep(pause_sec)
+        return read(*arguments)
+
+    return whole
 
 
 class Bucket:
@@ -115,6 +138,7 @@ class Bucket:
         current = self.fetch(key)
         return current.raw if current else None
 
+    @_read_whole
     def fetch(self, key: str) -> Object | None:
         """An object's content with its version; None where there is none."""
         try:
@@ -124,6 +148,7 @@ class Bucket:
         except _Missing:
             return None
 
+    @_read_whole
     def download(self, key: str, path: Path | None) -> str:
         """Read an object into a file, or nowhere; the digest of what came, as `digest_of` gives it."""
         digest = file_hash()
@@ -133,6 +158,7 @@ class Bucket:
                 file.write(chunk)
         return digest.hexdigest()
 
+    @_read_whole
     def list(self, under: str) -> "dict[str, ObjectMeta]":
         """The objects whose keys begin with the folder `under`, each with its `e_tag` and `last_modified`."""
         with self._named_errors(under, "listed"):
@@ -159,6 +185,8 @@ class Bucket:
                 kind = _Exists
             elif isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
                 kind = _Missing
+            elif "response body" in str(error):
+                kind = _Cut
             raise kind(f"{self.place(key)} cannot be {verb}: {_reason(error)}") from error
 
 
@@ -168,6 +196,10 @@ class _Exists(DatasetError):
 
 class _Missing(DatasetError):
     """There is no such object."""
+
+
+class _Cut(DatasetError):
+    """The connection broke in the middle of an answer."""
 
 
 def _version(facts: Mapping[str, Any]) -> Version:

@@ -77,6 +77,23 @@ def step_numbers(length: np.ndarray) -> np.ndarray:
     return np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
 
 
+def return_range(
+    reward: np.ndarray, discount: np.ndarray, extents: Extents, gamma: float
+) -> tuple[float, float]:
+    """The smallest and the largest discounted return from any step to its episode's end.
+
+    `reward`, `discount`, `extents` and `gamma` are those of `transition_table`. There must be a step.
+    """
+    last, low, high = extents.first + extents.length - 1, np.inf, -np.inf
+    value = np.zeros(len(last))
+    for back in range(int(extents.length.max())):
+        alive = np.flatnonzero(extents.length > back)
+        rows = last[alive] - back
+        value[alive] = reward[rows] + gamma * discount[rows].astype(np.float64) * value[alive]
+        low, high = np.minimum(low, value[alive].min()), np.maximum(high, value[alive].max())
+    return float(low), float(high)
+
+
 def transition_table(
     reward: np.ndarray,
     discount: np.ndarray,

@@ -14,6 +14,7 @@ from ..environment import prepare
 from .dataset import dataset
 from .doctor import doctor
 from .gate import gate
+from .gc import gc
 from .inject import inject
 from .policies import approve, policies, promote, reject, rollback
 from .report import report
@@ -26,7 +27,7 @@ COMMANDS = {
     "Run": (improve, demo, init, demonstrate, serve, deploy, collect, learn, evaluate),
     "Watch": (status, report, doctor),
     "Data": (inject,),
-    "Policies": (promote, rollback, approve, reject),
+    "Policies": (promote, rollback, approve, reject, gc),
 }
 """Commands by the groups in which `pacloop --help` lists them."""
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)

@@ -16,7 +16,7 @@ from ...actors.rollout.slot import Failure
 from ...datasets import Batch, Episode
 from ...datasets.errors import DatasetError
 from ...datasets.files import fingerprint
-from ...learner.checkpoint import WEIGHTS, read_record
+from ...learner.checkpoint import read_record, weights_file
 from ..progress import stopwatch
 from .journal import Journal
 from .order import Play, Session
@@ -66,7 +66,7 @@ class _Playing:
         folder = self.space.policy_folder(order.policy)
         record = read_record(folder)
         self.record = replace(record, acting=order.acting or record.acting)
-        self.weights = (folder / WEIGHTS).read_bytes()
+        self.weights = weights_file(folder)
         self.store = self.space.store_of(order.task)
         self.successes = 0
         self.origin = {

@@ -1,6 +1,7 @@
 """Gate: champion and candidate are compared until there is a verdict, which goes on record."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
 from ..statistics.sequential import MOST_FRESH
-from ..workspace.records import Collected, Raced
+from ..workspace.records import Collected, Diverged, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .mirror import mirror
@@ -33,8 +34,11 @@ def check_gate(space: Workspace) -> None:
     """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played."""
     guards_of(space)
     settings = space.config.gate
-    if settings.others and settings.cap > MOST_FRESH:
-        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with [gate.others]")
+    fresh = "[gate.others]" if settings.others else ""
+    if settings.champion == "fresh":
+        fresh = 'champion = "fresh"'
+    if fresh and settings.cap > MOST_FRESH and all(batch.binary for batch in space.store.batches()):
+        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with {fresh}")
     for task in settings.others:
         space.store_of(task)
 
@@ -74,23 +78,27 @@ def _judge(session: Session, number: int) -> Verdict:
 
 
 def _compare(session: Session, number: int) -> Verdict:
-    """The comparison of the round; a candidate that cannot act is rejected without one."""
+    """The comparison of the round; a candidate that cannot act, or was not learned, ends it without one."""
     space = session.space
-    champion = space.require(Collected, number).champion
-    candidate = space.require(Raced, number).policy
+    champion, diverged = space.require(Collected, number).champion, space.record(Diverged, number)
+    candidate = diverged.policy if diverged else space.require(Raced, number).policy
     given = _given(space, number, champion)
     sample, guards = scores(space, given, failed=1.0), guards_of(space)
     test = _test(space, number, sample)
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
+    unplayed = partial(
+        decided, test, names=(champion, candidate), champion=float(sample.sum()), given=len(sample)
+    )
+    if diverged:
+        return unplayed(("undecided", diverged.reason))
     try:
         verdict = contest(session, test, champion=champion, new=new, old=old, given=batches, guards=guards)
         return elsewhere(session, verdict, new) if verdict.decision == "promoted" else verdict
     except PolicyError as error:
         if error.policy != candidate:
             raise
-        names, total = (champion, candidate), float(sample.sum())
-        return decided(test, ("rejected", str(error)), names=names, champion=total, given=len(sample))
+        return unplayed(("rejected", str(error)))
 
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:

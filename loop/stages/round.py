@@ -5,7 +5,7 @@ from typing import Any
 
 from ..episodes.play import Session
 from ..gate.critic import check_critic
-from ..workspace.records import Learned, Measured, Raced, Reached
+from ..workspace.records import Diverged, Learned, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
 from .append import append
 from .approval import Door, approved, no_door
@@ -45,9 +45,11 @@ def run_round(
     return approved(space, number, session.progress, door)
 
 
-def learn_candidate(session: Session, number: int) -> Raced:
-    """Learn a candidate, check its critic, and find out how it acts best."""
-    learn(session.space, number, session.progress)
+def learn_candidate(session: Session, number: int) -> Raced | Diverged:
+    """Learn a candidate, check its critic, and find out how it acts best; a run that diverged has none."""
+    learned = learn(session.space, number, session.progress)
+    if isinstance(learned, Diverged):
+        return learned
     check_critic(session.space, number, session.progress)
     return race(session, number)
 

@@ -74,7 +74,9 @@ def _samples(space: Workspace, batches: Sequence[Batch]) -> dict[str, Sample]:
 
 
 def _demonstrations(batches: Sequence[Batch], learned_in: dict[str, int]) -> Row:
-    sample = sample_of(b for b in batches if b.source == "demonstration" and not _came_later(b, learned_in))
+    """What the run began with; recorded corrections (interventions) too."""
+    given = [b for b in batches if b.source in ("demonstration", "intervention")]
+    sample = sample_of(b for b in given if not _came_later(b, learned_in))
     return _row("demonstrations" if sample.batches else "", 0, "demonstrator", sample)
 
 

@@ -72,7 +72,7 @@ class Learn(_Section):
     improve_steps: Count = _setting(2000, "gradient steps of PAC on the demonstrations, round 0")
     start: Literal["latest", "champion", "pretrained"] = _setting(
         "latest",
-        "whose weights a round goes on from: the last candidate that was not rejected, "
+        "whose weights a round goes on from: the last candidate that was not rejected or rolled back, "
         "the champion, or the first policy",
     )
     samples_per_row: Positive = _setting(

@@ -131,6 +131,8 @@ class Learned(Timed):
       steps: gradient steps.
       snapshot: id of what it read.
       rows: steps it could draw.
+      returns: the smallest and the largest discounted return of the data.
+      critic_range: of returns, in which its critic speaks; set from `returns` where the one before was short.
       figures: the learner's last.
     """
 
@@ -140,7 +142,24 @@ class Learned(Timed):
     steps: int
     snapshot: str
     rows: int
+    returns: Interval | None = None
+    critic_range: Interval | None = None
     figures: dict[str, float]
+
+
+class Diverged(Timed):
+    """A learner run that ended without a policy: its weights were not finite, also at a lower rate.
+
+    Attributes:
+      policy: id of what it was to write.
+      parent: whose weights it went on from.
+      reason: one sentence.
+    """
+
+    STAGE = "diverged"
+    policy: str
+    parent: str
+    reason: str
 
 
 class Way(Part):

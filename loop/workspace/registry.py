@@ -14,6 +14,9 @@ from .local_copy import CHAMPION, LocalCopy
 from .records import Record
 from .verdict import Verdict
 
+REMOVED = "removed.json"
+"""Of a policy whose weights were removed: when, and by whom."""
+
 
 @dataclass(frozen=True)
 class Reign:
@@ -147,7 +150,9 @@ class Registry:
             write_bytes_atomically(self._path, raw)
 
     def require(self, policy: str) -> None:
-        """Raise LoopError, naming the known ones, where there is no such policy."""
+        """Raise LoopError, naming the known ones, where there is no such policy, or no weights of it."""
+        if (self._policies / policy / REMOVED).is_file():
+            raise LoopError(f"the weights of {policy} were removed by pacloop gc: it cannot act any more")
         if not (self._policies / policy / "policy.json").is_file():
             known = sorted(p.name for p in self._policies.glob("[!.]*")) if self._policies.is_dir() else []
             raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")

@@ -4,7 +4,16 @@ import numpy as np
 
 from pacloop.datasets import Episode, Snapshot
 from pacloop.loop.statistics.wilson import wilson
-from pacloop.loop.workspace.records import Appended, Begun, Collected, Learned, Measured, Raced, Reached
+from pacloop.loop.workspace.records import (
+    Appended,
+    Begun,
+    Collected,
+    Diverged,
+    Learned,
+    Measured,
+    Raced,
+    Reached,
+)
 from pacloop.loop.workspace.verdict import CriticChecked, Verdict
 
 KINDS = {
@@ -12,6 +21,7 @@ KINDS = {
     "collect": Collected,
     "append": Appended,
     "learn": Learned,
+    "diverged": Diverged,
     "clone": Learned,
     "critic": CriticChecked,
     "race": Raced,
@@ -42,6 +52,7 @@ DEFAULTS = {
         "figures": {},
         "seconds": 1.0,
     },
+    Diverged: {"policy": "r001-pac", "parent": "r000-pac", "reason": "the learner diverged", "seconds": 1.0},
     CriticChecked: {"policy": "r001-pac", "figures": None, "seconds": 1.0},
     Raced: {"policy": "r001-pac", "seconds": 1.0},
     Reached: {"reason": "the target is reached"},

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,24 @@ def steps_of(sample):
     """Which of the store's eight steps were drawn."""
     first = np.array([0, 4, 7])[sample.observation["episode"][:, -1]]
     return first + sample.observation["clock"][:, -1, 0].astype(int)
+
+
+def test_the_range_of_the_returns_by_hand(store):
+    # 1+2/2+3/4+4/8, 2+3/2+4/4, 3+4/2, 4; 1+0+5/4, 5/2, 5; 7
+    assert open_replay(store).returns == (2.25, 7.0)
+    assert open_replay(store, discount=1.0).returns == (4.0, 10.0)
+    store.exclude("demo/0", reason="too good", by="test")
+    assert open_replay(store, discount=1.0).returns == (5.0, 7.0)
+
+
+def test_replays_of_one_identity_are_the_same(store):
+    identity = open_replay(store).identity
+    assert open_replay(store).identity == identity == json.loads(json.dumps(identity))
+    others = [{"n_step": 2}, {"history": 2}, {"mixture": {"demonstration": 1.0}}, {"discount": 0.9}]
+    for change in others:
+        assert open_replay(store, **change).identity != identity
+    store.exclude("demo/0", reason="too good", by="test")
+    assert open_replay(store).identity != identity
 
 
 def test_n_step_returns_by_hand(store):

@@ -25,7 +25,7 @@ GROUPS = {
     "Run": ["improve", "demo", "init", "demonstrate", "serve", "deploy", "collect", "learn", "evaluate"],
     "Watch": ["status", "report", "doctor"],
     "Data": ["inject", "dataset"],
-    "Policies": ["promote", "rollback", "approve", "reject", "policies", "gate"],
+    "Policies": ["promote", "rollback", "approve", "reject", "gc", "policies", "gate"],
 }
 
 

@@ -1,6 +1,7 @@
 """The page of a round: complete, linked, and small enough for the UI."""
 
 import re
+import shutil
 from types import SimpleNamespace
 
 from recorded import put, record
@@ -28,6 +29,20 @@ def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
     assert len(re.findall(r"!\[[^]]*\]\(data:image/png;base64,", page)) == 1, "the training curve"
     assert len(re.findall(r"!\[[^]]*\]\(data:image/jpeg;base64,", page)) == 4
     assert len(page) < 300_000
+
+
+def test_a_rounds_page_says_what_its_learner_ran_into(two_rounds):
+    ranges = {"returns": (-0.7, 1.0), "critic_range": (-1.125, 1.425)}
+    figures = {"lowered_at_step": 350.0}
+    put(two_rounds, 3, "learn", parent="r000-pac", steps=500, figures=figures, **ranges)
+    page = round_page(two_rounds, 3, record("gate"), FILMS, {}, "")
+    assert "returns of the data from -0.7 to 1, the critic's range from -1.12 to 1.43" in page
+    assert "it diverged, and went on from step 350 with a lower learning rate" in page
+    put(two_rounds, 4, "diverged", parent="r000-pac", reason="the learner diverged")
+    page = round_page(two_rounds, 4, record("gate", reason="the learner diverged"), FILMS, {}, "")
+    assert "| learn | 1 | no policy from `r000-pac`: the learner diverged |" in page
+    for number in (3, 4):
+        shutil.rmtree(two_rounds.round_folder(number))
 
 
 def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):

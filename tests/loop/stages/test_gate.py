@@ -237,10 +237,15 @@ def test_a_task_that_looks_otherwise_is_refused_before_anything_is_played(make, 
         check_gate(space)
 
 
-def test_a_cap_that_no_boundary_can_be_computed_for_is_refused(make):
-    space = make(Collectors({"old": 0.5}), others={WIDE: 0.1}, cap=3000)
-    with pytest.raises(LoopError, match=r"cap is 3000, but must be at most 2000 with \[gate.others\]"):
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [({"others": {WIDE: 0.1}}, r"\[gate.others\]"), ({"champion": "fresh"}, 'champion = "fresh"')],
+)
+def test_a_cap_that_no_boundary_can_be_computed_for_is_refused(make, asked, says):
+    space = make(Collectors({"old": 0.5}), cap=3000, **asked)
+    with pytest.raises(LoopError, match=rf"cap is 3000, but must be at most 2000 with {says}"):
         check_gate(space)
+    check_gate(make(Collectors({"old": 0.5}), "small", cap=2000, **asked))
 
 
 def test_pairs_share_their_start_states_and_need_fewer_where_these_decide(make):

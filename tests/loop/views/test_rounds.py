@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from recorded import play_collection, put, tally, verdict
 
+from pacloop.datasets import EpisodeStore
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.views.curve import curve, png
@@ -79,6 +80,26 @@ def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
     assert [row.episodes for row in found[-3:]] == [70, 73, 123]
     assert "demonstration from /x/demo.hdf5 by anna" in found[-2].reason
     assert found[-2].reason.endswith("learned from since round 2")
+
+
+def test_what_a_run_began_with_is_shown_also_where_it_is_interventions(space):
+    demos = add_demonstrations(
+        space.folder / "demos",
+        task="pacloop/stack",
+        episodes=3,
+        seed=0,
+        clean=True,
+        bare=True,
+        progress=silent,
+    )
+    made = EpisodeStore.open(space.folder / "demos").episodes(demos)
+    space.store.append(list(made), batch_id="corrected", source="intervention", origin={"command": "inject"})
+    put(space, 0, "append", snapshot=space.store.snapshot(), seconds=1.0)
+    put(space, 0, "baseline", **tally(2, 10, policy="r000-bc"))
+    assert [(row.name, row.n, row.episodes) for row in rows(space)] == [
+        ("demonstrations", 3, 3),
+        ("BC", 10, 13),
+    ]
 
 
 def test_an_empty_workspace_has_no_rows(space):
