@@ -51,16 +51,18 @@ def write_json_atomically(path: Path | str, data: Any) -> None:
     write_bytes_atomically(path, json_bytes(path, data))
 
 
-def create_file(path: Path, raw: bytes) -> bool:
-    """Write a small file whole, synced, unless there is one already: False then. Raises DatasetError."""
+def create_file(path: Path, raw: bytes, *, synced: bool = True) -> bool:
+    """Write a small file whole, unless there is one already: False then. Raises DatasetError."""
     with named_errors(path, "written"), temporary_beside(path) as aside:
         aside.write_bytes(raw)
-        sync(aside)
+        if synced:
+            sync(aside)
         try:
             os.link(aside, path)
         except FileExistsError:
             return False
-        sync(path.parent)
+        if synced:
+            sync(path.parent)
     return True
 
 
@@ -102,7 +104,7 @@ def parse_json(path: Path | str, raw: bytes) -> Any:
     """The content of what was read from `path`. Raises DatasetError where it is not JSON."""
     try:
         return json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is not valid JSON: {error}") from None
 
 
@@ -116,9 +118,10 @@ def parse_model(model: type[T], data: Any, path: Path | str) -> T:
 
     fields: Any = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
     if isinstance(data, Mapping) and "version" in fields:
-        version, known = data.get("version", "none"), fields["version"].default
+        version, known = data.get("version"), fields["version"].default
         if version != known:
-            raise DatasetError(f"{path}: version is {version}, but this pacloop reads {known}")
+            found = "none" if version is None else f"{version!r:.80}"
+            raise DatasetError(f"{path}: version is {found}, but this pacloop reads {known}")
     try:
         return _adapter(model).validate_python(data)
     except ValidationError as error:
@@ -129,6 +132,7 @@ def first_fault(error: "ValidationError") -> str:
     """What pydantic says of the first field that is wrong, in one sentence without a full stop."""
     fault = error.errors()[0]
     field, wanted = ".".join(map(str, fault["loc"])).removesuffix(".[key]"), fault["msg"]
+    field = f"{' '.join(field.split()):.80}"
     if fault["type"] == "missing":
         return f"{field} is missing"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -210,11 +214,17 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     while True:
         if folder:
             aside.mkdir(exist_ok=True)
-        handle = os.open(aside, os.O_RDONLY if folder else os.O_RDONLY | os.O_CREAT)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            handle = os.open(aside, os.O_RDONLY if folder else os.O_RDONLY | os.O_CREAT)
+        except FileNotFoundError:
+            if not folder:
+                raise
+            continue
+        with suppress(OSError):  # a file system without locks: there nobody knows who lives
+            fcntl.flock(handle, fcntl.LOCK_SH)
         if aside.exists():
             break
-        os.close(handle)  # somebody took it for a dead writer's before it was locked
+        os.close(handle)  # somebody took it for a dead writer's before it was locked, as above
     try:
         yield aside
     finally:
@@ -248,6 +258,8 @@ def writer_is_dead(path: Path, *, remove: bool = False) -> bool | None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     except BlockingIOError:
         return False
+    except OSError:  # a file system without locks
+        return None
     finally:
         os.close(handle)
     return True

@@ -60,6 +60,17 @@ class Object:
     written: datetime
 
 
+def check_url(url: str) -> str:
+    """The URL of a bucket. Raises DatasetError where it is none; what may be a secret is not quoted."""
+    if set(url) & set("@?#"):
+        raise DatasetError(
+            "the url of a bucket must hold no name, password or signature: set AWS_ACCESS_KEY_ID and the like"
+        )
+    if not _URL.fullmatch(url):
+        raise DatasetError(f"{url!r} is no url of a bucket, which would be s3://bucket/prefix, or gs, or az")
+    return url
+
+
 def _read_whole(read: Callable[..., R]) -> Callable[..., R]:
     """A read that begins anew where its answer was cut off: the library sends a request again, but not
     what came of it halfway."""
@@ -81,14 +92,7 @@ class Bucket:
 
     def __init__(self, url: str) -> None:
         """Open a URL; no request is made yet. Raises DatasetError where it is none of `SCHEMES`."""
-        if "@" in url:
-            raise DatasetError(
-                "the url of a bucket must not hold credentials: set AWS_ACCESS_KEY_ID and the like"
-            )
-        if not _URL.fullmatch(url):
-            raise DatasetError(
-                f"{url!r} is no url of a bucket, which would be s3://bucket/prefix, or gs, or az"
-            )
+        check_url(url)
         from obstore.store import from_url
 
         self.url = url.rstrip("/")

@@ -117,7 +117,7 @@ def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
     lines = [
         {
             "": row.name,
-            "success": f"{row.rate:.1%}",
+            "success": row.success,
             "95 % interval": f"{_bar(row.rate)} {row.interval[0]:.0%} to {row.interval[1]:.0%}",
             "n": row.n,
             "verdict": Text(row.verdict, style=COLORS.get(row.verdict, "")),

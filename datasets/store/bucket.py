@@ -11,7 +11,7 @@ a killed writer uploaded is named by none.
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,9 +33,12 @@ THREADS = 8
 class CachedBucket:
     """The files of a dataset, in a bucket, with local copies in a folder of bounded size."""
 
-    def __init__(self, url: str, cache: Path, cache_bytes: int) -> None:
+    def __init__(
+        self, url: str, cache: Path, cache_bytes: int, before_write: Callable[[], None] = lambda: None
+    ) -> None:
         """Use what is below `url`, with copies in `cache`; no request is made yet.
 
+        `before_write` is called before a batch or another file is committed, and raises where it must not be.
         Raises DatasetError where `url` is no bucket's, or the cache cannot be made.
         """
         self._bucket = Bucket(url)
@@ -45,6 +48,7 @@ class CachedBucket:
         self._batches = self.folder / BATCHES
         with named_errors(self.folder, "made"):
             self._batches.mkdir(parents=True, exist_ok=True)
+        self._before_write = before_write
         self._cache = Cache(self._batches, cache_bytes)
         self._tags: dict[str, str | None] = {}  # of the manifests that were listed last
         self._uploads: dict[str, str] = {}  # of the batches whose manifests were read
@@ -55,7 +59,8 @@ class CachedBucket:
             listing = self._bucket.list(BATCHES).items()
             self._tags = {key: meta["e_tag"] for key, meta in listing if _is_manifest(key)}
             return sorted(key.split("/")[1] for key in self._tags)
-        return sorted(key.removeprefix(f"{room}/") for key in self._bucket.list(room))
+        names = (key.removeprefix(f"{room}/") for key in self._bucket.list(room))
+        return sorted(name for name in names if name.endswith(".json"))
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
         """The content of small files, manifests from copies that are equal; None for what is not there."""
@@ -64,22 +69,25 @@ class CachedBucket:
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self._read, keys))
 
-    def create(self, key: str, raw: bytes) -> bool:
+    def create(self, key: str, raw: bytes, *, synced: bool = True) -> bool:
         """Add a small file; False where there is one already."""
         if key.startswith(SCHEMAS):
             self._bucket.check_conditions()
+        self._before_write()
         return self._bucket.create(key, raw)
 
     def publish(self, aside: Path, batch: Batch) -> None:
         """Upload the batch in `aside`, commit it unless another writer did, and keep it in the cache."""
         begun, raw = time.time(), (aside / MANIFEST).read_bytes()
         upload, key = _upload_name(raw), manifest_key(batch.id)
+        self._before_write()
         for name in FILES:
             self._bucket.upload(aside / name, _data_key(batch.id, upload, name))
         for name in FILES:
             self._download(batch, upload, name, None)
         if time.time() - begun > UPLOAD_SEC / 2:
             raise DatasetError(f"{self.place}/{BATCHES}/{batch.id} took too long to upload: append it again")
+        self._before_write()
         version = self._bucket.replace(key, raw, None)
         if version is None:
             self._bucket.delete([_data_key(batch.id, upload, name) for name in FILES])

@@ -35,13 +35,14 @@ class Folder:
         """The content of files; None for what is not there."""
         return [self._read(self.folder / key) for key in keys]
 
-    def create(self, key: str, raw: bytes) -> bool:
-        """Add a file, synced; False where there is one already."""
+    def create(self, key: str, raw: bytes, *, synced: bool = True) -> bool:
+        """Add a file; False where there is one already."""
         path = self.folder / key
         with named_errors(path.parent, "made"):
             path.parent.mkdir(exist_ok=True)
-            sync(self.folder)
-        return create_file(path, raw)
+            if synced:
+                sync(self.folder)
+        return create_file(path, raw, synced=synced)
 
     def publish(self, aside: Path, batch: Batch) -> None:
         """Commit a batch by renaming the folder it was written in."""

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import Strict, json_bytes, parse_model
+from ..files import Strict, json_bytes, parse_json, parse_model
 from ..records.schema import Facts, Schema
 from .backend import FACTS, SCHEMAS, Backend, append_record, read_room
 
 VERSION = 1
 OLDER = "schema.json"
 """What datasets had before there was a version."""
+CLAIM = f"{SCHEMAS}/first"
+"""The schema file whose writer came first; it is copied to its name, also where its writer was killed."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class FactsChange(Strict):
 
 
 def write_schema(backend: Backend, schema: Schema) -> None:
-    """Make an empty dataset of a place that has none.
+    """Make an empty dataset of a place that has none: of two writers the first says of what schema.
 
     Raises DatasetError where there is one of an earlier pacloop, or the place keeps no two writers apart.
     """
@@ -46,9 +48,13 @@ def write_schema(backend: Backend, schema: Schema) -> None:
         raise DatasetError(
             f"{backend.place} is a dataset of an earlier pacloop, which this one does not read"
         )
-    key = f"{SCHEMAS}/{schema.fingerprint()}.json"
-    raw = json_bytes(key, SchemaFile(schema.layout, schema.facts))
-    backend.create(key, raw)
+    raw = json_bytes(CLAIM, SchemaFile(schema.layout, schema.facts))
+    if not backend.create(CLAIM, raw):
+        (first,) = backend.read([CLAIM])
+        raw = first or raw
+    path = f"{backend.place}/{CLAIM}"
+    schema = _schema_of(parse_model(SchemaFile, parse_json(path, raw), path), path)
+    backend.create(f"{SCHEMAS}/{schema.fingerprint()}.json", raw)
 
 
 def read_schema(backend: Backend) -> Schema:
@@ -60,12 +66,16 @@ def read_schema(backend: Backend) -> Schema:
         )
     ((name, file),) = files.items()
     path = f"{backend.place}/{SCHEMAS}/{name}"
-    schema = parse_model(Schema, {**file.layout, **vars(file.facts)}, path)
+    schema = _schema_of(file, path)
     if name != f"{schema.fingerprint()}.json":
         raise DatasetError(f"{path} was changed by hand: its layout does not fit the fingerprint in its name")
     for change in read_room(backend, FACTS, FactsChange).values():
         schema = replace(schema, **vars(change.facts))
     return schema
+
+
+def _schema_of(file: SchemaFile, path: str) -> Schema:
+    return parse_model(Schema, {**file.layout, **vars(file.facts)}, path)
 
 
 def reconcile(backend: Backend, current: Schema, schema: Schema) -> Schema:

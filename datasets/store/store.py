@@ -87,7 +87,8 @@ class EpisodeStore:
 
         Appending a batch id again returns what is committed and writes nothing, so a stage that was
         killed may simply run again. Raises DatasetError, and leaves nothing behind, where an episode
-        does not fit the schema, or the id is taken by other content (episodes, source or round).
+        does not fit the schema, the id is taken by other content (episodes, source or round), or this content
+        is there under another id.
         """
         episodes = list(episodes)
         draft = Batch(

@@ -72,9 +72,9 @@ def _print_table(outcome: "InjectionOutcome") -> None:
     for name, count, why, style in rows:
         table.add_row(name, str(count), why if count else "", style=style if count else "")
     screen = console()
-    screen.print(table, markup=False)
+    screen.print(table)
     for remark in outcome.remarks:
-        screen.print(f"note: {remark}", highlight=False, markup=False)
+        screen.print(f"note: {remark}", highlight=False)
 
 
 def _ending(outcome: "InjectionOutcome", strict: bool, dry_run: bool, workspace: str) -> str:

@@ -17,7 +17,7 @@ from .render import markdown
 
 if TYPE_CHECKING:
     from ...datasets import Batch
-    from ...loop.stages.approval import Question
+    from ...loop.stages.question import Question
     from ...loop.workspace.records import Reached
     from ...loop.workspace.workspace import Workspace
 

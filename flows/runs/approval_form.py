@@ -21,7 +21,8 @@ from prefect.states import Paused, Running
 from pydantic import Field, ValidationError
 
 from ...loop.errors import Withdrawn
-from ...loop.stages.approval import Look, Question, make_answer
+from ...loop.stages.approval import Look
+from ...loop.stages.question import Question, make_answer
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
 from ..environment import user

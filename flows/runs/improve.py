@@ -26,15 +26,14 @@ def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved
     from .dead import close_dead_runs
     from .session import PAGES, session
 
-    with session(space, progress) as opened:
-        check_start(space)  # a server takes a while to start
-        with some_api(), ExitStack() as last:
-            last.callback(APILogWorker.drain_all, timeout=LOGS_SEC)
-            settings = space.config.improve
-            close_dead_runs(space)
-            improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)
-            for page in PAGES:
-                page.join()
+    check_start(space)  # simulators and servers take a while to start
+    with session(space, progress) as opened, some_api(), ExitStack() as last:
+        last.callback(APILogWorker.drain_all, timeout=LOGS_SEC)
+        settings = space.config.improve
+        close_dead_runs(space)
+        improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)
+        for page in PAGES:
+            page.join()
     text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
     return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
 

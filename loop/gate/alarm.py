@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..episodes.sample import fresh, scores
+from ..episodes.sample import fresh, own_batches, scores
 from ..statistics.betting import GRID, interval, log_wealth
 from ..workspace.workspace import Workspace
 
@@ -50,7 +50,7 @@ def champion_record(space: Workspace) -> ChampionRecord | None:
     policy = space.registry.champion()
     if policy is None:
         return None
-    batches = fresh(space.store.batches(), policy, space.registry.returned_after(policy))
+    batches = fresh(own_batches(space), policy, space.registry.returned_after(policy))
     if not (occasions := [scores(space, own) for own in batches]):
         return None
     evidence, at = drop(occasions)

@@ -1,28 +1,23 @@
 """Collect: the champion plays on seeds nobody selected. Data for the learner, and the gate's sample of it."""
 
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, tally
 from ..errors import LoopError
 from ..workspace.records import Begun, Collected
 from ..workspace.workspace import Workspace
-from .target import WATCHED, reached_in
+from .target import collected_episodes, reached_in
 
 
 def collect(session: Session, number: int) -> Collected:
     """Play the champion of the round's beginning. Raises LoopError where there is none yet."""
-    space, config = session.space, session.space.config.collect
+    space = session.space
     if done := space.record(Collected, number):
         return done
     champion = begin(space, number).champion
-    order = Play(
-        "collect", champion, "collection", number, collected_episodes(space, number), config.parallel
-    )
+    session = pinned(session, number, Collected.STAGE)
+    episodes, block = collected_episodes(session.space, number), session.space.config.collect.parallel
+    order = Play("collect", champion, "collection", number, episodes, block)
     return space.write_record(number, Collected(**tally(session, order), champion=champion))
-
-
-def collected_episodes(space: Workspace, number: int) -> int:
-    """How many a round collects: as the settings say, or a part where it watches."""
-    episodes, begun = space.config.collect.episodes, space.record(Begun, number)
-    return -(-episodes // WATCHED) if begun and begun.watches else episodes
 
 
 def begin(space: Workspace, number: int) -> Begun:

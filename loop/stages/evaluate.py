@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from typing import Literal
 
 from ...actors.rollout.rollout import PolicyError
 from ...datasets.files import parse_model, read_json
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, tally
+from ..episodes.sample import all_binary
 from ..episodes.seeds import Purpose
 from ..errors import LoopError
 from ..gate.comparison import Test, make_test
@@ -29,11 +32,14 @@ APART = 2**23
 
 
 def evaluate(
-    session: Session, number: int, stage: str, policy: str, episodes: int, purpose: Purpose = "final"
+    session: Session, number: int, stage: str, policy: str, purpose: Literal["baseline", "final"] = "final"
 ) -> Measured:
-    """Measure a policy on a purpose's seeds, and record it in a round under `stage`."""
+    """Measure a policy on a purpose's seeds, as many as the settings say, and record it in a round."""
     if done := session.space.record(Measured, number, stage):
         return done
+    session = pinned(session, number, stage)
+    settings = session.space.config.improve
+    episodes = settings.baseline_episodes if purpose == "baseline" else settings.evaluation_episodes
     measured = _measure(session, number, stage, policy, episodes, purpose)
     session.space.write_record(number, measured, stage)
     mirror(session.space, session.progress)
@@ -45,7 +51,9 @@ def measure(session: Session, *, policy: str | None, episodes: int | None) -> Me
     space = session.space
     who, episodes = policy or champion_of(space), episodes or space.config.improve.evaluation_episodes
     with _begun(space, Asked(policy=who, episodes=episodes)) as number:
-        measured = _measure(session, number, f"manual{number:04d}", who, episodes, "manual")
+        stage = f"manual{number:04d}"
+        session = pinned(session, number, stage, _evaluation(number, ".settings"))
+        measured = _measure(session, number, stage, who, episodes, "manual")
     space.write_json(_evaluation(number), measured.model_dump())
     return measured
 
@@ -65,14 +73,16 @@ def compare(
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
-    test, guards, watch = _test(space, order), guards_of(space), stopwatch()
+    watch, _ = stopwatch(), (_test(space, order), guards_of(space))  # said before it is on record
     with _begun(space, order) as number:
+        session = pinned(session, number, f"compare{number:04d}", _evaluation(number, ".settings"))
+        test, guards = _test(session.space, order), guards_of(session.space)
         new = Play(f"compare{number:04d}", who, "manual", number, order.episodes, test.block)
         old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)
         verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
     if verdict.decision == "promoted":
         verdict = verdict.model_copy(update={"decision": "better"})
-    verdict = with_remarks(space, None, verdict, (old.name, new.name))
+    verdict = with_remarks(session, None, verdict, (old.name, new.name))
     verdict = verdict.model_copy(update={"seconds": watch()})
     space.write_json(_evaluation(number), verdict.model_dump())
     return verdict
@@ -113,8 +123,7 @@ def _test(space: Workspace, order: Asked) -> Test:
     arms = {"champion": "paired" if order.paired else "fresh", "cap": order.episodes}
     settings = space.config.gate.model_copy(update=arms)
     settings = settings.model_copy(update={"block": min(settings.block, settings.cap)})
-    binary = all(batch.binary for batch in space.store.batches())
-    return make_test(settings, 0, settings.level, binary=binary)
+    return make_test(settings, 0, settings.level, binary=all_binary(space))
 
 
 def _unfinished(space: Workspace) -> tuple[int, Asked | None]:
@@ -150,5 +159,5 @@ def _command(begun: Asked) -> str:
     return " ".join(words)
 
 
-def _evaluation(number: int, begun: str = "") -> str:
-    return f"evaluations/{number:04d}{begun}.json"
+def _evaluation(number: int, part: str = "") -> str:
+    return f"evaluations/{number:04d}{part}.json"

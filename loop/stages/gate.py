@@ -7,11 +7,12 @@ import numpy as np
 
 from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session
-from ..episodes.sample import champion_batches, scores
+from ..episodes.sample import all_binary, champion_batches, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
-from ..gate.budget import round_level
+from ..gate.budget import level_of_round
 from ..gate.comparison import Test, make_test
 from ..gate.contest import contest, elsewhere
 from ..gate.critic import with_critic
@@ -24,9 +25,7 @@ from ..workspace.records import Collected, Diverged, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .mirror import mirror
-
-JUDGED = "judged"
-"""The stage under whose name a verdict waits for a person; see `approval.py`."""
+from .question import JUDGED
 
 
 def check_gate(space: Workspace) -> None:
@@ -36,7 +35,7 @@ def check_gate(space: Workspace) -> None:
     fresh = "[gate.others]" if settings.others else ""
     if settings.champion == "fresh":
         fresh = 'champion = "fresh"'
-    if fresh and settings.cap > MOST_FRESH and all(batch.binary for batch in space.store.batches()):
+    if fresh and settings.cap > MOST_FRESH and all_binary(space):
         raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with {fresh}")
     for task in settings.others:
         space.store_of(task)
@@ -66,9 +65,11 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 def _judge(session: Session, number: int) -> Verdict:
     """Play the candidate until the tests decide, and record the verdict."""
     watch, space = stopwatch(), session.space
+    _given(space, number, space.require(Collected, number).champion)  # before the settings are pinned
+    session = pinned(session, number, Verdict.STAGE)
     verdict, alarm = _compare(session, number), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
-    verdict = with_remarks(space, number, with_critic(space, number, verdict))
+    verdict = with_remarks(session, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
     waits = space.config.gate.approve and verdict.decision == "promoted"
     return space.write_record(number, verdict, JUDGED if waits else "")
@@ -80,7 +81,7 @@ def _compare(session: Session, number: int) -> Verdict:
     champion, diverged = space.require(Collected, number).champion, space.record(Diverged, number)
     candidate = diverged.policy if diverged else space.require(Raced, number).policy
     given = _given(space, number, champion)
-    sample, guards = scores(space, given), guards_of(space)
+    sample, guards = scores(space, given, failed=1.0), guards_of(space)
     test = _test(space, number, sample)
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
@@ -111,10 +112,8 @@ def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
 
 
 def _test(space: Workspace, number: int, sample: np.ndarray) -> Test:
-    settings = space.config.gate
-    earlier = [verdict for k in space.rounds() if k < number and (verdict := space.record(Verdict, k))]
-    binary = bool(np.isin(sample, (0.0, 1.0)).all())
-    return make_test(settings, len(sample), round_level(settings.level, earlier), binary=binary)
+    binary = all_binary(space) and bool(np.isin(sample, (0.0, 1.0)).all())
+    return make_test(space.config.gate, len(sample), level_of_round(space, number), binary=binary)
 
 
 def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..episodes.play import Session
+from ..gate.budget import level_of_round
 from ..gate.critic import check_critic
 from ..workspace.records import Diverged, Learned, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
@@ -46,7 +47,11 @@ def run_round(
 
 
 def learn_candidate(session: Session, number: int) -> Raced | Diverged:
-    """Learn a candidate, check its critic, and find out how it acts best; a run that diverged has none."""
+    """Learn a candidate, check its critic, and find out how it acts best; a run that diverged has none.
+
+    Raises LoopError where the gate has nothing left to promote one with.
+    """
+    level_of_round(session.space, number)
     learned = learn(session.space, number, session.progress)
     if isinstance(learned, Diverged):
         return learned
@@ -57,11 +62,10 @@ def learn_candidate(session: Session, number: int) -> Raced | Diverged:
 def run_start(session: Session, run: Run = run_directly) -> Raced:
     """Round 0: from the demonstrations to the BC baseline, then to the first champion, learned by PAC."""
     space, progress = session.space, session.progress
-    episodes = space.config.improve.baseline_episodes
     run("append", lambda: append(space, 0, progress))
     clone = cloning_run(space)
     bc = run("clone", lambda: run_learner(space, 0, "clone", "r000-bc", clone, None, progress)).policy
-    run("baseline", lambda: evaluate(session, 0, "baseline", bc, episodes, "baseline"))
+    run("baseline", lambda: evaluate(session, 0, "baseline", bc, "baseline"))
 
     def learned() -> Raced:
         config = pac_run(space, space.config.learn.improve_steps)
@@ -76,5 +80,4 @@ def run_start(session: Session, run: Run = run_directly) -> Raced:
 
 def run_final(session: Session, number: int, policy: str, run: Run = run_directly) -> Measured:
     """Measure a policy on seeds that no stage has seen, for the record of the round it ended with."""
-    episodes = session.space.config.improve.evaluation_episodes
-    return run("final", lambda: evaluate(session, number, f"final-{policy}", policy, episodes))
+    return run("final", lambda: evaluate(session, number, f"final-{policy}", policy))

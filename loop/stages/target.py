@@ -9,7 +9,7 @@ that came into force since is no longer watched but collects as in any round.
 from ..episodes.sample import champion_sample
 from ..gate.alarm import champion_record
 from ..statistics.wilson import wilson
-from ..workspace.records import Appended, Collected, Learned, Reached
+from ..workspace.records import Appended, Begun, Collected, Learned, Reached
 from ..workspace.workspace import Workspace
 
 WATCHED = 10
@@ -23,12 +23,13 @@ def reached(space: Workspace, number: int, champion: str) -> str | None:
     confidence is that of one look; a champion that collects again is looked at again.
     """
     settings, sample = space.config.improve, champion_sample(space, number, champion)
-    lower, _ = wilson(sample.successes, sample.episodes, confidence=2 * settings.confidence - 1)
+    played = sample.episodes + sample.failed
+    lower, _ = wilson(sample.successes, played, confidence=2 * settings.confidence - 1)
     record = champion_record(space)
     if lower < settings.until or (record and record.alarm) or _unlearned(space, number):
         return None
     return (
-        f"{champion} succeeded in {sample.successes} of {sample.episodes} fresh episodes, "
+        f"{champion} succeeded in {sample.successes} of {played} fresh episodes, "
         f"so {settings.until:.0%} is reached with {settings.confidence:.0%} confidence"
     )
 
@@ -40,6 +41,12 @@ def reached_in(space: Workspace, number: int) -> str | None:
         return None
     reigns_on = history[-1].policy == sample.champion and history[-1].after < number
     return reached(space, number, sample.champion) if reigns_on else None
+
+
+def collected_episodes(space: Workspace, number: int) -> int:
+    """How many a round collects: as the settings say, or a part where it watches."""
+    episodes, begun = space.config.collect.episodes, space.record(Begun, number)
+    return -(-episodes // WATCHED) if begun and begun.watches else episodes
 
 
 def _unlearned(space: Workspace, number: int) -> bool:

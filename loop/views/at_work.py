@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ...datasets import Batch
 from ...learner.config import in_short
 from ..episodes.sample import champion_sample, sample_of, stage_of
-from ..stages.collect import collected_episodes
+from ..stages.target import collected_episodes
 from ..workspace.records import Appended, Collected, Learned, Measured, Raced, Reached, Timed
 from ..workspace.verdict import CriticChecked, Verdict
 from ..workspace.workspace import Workspace

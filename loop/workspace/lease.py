@@ -6,6 +6,7 @@ of one machine, and `bucket_lease.py` the machines.
 """
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,8 +53,11 @@ def lease(folder: Path, place: str = "") -> Iterator[None]:
     What dead holders were writing outside its datasets, which clean up themselves, is removed.
     """
     with (folder / LEASE).open("ab+") as file:
-        if not _lock(file, fcntl.LOCK_EX):
-            raise InUse(in_use(place or str(folder), _read(file)))
+        while not _lock(file, fcntl.LOCK_EX):
+            if not _lock(file, fcntl.LOCK_SH):
+                raise InUse(in_use(place or str(folder), _read(file)))
+            fcntl.flock(file, fcntl.LOCK_UN)  # nobody holds it: others only look whether somebody does
+            time.sleep(0.01)
         file.truncate(0)
         file.write(this_process().to_json())
         file.flush()

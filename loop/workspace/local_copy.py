@@ -120,8 +120,12 @@ class LocalCopy:
                     self._replace(key, path.read_bytes(), keep=False)
                     self._shared[key] = when
 
-    def _replace(self, key: str, raw: bytes, *, keep: bool = True) -> bool:
+    def fence(self) -> None:
+        """Raise LoopError where this process held the workspace, and somebody else has taken over."""
         self.before_write()
+
+    def _replace(self, key: str, raw: bytes, *, keep: bool = True) -> bool:
+        self.fence()
         with self._locked() as data:
             version = self.bucket.replace(key, raw, self._seen.get(key))
             if version is None:

@@ -6,7 +6,7 @@ A record's appearance is what ends its stage. Each says its version; one that is
 newer pacloop, is refused by file and field.
 """
 
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -53,6 +53,25 @@ class Timed(Record):
     seconds: float = 0.0
 
 
+class From(Record):
+    """What a workspace goes on from: the champion and the episodes of another, as they were then."""
+
+    STAGE = "from"
+    workspace: str
+    id: str
+    policy: str
+    seed: int
+    snapshot: Snapshot
+
+    def facts(self) -> dict[str, str]:
+        """Which workspace, and which policy of it."""
+        return {"workspace": self.workspace, "id": self.id, "policy": self.policy}
+
+    def sentence(self) -> str:
+        """The same in words."""
+        return f"goes on from {self.policy} of {self.workspace}"
+
+
 class Begun(Record):
     """A round's beginning, with the id of the policy in force then.
 
@@ -64,6 +83,12 @@ class Begun(Record):
     watches: bool = False
 
 
+class Settings(Record):
+    """The settings that a stage began with, by section; see `episodes/pinned.py`."""
+
+    settings: dict[str, Any]
+
+
 class Tally(Timed):
     """How episodes of one policy went.
 
@@ -73,6 +98,7 @@ class Tally(Timed):
       interval: 95 % Wilson interval of the rate.
       binary: whether every score is 0 or 1.
       steps: actions in all of them.
+      failed: episodes that could not be played; no other figure counts them.
     """
 
     episodes: int
@@ -81,6 +107,7 @@ class Tally(Timed):
     interval: Interval
     binary: bool = True
     steps: int = 0
+    failed: int = 0
 
 
 class Collected(Tally):

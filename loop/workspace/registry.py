@@ -4,6 +4,9 @@ The verdict of a round is what promotes. The newest one counts from the moment i
 a kill kept it from the file; whoever writes the file next, a new round at the latest, writes it down.
 """
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +17,7 @@ from .local_copy import CHAMPION, LocalCopy
 from .records import Record
 from .verdict import Verdict
 
+LOCK = "champion.lock"
 REMOVED = "removed.json"
 """Of a policy whose weights were removed: when, and by whom."""
 
@@ -78,9 +82,8 @@ class Registry:
 
     def settle(self) -> None:
         """Write down what the newest verdict promoted, where that is not done yet."""
-        written = self._written()
-        if decided := self._decided(written):
-            self._write([*written, *decided])
+        with self._changing():
+            pass
 
     def install(self, policy: str, *, reason: str, by: str, round: int | None, action: str) -> None:
         """Put a policy in force. Doing it again for the same round changes nothing.
@@ -88,17 +91,19 @@ class Registry:
         Raises LoopError where there is no such policy, or somebody else puts one in force at this moment.
         """
         self.require(policy)
-        history = self.history()
-        known = ((reign.policy, reign.round, reign.by) for reign in history)
-        if round is None or (policy, round, by) not in known:
-            after = self._newest_round() if round is None else round
-            self._write([*history, Reign(policy, reason, by, round, action, after)])
+        with self._changing() as history:
+            known = ((reign.policy, reign.round, reign.by) for reign in history)
+            if (policy, round, by) not in known:
+                after = self._newest_round() if round is None else round
+                history.append(Reign(policy, reason, by, round, action, after))
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
-        if policy == self.champion():
-            raise LoopError(f"{policy} is the champion already")
-        self.install(policy, reason=reason, by=by, round=None, action="promote")
+        self.require(policy)
+        with self._changing() as history:
+            if history and history[-1].policy == policy:
+                raise LoopError(f"{policy} is the champion already")
+            history.append(Reign(policy, reason, by, None, "promote", self._newest_round()))
 
     def rollback(self, *, reason: str, by: str) -> tuple[str, str]:
         """Put the policy before the champion in force again; returns both ids, before and after.
@@ -106,16 +111,16 @@ class Registry:
         A second rollback goes one further back, not forth again. Raises LoopError where there is none.
         """
         line: list[str] = []
-        history = self.history()
-        for reign in history:
-            if reign.action == "rollback":
-                line.pop()
-            else:
-                line.append(reign.policy)
-        if len(line) < 2:
-            raise LoopError("there is no champion before this one to roll back to")
-        self.require(line[-2])
-        self._write([*history, Reign(line[-2], reason, by, None, "rollback", self._newest_round())])
+        with self._changing() as history:
+            for reign in history:
+                if reign.action == "rollback":
+                    line.pop()
+                else:
+                    line.append(reign.policy)
+            if len(line) < 2:
+                raise LoopError("there is no champion before this one to roll back to")
+            self.require(line[-2])
+            history.append(Reign(line[-2], reason, by, None, "rollback", self._newest_round()))
         return line[-1], line[-2]
 
     def _written(self) -> list[Reign]:
@@ -141,13 +146,26 @@ class Registry:
         since = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
         return [Reign(verdict.candidate, verdict.reason, by, number, "promote", number, since)]
 
-    def _write(self, history: list[Reign]) -> None:
-        """Raises LoopError where somebody else has written it since it was read from the bucket."""
-        raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
-        if self._copy:
-            self._copy.write(CHAMPION, raw)
-        else:
-            write_bytes_atomically(self._path, raw)
+    @contextmanager
+    def _changing(self) -> Iterator[list[Reign]]:
+        """The history, which is written down as it is left, while no other process changes it.
+
+        Raises LoopError where somebody else has written it since it was read from the bucket.
+        """
+        with ExitStack() as stack:
+            if not self._copy:
+                file = stack.enter_context(self._path.with_name(LOCK).open("a"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            written = self._written()
+            history = [*written, *self._decided(written)]
+            yield history
+            if history == written:
+                return
+            raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
+            if self._copy:
+                self._copy.write(CHAMPION, raw)
+            else:
+                write_bytes_atomically(self._path, raw)
 
     def require(self, policy: str) -> None:
         """Raise LoopError, naming the known ones, where there is no such policy, or no weights of it."""

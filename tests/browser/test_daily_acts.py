@@ -26,7 +26,7 @@ def test_a_form_starts_a_run_and_its_rounds_show_their_success(ui, arm):
 
     ui.open("runs")
     expect(
-        ui.page.get_by_role("link", name=re.compile(rf"^round 1 - success \d+% - {verdict}$"))
+        ui.page.get_by_role("link", name=re.compile(rf"^round 1 - \d+% in the gate - {verdict}$"))
     ).to_be_visible()
     expect(ui.page.get_by_role("link", name=re.compile(r"^improve - success \d+% - target"))).to_be_visible()
     ui.picture("runs")

@@ -109,7 +109,7 @@ def play(space, number, stage, policy, scores, source="evaluation"):
     """A batch of episodes of one step with these scores; no two begin alike."""
     count = len([b for b in space.store.batches() if b.id.startswith(f"r{number:03d}-{stage}-")])
     start = 100_000 * number + 1000 * count
-    episodes = [_episode(space, start + k, float(score)) for k, score in enumerate(scores)]
+    episodes = [episode(space, start + k, float(score)) for k, score in enumerate(scores)]
     batch_id, origin = f"r{number:03d}-{stage}-{count:05d}", {"policy": policy, "stage": stage}
     return space.store.append(episodes, batch_id=batch_id, source=source, round=number, origin=origin)
 
@@ -122,7 +122,7 @@ def play_collection(space, number, champion, successes, n):
     return batch
 
 
-def _episode(space, seed, score):
+def episode(space, seed, score):
     schema = space.task.schema
     return Episode(
         observation={

@@ -1,12 +1,16 @@
 """The command line as a user types it: what it says, and what it exits with."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typed import pacloop, refused
+
+from pacloop import datasets
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +220,7 @@ def test_a_dataset_whose_fingerprint_differs(space, tmp_path):
     from pacloop.datasets.files import fingerprint, write_json_atomically
 
     other = another(space, tmp_path / "other")
-    (path,) = (other / "dataset" / "schemas").iterdir()
+    (path,) = (other / "dataset" / "schemas").glob("*.json")
     data = json.loads(path.read_text())
     data["layout"]["control_hz"] = 10.0
     path.unlink()
@@ -275,6 +279,19 @@ def test_pairs_need_somebody_to_be_compared_with(space):
     assert refused("evaluate", "r001-pac", "--paired", "-w", space, cwd=space.parent) == (
         "pacloop: --paired needs the other policy: --against B"
     )
+
+
+def test_every_command_that_is_advised_exists(tmp_path):
+    root = Path(datasets.__file__).parents[1]
+    texts = [
+        path.read_text()
+        for room in ("loop", "flows", "datasets", "actors")
+        for path in (root / room).rglob("*.py")
+    ]
+    advised = {word for text in texts for word in re.findall(r"(?:: |`|, or )pacloop ([a-z]+)", text)}
+    assert {"improve", "inject", "evaluate", "init"} <= advised
+    listed = pacloop("--help", cwd=tmp_path).stdout
+    assert [word for word in sorted(advised) if not re.search(rf"^\W*{word}\b", listed, re.M)] == []
 
 
 def test_there_may_be_no_evaluation_to_give_up(space):

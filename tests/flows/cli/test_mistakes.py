@@ -66,7 +66,7 @@ def test_a_workspace_without_demonstrations_is_refused_before_a_server_starts(tm
     space = Workspace.create(tmp_path / "arm", parse_config({}, "test"))
     line = refused("improve", "-w", space.folder, cwd=tmp_path, PREFECT_HOME=str(tmp_path / "prefect"))
     assert line == (
-        f"pacloop: {space.folder} has no demonstrations to learn from: add some with `pacloop inject PATH`"
+        f"pacloop: {space.folder} has no demonstrations to learn from; add some: pacloop inject PATH"
     )
     assert not list((tmp_path / "prefect").glob("*.db"))
     assert not (space.folder / "logs").exists()

@@ -63,6 +63,13 @@ def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):
     (two_rounds.round_folder(1) / "critic.json").unlink()
 
 
+def test_a_page_says_how_many_episodes_could_not_be_played(two_rounds):
+    put(two_rounds, 1, "collect", failed=3)
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, {}, "")
+    row = next(line for line in page.splitlines() if line.startswith("| collect | "))
+    assert row.endswith("; 3 more could not be played |")
+
+
 def test_what_was_played_is_listed_by_stage_and_policy(two_rounds, monkeypatch):
     def batch(k, stage, policy, score_sum):
         origin = {"stage": stage, "policy": policy}

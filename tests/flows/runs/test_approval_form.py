@@ -12,7 +12,7 @@ from typed import PACLOOP, pacloop
 
 from pacloop.loop.errors import Withdrawn
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.approval import question
+from pacloop.loop.stages.question import question
 from pacloop.loop.workspace.verdict import Verdict
 
 DEADLINE_SEC = 240
@@ -84,7 +84,7 @@ def test_the_form_shows_the_figures_and_takes_an_answer(client, waiting, played,
     space = waiting()
     thread = played(space)
     run = paused(space)
-    assert run.name == "round 1 - success 61% - waits for approval"
+    assert run.name == "round 1 - 61% in the gate - waits for approval"
     keyset = run.state.state_details.run_input_keyset
     page = client.read_flow_run_input(run.id, keyset["description"])
     for words in ("Promote `r001-pac`?", "| champion | `r000-pac` | 48.0% |", "data:image/png;base64,"):
@@ -97,7 +97,7 @@ def test_the_form_shows_the_figures_and_takes_an_answer(client, waiting, played,
     assert space.registry.champion() == "r000-pac"
     (run,) = runs(space)
     assert run.state.is_completed()
-    assert run.name == "round 1 - success 61% - rejected"
+    assert run.name == "round 1 - 61% in the gate - rejected"
 
 
 def test_time_that_is_over_keeps_the_champion_and_the_run_completes(waiting, played, runs):
@@ -105,7 +105,7 @@ def test_time_that_is_over_keeps_the_champion_and_the_run_completes(waiting, pla
     played(space).join(DEADLINE_SEC)
     assert space.registry.champion() == "r000-pac"
     (run,) = runs(space)
-    assert run.state.is_completed() and run.name == "round 1 - success 61% - undecided"
+    assert run.state.is_completed() and run.name == "round 1 - 61% in the gate - undecided"
 
 
 def test_a_cancelled_question_is_asked_again(client, waiting, played, paused):

@@ -217,6 +217,7 @@ def test_what_nobody_foresaw_ends_a_run_in_a_sentence_too(space, monkeypatch):
 
 
 def test_a_workspace_in_use_is_skipped(space):
+    space.store.append([episode(space, 1, 1.0)], batch_id="demonstrations", source="demonstration")
     with lease(space.folder):
         for state in (
             deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0),

@@ -85,7 +85,7 @@ def test_a_rounds_run_is_renamed_after_its_verdict(ended):
     names = {run.name for run in ended[1]}
     verdict = ended[0].space.record(Verdict, 1)
     rate = verdict.candidate_rate
-    assert f"round 1 - success {rate:.0%} - {verdict.decision}" in names
+    assert f"round 1 - {rate:.0%} in the gate - {verdict.decision}" in names
     assert f"start - {ended[0].space.record(Raced, 0).policy}" in names
     assert all(run.state.is_completed() for run in ended[1] if run.name != "killed")
 

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from recorded import play_collection, put, tally, verdict
+from recorded import play_collection, put, record, tally, verdict
 
 from pacloop.datasets import EpisodeStore
+from pacloop.flows.pages.render import markdown
+from pacloop.flows.terminal import console, rows_table
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.views.curve import curve, png
@@ -36,6 +38,15 @@ def test_rows_in_order(played):
         ("round 1", 30, 0.7, "promoted"),  # its next collection, not the 80 % that promoted it
         ("round 2", 20, 0.2, "rejected"),
     ]
+
+
+def test_what_the_gate_selected_does_not_look_like_a_measurement(played):
+    assert [row.success for row in rows(played)[-2:]] == ["70.0%", "20.0% in the gate"]
+    page = markdown("evaluation.md.j2", outcome=record("baseline"), space=played, rows=rows(played))
+    (screen := console()).begin_capture()
+    screen.print(rows_table(rows(played), ""))
+    for shown in (page, screen.end_capture()):
+        assert "20.0% in the gate" in shown and "70.0% in" not in shown
 
 
 def test_a_champion_is_shown_by_all_that_it_collected(played):

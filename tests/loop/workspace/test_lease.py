@@ -1,8 +1,10 @@
 """The lease: one holder, named to all others, gone with its process."""
 
+import fcntl
 import os
 import subprocess
 import sys
+from threading import Timer
 
 import pytest
 
@@ -61,6 +63,15 @@ def test_it_cannot_be_taken_twice_but_again_even_after_an_error(tmp_path):
         raise KeyError
     with lease(tmp_path):
         pass
+
+
+def test_who_only_looks_disturbs_nobody(tmp_path):
+    (tmp_path / "lease.json").touch()
+    with (tmp_path / "lease.json").open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)  # as `current_holder` does for a moment
+        Timer(0.2, lambda: fcntl.flock(reader, fcntl.LOCK_UN)).start()
+        with lease(tmp_path):
+            assert current_holder(tmp_path).startswith(f"process {os.getpid()} on ")
 
 
 def test_a_holder_that_has_not_written_yet_is_another_process(tmp_path):

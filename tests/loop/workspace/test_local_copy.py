@@ -150,10 +150,10 @@ def test_of_two_promotions_at_once_one_is_refused(one, on):
         put_policy(one, name)
     reign(one, "a")
     two = on("two")
-    history = one.registry.history()
-    reign(two, "b")
-    with pytest.raises(LoopError, match=r"champion.json was written by somebody else meanwhile"):
-        one.registry._write([*history, history[0]])
+    refused = pytest.raises(LoopError, match=r"champion.json was written by somebody else meanwhile")
+    with refused, one.registry._changing() as history:
+        reign(two, "b")
+        history.append(history[0])
     assert one.registry.champion() == "b"
     reign(one, "c")
     assert [entry.policy for entry in two.registry.history()] == ["a", "b", "c"]
