@@ -105,13 +105,7 @@ def outcomes(
                 yield failure
             else:
                 busy.append(slot)
-        if not busy:
-            continue
-        observation = {
-            name: np.stack([slot.window(name) for slot in busy]) for name in task.schema.observation
-        }
-        actions = _actions(actor, observation, [slot.memory for slot in busy], policy_id)
-        actions = _as_recorded(actions, task.schema.action.numpy, policy_id)
+        actions = _actions(task, actor, busy, policy_id) if busy else ()
         for slot, action in zip(list(busy), actions):
             if outcome := slot.act(action, policy_id):
                 busy.remove(slot)
@@ -119,16 +113,16 @@ def outcomes(
                 yield outcome
 
 
-def _actions(
-    actor: Actor, observation: Mapping[str, np.ndarray], memories: Sequence[Any], policy_id: str | None
-) -> np.ndarray:
+def _actions(task: Task, actor: Actor, slots: Sequence[Slot], policy_id: str | None) -> np.ndarray:
+    """The next action of each slot, as it is recorded, `[B, A]`."""
+    observation = {name: np.stack([slot.window(name) for slot in slots]) for name in task.schema.observation}
     try:
-        actions = actor.act(observation, memories)
+        actions = actor.act(observation, [slot.memory for slot in slots])
     except Exception as error:
         raise PolicyError(policy_id, f"failed to act: {error!r}") from error
     if not np.isfinite(actions).all():
         raise PolicyError(policy_id, "gave actions that are not finite")
-    return actions
+    return _as_recorded(actions, task.schema.action.numpy, policy_id)
 
 
 def _as_recorded(actions: np.ndarray, dtype: np.dtype, policy_id: str | None) -> np.ndarray:

@@ -18,7 +18,7 @@ from ..records.snapshot import Snapshot
 from ..store.store import EpisodeStore
 from ..store.tables import STEPS, Column, read_steps
 from .gather import Gather
-from .index import batch_starts, read_extents, return_range, transition_table
+from .index import Extents, batch_starts, read_extents, return_range, transition_table
 from .mixture import Grouping, Mixture
 
 
@@ -102,12 +102,9 @@ class Replay:
             "mixture": mixture and dict(mixture),
             "task_mixture": task_mixture and dict(task_mixture),
         }
-        groupings = []
-        if mixture is not None:
-            groupings.append(Grouping("source", SOURCES, np.repeat(extents.source, extents.length), mixture))
-        if task_mixture is not None:
-            groupings.append(_by_task(store, snapshot, task_mixture))
-        self._mixture = Mixture(groupings) if groupings else None
+        by_source = [] if mixture is None else [_by_source(extents, mixture)]
+        by_task = [] if task_mixture is None else [_by_task(store, snapshot, task_mixture)]
+        self._mixture = Mixture(by_source + by_task) if by_source or by_task else None
         self._history = np.arange(history - 1, -1, -1)
         self._gather = Gather(steps, batch_starts(batches), ram_limit)
 
@@ -157,6 +154,10 @@ def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
     if rows != counted:
         raise DatasetError(f"{path} has {rows} rows, but its manifest counts {counted}")
     return columns
+
+
+def _by_source(extents: Extents, shares: Mapping[str, float]) -> Grouping:
+    return Grouping("source", SOURCES, np.repeat(extents.source, extents.length), shares)
 
 
 def _by_task(store: EpisodeStore, snapshot: Snapshot, shares: Mapping[str, float]) -> Grouping:

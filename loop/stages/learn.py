@@ -11,6 +11,7 @@ from ...learner.policy import Acting
 from ..errors import LoopError
 from ..progress import Progress, stopwatch
 from ..workspace.machine import code
+from ..workspace.policies import write_policy
 from ..workspace.records import Appended, Begun, Diverged, Learned
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
@@ -61,7 +62,7 @@ def run_learner(
         return done
     watch, pinned, folder = stopwatch(), space.require(Appended, number), space.policy_json(policy).parent
     if not space.policy_json(policy).is_file():
-        space.write_policy(*_train(space, number, stage, policy, config, start, progress))
+        write_policy(space, *_train(space, number, stage, policy, config, start, progress))
         space.share_runs()
     record = read_record(folder)
     names = ("parent", "snapshot", "rows", "returns")

@@ -16,6 +16,7 @@ from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, play
 from ..episodes.sample import sample_of
 from ..progress import stopwatch
+from ..workspace.policies import write_policy
 from ..workspace.records import Learned, Raced, Way
 from ..workspace.workspace import Workspace
 
@@ -73,7 +74,7 @@ def _write_winner(space: Workspace, learned: str, winner: Acting) -> str:
     if winner == record.acting:
         return learned
     policy = f"{learned}-{_short(winner)}"
-    space.write_policy(replace(record, id=policy, acting=winner), read_weights(folder))
+    write_policy(space, replace(record, id=policy, acting=winner), read_weights(folder))
     return policy
 
 

@@ -17,6 +17,7 @@ from ..workspace.config import Config
 from ..workspace.lease import hold
 from ..workspace.local_copy import CONFIG
 from ..workspace.place import Place
+from ..workspace.policies import write_policy
 from ..workspace.records import Appended, From, Learned, Raced
 from ..workspace.workspace import Workspace
 
@@ -88,7 +89,7 @@ def _fill(source: Workspace, made: Workspace, begun: From, progress: Progress) -
     facts = {"round": 0, "parent": None, "snapshot": pinned.snapshot_id, "from": begun.facts()}
     lineage = {**record.lineage, **facts}
     weights = read_weights(source.policy_folder(begun.policy))
-    made.write_policy(replace(record, id=POLICY, lineage=lineage), weights)
+    write_policy(made, replace(record, id=POLICY, lineage=lineage), weights)
     learned = Learned(
         policy=POLICY,
         parent=None,

@@ -13,12 +13,10 @@ In a bucket all of these are objects; see `local_copy.py`.
 """
 
 import secrets
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...actors.registry import find_task
 from ...actors.task import Task
@@ -34,11 +32,6 @@ from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
 from .place import Place, address_of, url_of
 from .records import Identity, R
 from .registry import Registry
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ...learner.checkpoint import PolicyRecord
 
 IDENTITY = "identity.json"
 
@@ -224,22 +217,6 @@ class Workspace:
     def policy_json(self, policy: str) -> Path:
         """Where a policy's facts are."""
         return self.folder / "policies" / policy / "policy.json"
-
-    def write_policy(self, record: "PolicyRecord", weights: "Mapping[str, Tensor]") -> None:
-        """Write a policy; where it exists already, keep what is there."""
-        from ...learner.checkpoint import write_policy
-
-        if not self.copy:
-            write_policy(self.folder / "policies" / record.id, record, weights)
-            return
-        if self.policy_json(record.id).is_file():
-            return
-        key = f"policies/{record.id}"
-        self.copy.current(f"{key}/{WEIGHTS}")  # what a killed writer left is replaced
-        with tempfile.TemporaryDirectory(dir=self.folder) as aside:
-            write_policy(Path(aside) / record.id, record, weights)
-            for name in (WEIGHTS, "policy.json"):  # the facts last: they say that it is whole
-                self.copy.write(f"{key}/{name}", (Path(aside) / record.id / name).read_bytes())
 
     def round_folder(self, number: int) -> Path:
         """Where a round's records live."""

@@ -137,11 +137,6 @@ def _episode(
     observation, repeated = complete(observation, actions, "observation/")
     exported = {key.removeprefix("episode_metadata/"): value for key, value in metadata.items()}
     seed = _number(metadata, ("seed",), int)
-    instructions = (
-        text(key, value)
-        for key, value in (steps | metadata).items()
-        if key.split("/")[-1] in INSTRUCTIONS and np.asarray(value).dtype.kind in "OSU"
-    )
     reward, discount = (steps[key][:actions] if key in steps else None for key in ("reward", "discount"))
     terminal = last_flag("is_terminal", steps.get("is_terminal"))
     if terminal and discount is not None and np.all(discount == 1):
@@ -156,11 +151,18 @@ def _episode(
         score=_number(metadata, ("score", "success"), float),
         seed=None if seed is None or seed < 0 else seed,  # exports write -1: TFDS has no missing numbers
         control_hz=_number({**metadata, **facts}, RATES, float),
-        instruction=next(filter(None, instructions), ""),
+        instruction=next(_instructions(steps | metadata), ""),
         columns=options.select(others.items(), lambda _, values: values)[0],
         unread=unread,
         info={"split": facts["split"]} | repeated | exported_info(exported),
     )
+
+
+def _instructions(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is not empty of the fields that may say what the robot was told."""
+    for key, value in values.items():
+        if key.split("/")[-1] in INSTRUCTIONS and np.asarray(value).dtype.kind in "OSU" and text(key, value):
+            yield text(key, value)
 
 
 def _count_actions(steps: Mapping[str, np.ndarray]) -> int:

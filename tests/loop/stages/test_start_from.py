@@ -21,6 +21,7 @@ from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.records import Appended, Begun, From
 from pacloop.loop.workspace.registry import Registry
 from pacloop.loop.workspace.verdict import Verdict
+from pacloop.loop.workspace.policies import write_policy
 from pacloop.loop.workspace.workspace import Workspace
 
 
@@ -189,7 +190,7 @@ def test_from_a_bucket_into_a_bucket_on_another_machine(s3, tmp_path, monkeypatc
     def put_policy(name, round, **lineage):
         lineage = {"round": round, "snapshot": space.record(Appended, round).snapshot_id, **lineage}
         record = PolicyRecord(name, space.task.schema, PacConfig(), Acting("sample", 1, 0.05), lineage, {})
-        space.write_policy(record, {"w": torch.ones(1)})
+        write_policy(space, record, {"w": torch.ones(1)})
 
     run_of(space, put_policy)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

@@ -18,6 +18,7 @@ from pacloop.loop.workspace.config import Config, parse_config
 from pacloop.loop.workspace.place import address_of, url_of
 from pacloop.loop.workspace.records import Appended, Raced
 from pacloop.loop.workspace.retention import remove_files, spare_files
+from pacloop.loop.workspace.policies import write_policy
 from pacloop.loop.workspace.workspace import Workspace
 
 
@@ -46,7 +47,7 @@ def one(tmp_path, monkeypatch, url):
 
 def put_policy(space, name, weight=1.0):
     record = PolicyRecord(name, space.task.schema, PacConfig(), Acting("sample", 1, 0.05), {"round": 0}, {})
-    space.write_policy(record, {"w": torch.full((1,), weight)})
+    write_policy(space, record, {"w": torch.full((1,), weight)})
 
 
 def reign(space, policy):
@@ -119,7 +120,7 @@ def test_weights_that_somebody_deleted_are_one_sentence(one, on):
 def test_what_retention_removes_is_gone_from_the_bucket(one, on):
     for number, name in enumerate(("a", "b", "c")):
         record = PolicyRecord(name, one.task.schema, PacConfig(), Acting("sample"), {"round": number}, {})
-        one.write_policy(record, {"w": torch.ones(1)})
+        write_policy(one, record, {"w": torch.ones(1)})
     put(one, 2, "append")
     two = on("two")
     two.policy_folder("b")
