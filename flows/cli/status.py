@@ -37,17 +37,6 @@ def status(
         print_json(read_status(space).to_json())
     else:
         print_status(read_status(space))
-        _print_unknown(space.config.task)
-
-
-def _print_unknown(task: str) -> None:
-    """Say so where the task is none that is known here; another machine may play it."""
-    from ...actors.registry import TaskError, check_name
-
-    try:
-        check_name(task)
-    except TaskError as error:
-        print(f"on this machine {error}")
 
 
 def _watch(space: "Workspace", every_sec: float, as_json: bool) -> None:

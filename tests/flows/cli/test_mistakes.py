@@ -65,9 +65,8 @@ def test_what_an_environment_lacks_is_a_sentence_and_a_file_has_the_traceback(la
 def test_a_workspace_without_demonstrations_is_refused_before_a_server_starts(tmp_path):
     space = Workspace.create(tmp_path / "arm", parse_config({}, "test"))
     line = refused("improve", "-w", space.folder, cwd=tmp_path, PREFECT_HOME=str(tmp_path / "prefect"))
-    assert line == (
-        f"pacloop: {space.folder} has no demonstrations to learn from; add some: pacloop inject PATH"
-    )
+    advice = "pacloop demonstrate, or pacloop inject PATH"
+    assert line == f"pacloop: {space.folder} has no demonstrations to learn from; add some: {advice}"
     assert not list((tmp_path / "prefect").glob("*.db"))
     assert not (space.folder / "logs").exists()
 
@@ -75,8 +74,8 @@ def test_a_workspace_without_demonstrations_is_refused_before_a_server_starts(tm
 def test_a_task_that_nobody_offers_is_named_by_whoever_looks(tmp_path):
     (tmp_path / "pacloop.toml").write_text('task = "nope/x"')
     says = "there is no task 'nope/x'; known tasks: pacloop/stack"
-    assert f"on this machine {says}" in pacloop("status", "-w", tmp_path, cwd=tmp_path).stdout
-    assert says in refused("improve", "-w", tmp_path, cwd=tmp_path)
+    for command in ("status", "improve"):
+        assert says in refused(command, "-w", tmp_path, cwd=tmp_path)
 
 
 @pytest.fixture
