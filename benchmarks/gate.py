@@ -249,7 +249,8 @@ def promoted(test: SequentialTest, won: np.ndarray, rate: np.ndarray, rng: np.ra
     steps = np.diff(plan.looks, prepend=0)
     s1 = rng.binomial(steps, rate[:, None]).cumsum(1)
     row = np.searchsorted(plan.rows, won, side="right") - 1
-    return (s1 >= plan.promote_at[:, row].T).any(1)
+    crossed: np.ndarray = s1 >= plan.promote_at[:, row].T
+    return np.any(crossed, axis=1)
 
 
 def scores(trials: int = 100) -> str:

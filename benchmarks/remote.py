@@ -91,7 +91,7 @@ def measure(folder: Path, count: int) -> tuple[list[tuple[str, float, float | No
     warm.append(batches[0], batch_id="a", source="collection")  # imports, and the server's first requests
     locally = timed(append_to(local), count)
     appended = timed(append_to(store), count)
-    files = [sorted(local.path(f"b{i}").glob("*.arrow")) for i in range(count)]
+    files = [sorted(local.file(f"b{i}", "steps.arrow").parent.glob("*.arrow")) for i in range(count)]
     raw = from_url("s3://bench/raw", client_options={"allow_http": True})
     put = timed(lambda i: [obstore.put(raw, f"{i}/{path.name}", path) for path in files[i]], count)
     got = timed(lambda i: [bytes(obstore.get(raw, f"{i}/{path.name}").bytes()) for path in files[i]], count)

@@ -7,7 +7,7 @@ robot was told is in its episode's instruction, and no network reads strings.
 B is the batch of transitions, H the history, A the action's dimensions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,9 +83,7 @@ class Replay:
         _check(snapshot, n_step, history, discount)
         batches = store.pinned(snapshot)
         steps = [_steps(store, batch) for batch in batches]
-        extents = read_extents(store, batches, snapshot.excluded)
-        if not extents.length.sum():
-            raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
+        extents = _extents(store, snapshot, batches)
         self.episodes = len(extents.first)
         reward = np.concatenate([columns["reward"] for columns in steps])
         ends = np.concatenate([columns["discount"] for columns in steps])
@@ -102,9 +100,9 @@ class Replay:
             "mixture": mixture and dict(mixture),
             "task_mixture": task_mixture and dict(task_mixture),
         }
-        by_source = [] if mixture is None else [_by_source(extents, mixture)]
-        by_task = [] if task_mixture is None else [_by_task(store, snapshot, task_mixture)]
-        self._mixture = Mixture(by_source + by_task) if by_source or by_task else None
+        groupings = [] if mixture is None else [_by_source(extents, mixture)]
+        groupings += [] if task_mixture is None else [_by_task(store, snapshot, task_mixture)]
+        self._mixture = Mixture(groupings) if groupings else None
         self._history = np.arange(history - 1, -1, -1)
         self._gather = Gather(steps, batch_starts(batches), ram_limit)
 
@@ -154,6 +152,13 @@ def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
     if rows != counted:
         raise DatasetError(f"{path} has {rows} rows, but its manifest counts {counted}")
     return columns
+
+
+def _extents(store: EpisodeStore, snapshot: Snapshot, batches: Sequence[Batch]) -> Extents:
+    extents = read_extents(store, batches, snapshot.excluded)
+    if not extents.length.sum():
+        raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
+    return extents
 
 
 def _by_source(extents: Extents, shares: Mapping[str, float]) -> Grouping:

@@ -18,10 +18,10 @@ from pacloop.loop.views.lineage import policy_facts
 from pacloop.loop.views.rounds import rows
 from pacloop.loop.views.status import read_status
 from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.policies import write_policy
 from pacloop.loop.workspace.records import Appended, Begun, From
 from pacloop.loop.workspace.registry import Registry
 from pacloop.loop.workspace.verdict import Verdict
-from pacloop.loop.workspace.policies import write_policy
 from pacloop.loop.workspace.workspace import Workspace
 
 

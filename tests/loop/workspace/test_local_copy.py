@@ -16,9 +16,9 @@ from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace import local_copy
 from pacloop.loop.workspace.config import Config, parse_config
 from pacloop.loop.workspace.place import address_of, url_of
+from pacloop.loop.workspace.policies import write_policy
 from pacloop.loop.workspace.records import Appended, Raced
 from pacloop.loop.workspace.retention import remove_files, spare_files
-from pacloop.loop.workspace.policies import write_policy
 from pacloop.loop.workspace.workspace import Workspace
 
 
