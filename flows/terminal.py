@@ -100,7 +100,7 @@ def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
         {
             "": row.name,
             "success": f"{row.rate:.1%}",
-            "95 % interval": f"{_bar(row.rate)} {row.interval[0]:.0%} to {row.interval[1]:.0%}",
+            "95 % interval": "{:·<12} {:.0%} to {:.0%}".format("█" * round(row.rate * 12), *row.interval),
             "n": row.n,
             "verdict": f"[{COLORS.get(row.verdict, 'default')}]{row.verdict}",
             "episodes": row.episodes,
@@ -129,7 +129,3 @@ def reasons(rows: "Sequence[Row]") -> "list[Text]":
     from rich.text import Text
 
     return [Text(f"{row.name}: {row.reason}", style="dim") for row in rows if row.reason]
-
-
-def _bar(rate: float) -> str:
-    return ("█" * round(rate * 12)).ljust(12, "·")

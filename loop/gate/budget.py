@@ -20,9 +20,7 @@ def round_level(total: float, earlier: Sequence[Verdict]) -> float:
     if none was promoted, and 5e-9 after a thousand. Somewhere below 1e-7 `sequential.calibrate` finds no
     boundary that keeps the level, and refuses it.
 
-    Args:
-      total: the run's budget.
-      earlier: verdicts of the rounds before, in order.
+    `total` is the run's budget, `earlier` the verdicts of the rounds before, in order.
     """
     inherited = earlier[-1].level if earlier and earlier[-1].decision == "promoted" else 0.0
     j = len(earlier) + 1 - EVEN_ROUNDS

@@ -17,7 +17,7 @@ from ..episodes.sample import scores
 from ..errors import LoopError
 from ..statistics.paired import pairing
 from ..workspace.verdict import Verdict
-from .comparison import Test, make_test
+from .comparison import Test, make_test, tally
 from .decision import decide
 from .guards import Guard, look
 
@@ -49,7 +49,7 @@ def contest(
     noted = replace(session, progress=progress)
     for before, after in _arms(noted, new, old, given, guards):
         n = len(after.scores)
-        tallies: tuple[Any, Any] = test.tally(before.scores), test.tally(after.scores)
+        tallies = tally(test, before.scores), tally(test, after.scores)
         note = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
         looks = [look(guard, before.numbers[guard], after.numbers[guard], test.level) for guard in guards]
         names = champion, new.policy
