@@ -1,7 +1,8 @@
 # make demo     set up what a user needs in .venv and run the main job
 # make test     add the tools of those who change pacloop, and pass the tests
+# make slow     pass the long ones that it leaves out
 # make browser  pass the tests that drive Prefect's UI; needs chromium (apt-get install chromium)
-# make check    lint, formatting and types
+# make check    lint, formatting, types and licences
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ export DO_NOT_TRACK ?= 1
 
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable
 
-.PHONY: setup tools demo test browser check clean
+.PHONY: setup tools demo test slow browser check clean
 
 setup: $(VENV)/.installed
 tools: $(VENV)/.tools
@@ -37,6 +38,9 @@ demo: setup
 test: tools
 	$(BIN)/pytest -m "not slow and not browser" -n 3 --dist loadfile --no-loadscope-reorder
 
+slow: tools
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
+
 browser: tools
 	$(BIN)/pytest -m browser tests/browser
 
@@ -44,6 +48,7 @@ check: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/python benchmarks/licences.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

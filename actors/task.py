@@ -14,7 +14,8 @@ from ..datasets import Schema
 class SeededEnvironment(Protocol):
     """A `dm_env.Environment` whose next episode is chosen by a seed.
 
-    It may have two more methods: `render()` gives a picture for people, `[H, W, 3]` uint8; `measures()` gives
+    It may hand over the same arrays again and again, and write on them: what is recorded is a copy. It may
+    have two more methods: `render()` gives a picture for people, `[H, W, 3]` uint8; `measures()` gives
     numbers of the episode so far by name, such as the largest contact force, which are kept in the info of
     the episode when it ends. The gate can guard their means.
     """
@@ -40,21 +41,35 @@ class Task:
 
     Attributes:
       schema: the step's fields, the action bounds, the control rate, the horizon, the task's name.
-      make: makes one environment. Its observation is a flat mapping of the schema's fields.
+      make: makes one environment. Its observation is a flat mapping that has the schema's fields; what else
+        is in it is ignored.
       score: from the rewards of an episode, `[T]`, to how well it went, in [0, 1].
       time_limit_is_terminal: whether reaching the horizon ends the task for the critic. True where
-        the observation shows the time left; elsewhere the critic looks beyond the horizon.
+        the observation shows the time left; elsewhere the critic looks beyond the horizon, as it always
+        does beyond a demonstration that was interrupted.
+      seed_limit: its environments are given seeds below this. The loop's own have up to 63 bits; one that is
+        too large is given as the first word, 32 bits, that numpy's `SeedSequence` makes of it.
     """
 
     schema: Schema
     make: Callable[[], SeededEnvironment]
     score: Callable[[np.ndarray], float]
     time_limit_is_terminal: bool
+    seed_limit: int = 2**32
 
     @property
     def name(self) -> str:
         """The name the task is found by, e.g. `pacloop/stack`."""
         return self.schema.task
+
+    def environment_seed(self, seed: int) -> int:
+        """The seed that its environments are given for an episode's."""
+        return seed if seed < self.seed_limit else int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+    def begin(self, environment: SeededEnvironment, seed: int) -> dm_env.TimeStep:
+        """Begin the episode of a seed in one of its environments."""
+        environment.seed(self.environment_seed(seed))
+        return environment.reset()
 
 
 def episode_measures(environment: SeededEnvironment) -> dict[str, float]:

@@ -19,6 +19,7 @@ from machine import machine
 from pacloop.actors.rollout.collector import CollectorPool  # pyright: ignore[reportMissingImports]
 from pacloop.actors.rollout.rollout import rollout  # pyright: ignore[reportMissingImports]
 from pacloop.actors.tasks.stack.stack import StackEnvironment, task  # pyright: ignore[reportMissingImports]
+from pacloop.datasets import Episode  # pyright: ignore[reportMissingImports]
 from pacloop.learner.checkpoint import (  # pyright: ignore[reportMissingImports]
     PolicyRecord,
     build_policy,
@@ -61,11 +62,11 @@ def main() -> None:
         print(f"| {name} | {rate:,.0f} | {rate / cores:,.0f} | {rate / cores / raw:.2f} |")
 
 
-def raw_rate(actions: list[np.ndarray], seeds: list[int]) -> float:
+def raw_rate(actions: list[np.ndarray], seeds: list[int | None]) -> float:
     """Control steps a second of the physics and the observation alone."""
     environment, steps, spent = StackEnvironment(), 0, 0.0
     for seed, episode in zip(seeds, actions, strict=True):
-        environment.seed(seed)
+        environment.seed(seed or 0)
         environment.reset()
         commands = [[float(x) for x in np.clip(action, -1, 1)] for action in episode]
         begun = time.perf_counter()
@@ -82,8 +83,8 @@ def ray_rate(actors: int, wanted: argparse.Namespace, record: PolicyRecord, weig
     with closing(CollectorPool("pacloop/stack", actors=actors, environments=wanted.environments)) as pool:
         list(pool.run(record, weights, range(actors * 4)))
         begun = time.perf_counter()
-        episodes = list(pool.run(record, weights, range(1000, 1000 + wanted.episodes)))
-        return sum(e.length for e in episodes) / (time.perf_counter() - begun)
+        outcomes = list(pool.run(record, weights, range(1000, 1000 + wanted.episodes)))
+        return sum(e.length for e in outcomes if isinstance(e, Episode)) / (time.perf_counter() - begun)
 
 
 if __name__ == "__main__":

@@ -234,7 +234,8 @@ def write_lerobot(
     }
     features["action"] = {"dtype": "float32", "shape": list(schema.action.shape), "names": None}
     features["next.reward"] = {"dtype": "float32", "shape": [1], "names": None}
-    features["next.done"] = {"dtype": "bool", "shape": [1], "names": None}
+    flag = {"dtype": "bool", "shape": [1], "names": None}
+    features |= dict.fromkeys(("next.done", "next.truncated"), flag)
     features |= {name: {"dtype": dtype, "shape": [1], "names": None} for name, dtype in frames.items()}
     info = {
         "codebase_version": "v3.0",
@@ -300,7 +301,8 @@ def lerobot_row(
         elif features[theirs]["dtype"] != "video":
             row[theirs] = value.tolist()
     last = t == episode.length - 1
-    row |= {"next.reward": float(episode.reward[t]), "next.done": bool(last and episode.is_terminal)}
+    row |= {"next.reward": float(episode.reward[t]), "next.done": last}
+    row |= {"next.truncated": last and not episode.is_terminal}
     return row | {"timestamp": t / hz, "frame_index": t, "episode_index": number, "index": t}
 
 
@@ -350,6 +352,15 @@ def write_lerobot_images(path: Path, episodes: Sequence[Episode], schema: Schema
     return write_lerobot(path, episodes, schema, video=False)
 
 
+def write_parquet(path: Path, episodes: Sequence[Episode], schema: Schema) -> Path:
+    """With pacloop's own export."""
+    from pacloop.datasets.exports.parquet import export_parquet  # pyright: ignore[reportMissingImports]
+
+    write_pacloop(path.with_name(f"{path.name}-dataset"), episodes, schema)
+    export_parquet(EpisodeStore.open(path.with_name(f"{path.name}-dataset")), path)
+    return path
+
+
 WRITERS = {
     "rlds": write_rlds,
     "robomimic": write_robomimic,
@@ -358,5 +369,6 @@ WRITERS = {
     "lerobot-video": write_lerobot,
     "lerobot-images": write_lerobot_images,
     "npz": write_npz,
+    "parquet": write_parquet,
     "pacloop": write_pacloop,
 }

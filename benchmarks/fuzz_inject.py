@@ -154,7 +154,7 @@ def run(path: Path, folder: Path, format: str = "auto") -> tuple[str, str]:
 
 def inner(path: Path) -> Path:
     """What a user would name: the lone file in the folder, or the folder."""
-    files = list(path.iterdir())
+    files = list(path.iterdir()) if path.is_dir() else []
     return files[0] if len(files) == 1 and files[0].suffix == ".hdf5" else path
 
 

@@ -9,29 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import DatasetError
-    from .records.batch import SOURCES, Batch
-    from .records.episode import Episode
-    from .records.schema import Field, Schema
-    from .records.snapshot import Snapshot
-    from .replay.replay import Replay, Transitions
-    from .store.store import EpisodeStore
+    from .errors import DatasetError as DatasetError
+    from .records.batch import SOURCES as SOURCES
+    from .records.batch import Batch as Batch
+    from .records.episode import Episode as Episode
+    from .records.schema import Field as Field
+    from .records.schema import Schema as Schema
+    from .records.snapshot import Snapshot as Snapshot
+    from .replay.replay import Replay as Replay
+    from .replay.replay import Transitions as Transitions
+    from .store.store import EpisodeStore as EpisodeStore
 
 WINGS = ("errors", "files", "objects", "records", "store", "replay", "imports", "exports")
 """Wings and modules of this room; each imports only those before it."""
-
-__all__ = [
-    "SOURCES",
-    "Batch",
-    "DatasetError",
-    "Episode",
-    "EpisodeStore",
-    "Field",
-    "Replay",
-    "Schema",
-    "Snapshot",
-    "Transitions",
-]
 
 # numpy and Arrow take half a second to import: only who uses them pays for it.
 _ROOMS = {

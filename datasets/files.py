@@ -5,7 +5,7 @@ sees the old content or the new one, never a mixture, whatever is killed and whe
 """
 
 import dataclasses
-import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -31,11 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]+)\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
-
-
-# What this process writes now: a leftover may carry our own process id where containers restart.
-_in_flight: set[str] = set()
+_TEMPORARY = re.compile(r"^\..+\.(?P<host>[A-Za-z0-9_-]+)\.\d+-[0-9a-f]{8}\.tmp$")
 
 
 class Strict:
@@ -53,6 +49,21 @@ def write_bytes_atomically(path: Path | str, data: bytes) -> None:
 def write_json_atomically(path: Path | str, data: Any) -> None:
     """Replace the file at `path` by `data` as `json_bytes` gives it."""
     write_bytes_atomically(path, json_bytes(path, data))
+
+
+def create_file(path: Path, raw: bytes, *, synced: bool = True) -> bool:
+    """Write a small file whole, unless there is one already: False then. Raises DatasetError."""
+    with named_errors(path, "written"), temporary_beside(path) as aside:
+        aside.write_bytes(raw)
+        if synced:
+            sync(aside)
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            return False
+        if synced:
+            sync(path.parent)
+    return True
 
 
 def json_bytes(path: Path | str, data: Any) -> bytes:
@@ -93,7 +104,7 @@ def parse_json(path: Path | str, raw: bytes) -> Any:
     """The content of what was read from `path`. Raises DatasetError where it is not JSON."""
     try:
         return json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is not valid JSON: {error}") from None
 
 
@@ -107,9 +118,10 @@ def parse_model(model: type[T], data: Any, path: Path | str) -> T:
 
     fields: Any = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
     if isinstance(data, Mapping) and "version" in fields:
-        version, known = data.get("version", "none"), fields["version"].default
+        version, known = data.get("version"), fields["version"].default
         if version != known:
-            raise DatasetError(f"{path}: version is {version}, but this pacloop reads {known}")
+            found = "none" if version is None else f"{version!r:.80}"
+            raise DatasetError(f"{path}: version is {found}, but this pacloop reads {known}")
     try:
         return _adapter(model).validate_python(data)
     except ValidationError as error:
@@ -120,6 +132,7 @@ def first_fault(error: "ValidationError") -> str:
     """What pydantic says of the first field that is wrong, in one sentence without a full stop."""
     fault = error.errors()[0]
     field, wanted = ".".join(map(str, fault["loc"])).removesuffix(".[key]"), fault["msg"]
+    field = f"{' '.join(field.split()):.80}"
     if fault["type"] == "missing":
         return f"{field} is missing"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -179,32 +192,45 @@ def replacing(path: Path, *, parents: bool = False) -> Iterator[Path]:
     With `parents` its folder is made where there is none. Raises DatasetError, and leaves `path` as it was,
     where the disk is full or access is denied.
     """
-    with temporary_beside(path) as aside, named_errors(path, "written"):
-        try:
-            if parents:
-                path.parent.mkdir(parents=True, exist_ok=True)
+    with named_errors(path, "written"):
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(path) as aside:
             yield aside
             sync(aside)
             aside.replace(path)
             sync(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
-            raise
 
 
 @contextmanager
-def temporary_beside(path: Path) -> Iterator[Path]:
-    """A hidden name in `path`'s folder that says who writes it: `.<name>.<host>.<pid>-<random>.tmp`.
+def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """A new hidden file or folder beside `path`, which is removed again where it was not renamed.
 
-    Creates nothing and removes nothing. While inside, `writer_is_dead` knows that the name is in use.
+    Its name says who writes it, `.<name>.<host>.<pid>-<random>.tmp`. While inside it is locked, by which
+    `remove_dead` spares it: also in another container, where a process id means another process. Raises
+    OSError where it cannot be made.
     """
-    name = f".{path.name}.{_host()}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
-    _in_flight.add(name)
+    aside = path.with_name(f".{path.name}.{_host()}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    while True:
+        if folder:
+            aside.mkdir(exist_ok=True)
+        try:
+            handle = os.open(aside, os.O_RDONLY if folder else os.O_RDONLY | os.O_CREAT)
+        except FileNotFoundError:
+            if not folder:
+                raise
+            continue
+        with suppress(OSError):  # a file system without locks: there nobody knows who lives
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        if aside.exists():
+            break
+        os.close(handle)  # somebody took it for a dead writer's before it was locked, as above
     try:
-        yield path.with_name(name)
+        yield aside
     finally:
-        _in_flight.discard(name)
+        with suppress(OSError):
+            shutil.rmtree(aside, ignore_errors=True) if folder else aside.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def is_temporary(name: str) -> bool:
@@ -212,32 +238,36 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.match(name) is not None
 
 
-def writer_is_dead(name: str) -> bool | None:
-    """Whether the writer of a temporary name is dead; None where nobody knows, as of another host's."""
-    match = _TEMPORARY.match(name)
+def writer_is_dead(path: Path, *, remove: bool = False) -> bool | None:
+    """Whether the writer of a temporary file or folder is dead; None where unknown, as of another host's.
+
+    What a dead writer left is removed on demand, while no writer can take up the name. Raises DatasetError
+    where it cannot be removed.
+    """
+    match = _TEMPORARY.match(path.name)
     if match is None or match["host"] != _host():
         return None
-    pid = int(match["pid"])
-    if pid == os.getpid():
-        return name not in _in_flight
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError as error:
-        return error.errno != errno.EPERM
-    return False
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if remove:
+            with named_errors(path, "removed"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return None
+    finally:
+        os.close(handle)
+    return True
 
 
 def remove_dead(paths: Iterable[Path]) -> list[str]:
     """Remove those of `paths` that writers of this host who are dead were writing; their names."""
-    removed = []
-    for path in paths:
-        if writer_is_dead(path.name):
-            with named_errors(path, "removed"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            removed.append(path.name)
-    return removed
+    return [path.name for path in paths if writer_is_dead(path, remove=True)]
 
 
 def _plain(value: Any) -> Any:

@@ -7,12 +7,15 @@ Credentials come from the environment or the machine's role, and go nowhere else
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import DatasetError
 from .files import file_hash
@@ -30,6 +33,11 @@ CLIENT: "ClientConfig" = {
     "read_timeout": timedelta(seconds=30),  # of silence
     "timeout": timedelta(minutes=10),  # of one request with its body: 64 MiB at 0.1 MB/s
 }
+
+CUT_PAUSES_SEC = (0.1, 0.4, 1.6, 6.4)
+"""Between the tries of a read whose answer is cut off."""
+
+R = TypeVar("R")
 
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._/-]*)?")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -52,19 +60,39 @@ class Object:
     written: datetime
 
 
+def check_url(url: str) -> str:
+    """The URL of a bucket. Raises DatasetError where it is none; what may be a secret is not quoted."""
+    if set(url) & set("@?#"):
+        raise DatasetError(
+            "the url of a bucket must hold no name, password or signature: set AWS_ACCESS_KEY_ID and the like"
+        )
+    if not _URL.fullmatch(url):
+        raise DatasetError(f"{url!r} is no url of a bucket, which would be s3://bucket/prefix, or gs, or az")
+    return url
+
+
+def _read_whole(read: Callable[..., R]) -> Callable[..., R]:
+    """A read that begins anew where its answer was cut off: the library sends a request again, but not
+    what came of it halfway."""
+
+    @wraps(read)
+    def whole(*arguments: Any) -> R:
+        for pause_sec in CUT_PAUSES_SEC:
+            try:
+                return read(*arguments)
+            except _Cut:
+                time.sleep(pause_sec)
+        return read(*arguments)
+
+    return whole
+
+
 class Bucket:
     """The objects under one URL. Every method raises DatasetError where the store cannot be used."""
 
     def __init__(self, url: str) -> None:
         """Open a URL; no request is made yet. Raises DatasetError where it is none of `SCHEMES`."""
-        if "@" in url:
-            raise DatasetError(
-                "the url of a bucket must not hold credentials: set AWS_ACCESS_KEY_ID and the like"
-            )
-        if not _URL.fullmatch(url):
-            raise DatasetError(
-                f"{url!r} is no url of a bucket, which would be s3://bucket/prefix, or gs, or az"
-            )
+        check_url(url)
         from obstore.store import from_url
 
         self.url = url.rstrip("/")
@@ -74,13 +102,21 @@ class Bucket:
             self._store: Any = from_url(self.url, client_options=CLIENT | plain, retry_config=RETRY)
 
     def create(self, key: str, raw: bytes) -> bool:
-        """Make an object, unless there is one: False then."""
+        """Make an object, unless there is one with another content: False then."""
+        return self.replace(key, raw, None) is not None
+
+    def check_conditions(self) -> None:
+        """Raise DatasetError where the store overwrites what it should create, or replace as it was seen."""
+        key = f"conditions-{secrets.token_hex(8)}"
         try:
-            with self._named_errors(key, "written"):
-                self._store.put(key, raw, mode="create")
-        except _Exists:
-            return False
-        return True
+            first = self.replace(key, b"1", None)
+            if self.create(key, b"2") or not self.replace(key, b"3", first) or self.replace(key, b"4", first):
+                raise DatasetError(
+                    f"{self.url} overwrites what it should create only (If-None-Match), "
+                    "or replace only as it was seen (If-Match): use another store"
+                )
+        finally:
+            self.delete([key])
 
     def replace(self, key: str, raw: bytes, seen: Version | None) -> Version | None:
         """Write an object that is still the one `seen`, or that there is none of where that is None.
@@ -106,6 +142,7 @@ class Bucket:
         current = self.fetch(key)
         return current.raw if current else None
 
+    @_read_whole
     def fetch(self, key: str) -> Object | None:
         """An object's content with its version; None where there is none."""
         try:
@@ -115,6 +152,7 @@ class Bucket:
         except _Missing:
             return None
 
+    @_read_whole
     def download(self, key: str, path: Path | None) -> str:
         """Read an object into a file, or nowhere; the digest of what came, as `digest_of` gives it."""
         digest = file_hash()
@@ -124,6 +162,7 @@ class Bucket:
                 file.write(chunk)
         return digest.hexdigest()
 
+    @_read_whole
     def list(self, under: str) -> "dict[str, ObjectMeta]":
         """The objects whose keys begin with the folder `under`, each with its `e_tag` and `last_modified`."""
         with self._named_errors(under, "listed"):
@@ -150,6 +189,8 @@ class Bucket:
                 kind = _Exists
             elif isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
                 kind = _Missing
+            elif "response body" in str(error):
+                kind = _Cut
             raise kind(f"{self.place(key)} cannot be {verb}: {_reason(error)}") from error
 
 
@@ -159,6 +200,10 @@ class _Exists(DatasetError):
 
 class _Missing(DatasetError):
     """There is no such object."""
+
+
+class _Cut(DatasetError):
+    """The connection broke in the middle of an answer."""
 
 
 def _version(facts: Mapping[str, Any]) -> Version:

@@ -1,16 +1,20 @@
 """Who runs this, how its commands are typed here, and defaults for the libraries underneath."""
 
+import logging
 import os
+import re
 import shlex
 import shutil
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a server that the client starts lets everybody in
     "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
     "PREFECT_CLI_PROMPT": "false",
@@ -28,6 +32,22 @@ def prepare() -> None:
     """Set what the user has not set. Must run before prefect, ray, torch or tensorflow are imported."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    logging.raiseExceptions = False  # what cannot be logged is not told on the screen either
+    if string := kept_string(os.environ.get("PREFECT_API_URL", "")):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", string)
+
+
+def string_file(url: str) -> Path | None:
+    """Where a Prefect server that was started here keeps the string it asks for; None for one elsewhere."""
+    match = re.fullmatch(r"http://(?:127\.0\.0\.1|localhost):(\d+)/api/?", url)
+    return Path.home() / ".pacloop" / f"{socket.gethostname()}-{match[1]}" if match else None
+
+
+def kept_string(url: str) -> str | None:
+    """The string that the server at this URL asks for; None where no file has it."""
+    with suppress(OSError):
+        return file.read_text() if (file := string_file(url)) else None
+    return None
 
 
 def user() -> str:

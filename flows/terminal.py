@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..datasets.errors import PacloopError
 from ..loop.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ def progress_bars(quiet: bool = False) -> Iterator[Progress]:
 
     columns = (
         rich.SpinnerColumn(),
-        rich.TextColumn("{task.description:<11}"),
+        rich.TextColumn("{task.description:<11}", markup=False),
         rich.BarColumn(bar_width=28),
         rich.MofNCompleteColumn(),
         rich.TimeElapsedColumn(),
         rich.TextColumn("left"),
         rich.TimeRemainingColumn(),
-        rich.TextColumn("{task.fields[note]}"),
+        rich.TextColumn("{task.fields[note]}", markup=False),
     )
     with rich.Progress(*columns) as bars:
         tasks: dict[str, rich.TaskID] = {}
@@ -74,11 +75,26 @@ class _Lines:
             del self._begun[what]
 
 
+def sentence(error: BaseException) -> str:
+    """An error in one line, with where the rest of it is."""
+    text = str(error) if isinstance(error, PacloopError) else _last_line(error)
+    return "; ".join([text, *getattr(error, "__notes__", ())])
+
+
+def _last_line(error: BaseException) -> str:
+    """What it says, without the traceback that some libraries put into their errors."""
+    kind, lines = type(error).__name__, str(error).strip().splitlines()
+    return lines[-1] if len(lines) > 1 else f"{kind}: {error}"
+
+
 def console(width: int = 110) -> "Console":
-    """Where tables are printed: as wide as the terminal, or `width` where there is none."""
+    """Where tables are printed: as wide as the terminal, or `width` where there is none.
+
+    Names stand there as they are, whatever markup they look like.
+    """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else width)
+    return Console(width=None if sys.stdout.isatty() else width, markup=False, emoji=False)
 
 
 def print_json(data: Any) -> None:
@@ -96,13 +112,15 @@ def print_rows(rows: "Sequence[Row]", title: str) -> None:
 
 def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
     """The rounds so far as a table."""
+    from rich.text import Text
+
     lines = [
         {
             "": row.name,
-            "success": f"{row.rate:.1%}",
+            "success": row.success,
             "95 % interval": "{:·<12} {:.0%} to {:.0%}".format("█" * round(row.rate * 12), *row.interval),
             "n": row.n,
-            "verdict": f"[{COLORS.get(row.verdict, 'default')}]{row.verdict}",
+            "verdict": Text(row.verdict, style=COLORS.get(row.verdict, "")),
             "episodes": row.episodes,
             "seconds": f"{row.seconds:.0f}",
         }
@@ -114,13 +132,15 @@ def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> "Table":
     """Rows of the same keys; the column `excluded` only where something is."""
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table(title=title, title_justify="left", title_style="bold")
     names = [name for name in (rows or [{}])[0] if name != "excluded" or any(row[name] for row in rows)]
     for name in names:
         grid.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*("" if row[name] is None else str(row[name]) for name in names))
+        values = ("" if row[name] is None else row[name] for name in names)
+        grid.add_row(*(value if isinstance(value, Text) else str(value) for value in values))
     return grid
 
 

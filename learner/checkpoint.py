@@ -4,14 +4,13 @@ policies/<id>/weights.safetensors
 policies/<id>/policy.json          what it is, how it acts, what it learned from (`PolicyRecord`)
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from ..datasets import DatasetError, Schema
@@ -59,15 +58,13 @@ def write_policy(folder: Path, record: PolicyRecord, weights: Mapping[str, Tenso
     if folder.exists():
         return
     remove_dead(folder.parent.glob(f".{folder.name}.*.tmp"))
-    with temporary_beside(folder) as aside, named_errors(folder, "written"):
-        try:
-            aside.mkdir(parents=True)
+    with named_errors(folder, "written"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(folder, folder=True) as aside:
             write_tensors(aside / WEIGHTS, weights)
             write_json_atomically(aside / RECORD, record)
             aside.rename(folder)
             sync(folder.parent)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_record(folder: Path) -> PolicyRecord:
@@ -80,9 +77,7 @@ def read_record(folder: Path) -> PolicyRecord:
 
 def read_policy(folder: Path) -> Policy:
     """Read a policy that can act. Raises DatasetError as `read_record` does, and for broken weights."""
-    record = read_record(folder)
-    with named_errors(folder / WEIGHTS, "read"):
-        return build_policy(record, (folder / WEIGHTS).read_bytes())
+    return build_policy(read_record(folder), weights_file(folder))
 
 
 def build_policy(record: PolicyRecord, weights: bytes) -> Policy:
@@ -95,9 +90,18 @@ def build_policy(record: PolicyRecord, weights: bytes) -> Policy:
     return Policy(network, record.schema, record.acting)
 
 
+def weights_file(folder: Path) -> bytes:
+    """The weights of a policy folder, as an actor receives them. Raises DatasetError where there are none."""
+    with named_errors(f"the weights of policy {folder.name}", "read"):
+        return (folder / WEIGHTS).read_bytes()
+
+
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights of a policy folder, by parameter name."""
-    return load_file(folder / WEIGHTS)
+    """The weights of a policy folder, by parameter name. Raises DatasetError for missing or broken ones."""
+    try:
+        return load(weights_file(folder))
+    except SafetensorError as error:
+        raise DatasetError(f"the weights of policy {folder.name} are broken: {error}") from None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

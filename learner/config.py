@@ -1,10 +1,16 @@
 """What a PAC network and a learner run are made of; plain values that go to JSON and back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ..datasets import DatasetError
 
 METRICS, IDENTITY = "metrics.jsonl", "state.json"
 """Files of a learner's run: its figures, a line every few dozen steps; and what it is, to know it again."""
+
+
+LARGEST_RETURN = 1e12
+"""The networks compute with 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,24 @@ class LearnConfig:
 
 
 SIZES: dict[str, PacConfig] = {"pac-nano": PacConfig()}
+
+
+def cover_returns(network: PacConfig, low: float, high: float) -> PacConfig:
+    """The network, with another range of returns where its own does not hold those of the data.
+
+    The new range reaches a quarter beyond them on both sides, for what a better or a worse policy gets.
+    Raises DatasetError for returns that are not finite, or too large to compute with.
+    """
+    if not -LARGEST_RETURN < low <= high < LARGEST_RETURN:
+        raise DatasetError(
+            f"the rewards add up to discounted returns from {low:g} to {high:g}, "
+            f"but a critic needs finite ones below {LARGEST_RETURN:g}"
+        )
+    slack = 1e-3 * (network.return_maximum - network.return_minimum)
+    if network.return_minimum - slack <= low and high <= network.return_maximum + slack:
+        return network
+    room = max(high - low, abs(low), abs(high)) / 4
+    return replace(network, return_minimum=low - room, return_maximum=high + room)
 
 
 def in_short(figures: Mapping[str, float]) -> str:

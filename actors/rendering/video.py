@@ -62,8 +62,7 @@ def act_again(
     render = getattr(environment, "render", None)
     if render is None:
         raise DatasetError(f"{task.name} cannot be looked at: its environment has no render()")
-    environment.seed(episode.seed)
-    step, difference = environment.reset(), None
+    step, difference = task.begin(environment, episode.seed), None
     for index in range(episode.length + 1):
         difference = difference or _difference(step.observation, episode, index)
         if steps is None or index in steps:

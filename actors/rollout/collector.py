@@ -3,33 +3,36 @@
 Each collector is a Ray actor with environments of its own, stepped in lockstep. Weights arrive as
 one shared object; an episode leaves its actor as soon as it ends. Every wait has a deadline: an actor
 that dies or falls silent is replaced, and the seeds it had not finished are run again. Finished
-episodes are kept, and no seed is counted twice.
+episodes are kept, and no seed is counted twice. What failed is tried again in a fresh actor: `shares.py`.
 """
 
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ...datasets import Episode
 from ...datasets.errors import PacloopError
 from ...learner.checkpoint import PolicyRecord, build_policy
 from ...learner.policy import Policy
-from ..registry import find_task
+from ..registry import TaskError, find_task
 from ..task import SeededEnvironment, Task
 from .ray_connection import connect, proxies, use_proxies
-from .rollout import PolicyError, rollout
+from .rollout import PolicyError, outcomes
+from .shares import Share, Shares
+from .slot import Failure, MakeError, copied, make_environment, one_line
 
 POLL_SEC = 1.0
 START_SEC = 300.0
 """An actor that has not started after so long is replaced; on a busy machine imports take minutes."""
 FAILURES_ALLOWED = 3
-"""Failures an actor, with no episode between them, after which the cause is taken to be permanent."""
+"""Starts of an actor that may fail, with no episode between them; then the cause is taken to be permanent."""
 
 
 class CollectError(PacloopError):
-    """Episodes cannot be had: the environment or the policy fails every time."""
+    """Episodes cannot be had: no collector can be started, or too many episodes fail."""
 
 
 class Collector:
@@ -42,16 +45,24 @@ class Collector:
         use_proxies(driver_proxies)
         torch.set_num_threads(1)
         self._count = environments
-        self._tasks: dict[str, tuple[Task, list[SeededEnvironment]]] = {}
+        self._tasks: dict[str, tuple[Task, list[SeededEnvironment | None]]] = {}
         self._policy: tuple[PolicyRecord, Policy] | None = None
-        self._task(task)
+        self._error: PacloopError | None = None
+        try:
+            self._task(task)
+        except PacloopError as error:  # `run` can say so, and this cannot
+            self._error = error
 
-    def run(self, record: PolicyRecord, weights: bytes, seeds: Sequence[int], task: str) -> Iterator[Episode]:
-        """Yield one episode of `task` for each seed, as they end."""
+    def run(
+        self, record: PolicyRecord, weights: bytes, seeds: Sequence[int], task: str
+    ) -> Iterator[Episode | Failure]:
+        """Yield the outcome of each seed, an episode of `task` or why there is none, as they end."""
+        if self._error:
+            raise self._error
         played, environments = self._task(task)
         if self._policy is None or self._policy[0] != record:  # the same weights may act in several ways
             self._policy = record, build_policy(record, weights)
-        yield from rollout(
+        yield from outcomes(
             played,
             self._policy[1],
             seeds,
@@ -60,21 +71,36 @@ class Collector:
             history=record.network.history,
         )
 
-    def _task(self, name: str) -> tuple[Task, list[SeededEnvironment]]:
+    def start(self, seed: int, task: str) -> dict[str, np.ndarray]:
+        """The first observation of the episode of a seed, in an environment that is there already."""
+        played, environments = self._task(task)
+        environments[0] = environments[0] or make_environment(played)
+        return copied(played.schema, played.begin(environments[0], seed).observation)
+
+    def _task(self, name: str) -> tuple[Task, list[SeededEnvironment | None]]:
         """A task and its environments, made when it is first asked for."""
         if name not in self._tasks:
             task = find_task(name)
-            self._tasks[name] = task, [task.make() for _ in range(self._count)]
+            self._tasks[name] = task, [make_environment(task) for _ in range(self._count)]
         return self._tasks[name]
 
 
 @dataclass
-class _Share:
-    """Seeds given to one actor, and what is still missing of them."""
+class _Stream:
+    """What an actor gives, outcome by outcome."""
 
+    outcomes: Any
     actor: int
-    missing: set[int]
+    share: Share
     last_heard_sec: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True)
+class _End:
+    """A stream that gives nothing more: why, if something is missing, and whether no seed can be to blame."""
+
+    reason: str
+    blameless: bool = False
 
 
 class CollectorPool:
@@ -97,6 +123,7 @@ class CollectorPool:
         self._starting: dict[int, Any] = {}
         for actor in range(actors):
             self._spawn(actor)
+        self._not_started = 0
         self.replaced = 0
         """Actors replaced so far."""
 
@@ -112,53 +139,74 @@ class CollectorPool:
 
     def run(
         self, record: PolicyRecord, weights: bytes, seeds: Sequence[int], task: str = ""
-    ) -> Iterator[Episode]:
-        """Yield exactly one episode for each of `seeds`, which must differ, in the order in which they end.
+    ) -> Iterator[Episode | Failure]:
+        """Yield exactly one outcome for each of `seeds`, which must differ, in the order in which they end.
 
-        They are of the pool's own task, or of another `task` whose steps look the same. Raises PolicyError
-        where the policy cannot act, CollectError where the task fails whatever is tried.
+        Episodes are of the pool's own task, or of another `task` whose steps look the same; a seed that
+        failed twice has a Failure. Raises PolicyError where the policy cannot act, TaskError where a
+        collector's machine lacks the task, CollectError where no collector can be started.
         """
         import ray
 
-        shared, actors = ray.put(weights), range(len(self._actors))
-        waiting = deque(given for actor in actors if (given := list(seeds[actor :: len(actors)])))
-        running: dict[Any, _Share] = {}
-        idle, failures = set(actors), 0
+        shared, name = ray.put(weights), task or self._task
+        shares = Shares(seeds, actors=len(self._actors), environments=self._environments)
+        running, idle = list[_Stream](), set(range(len(self._actors)))
         try:
-            while waiting or running:
-                while waiting and idle:
-                    actor, given = idle.pop(), waiting.popleft()
-                    stream = self._actors[actor].run.remote(record, shared, given, task or self._task)
-                    running[stream] = _Share(actor, set(given))
-                for stream, episode in self._ready(running):
-                    share = running[stream]
-                    if episode is not None:
-                        failures, share.last_heard_sec = 0, time.monotonic()
-                        if episode.seed in share.missing:
-                            share.missing.discard(episode.seed)
-                            yield episode
-                        continue
-                    del running[stream]
-                    idle.add(share.actor)
-                    if share.missing:
-                        failures += 1
-                        self._replace(share.actor, failures)
-                        waiting.append(sorted(share.missing))
+            while shares.waiting or running:
+                while shares.waiting and idle:
+                    actor, share = idle.pop(), shares.waiting.popleft()
+                    given = self._actors[actor].run.remote(record, shared, list(share.missing), name)
+                    running.append(_Stream(given, actor, share))
+                for stream, heard in self._ready(running):
+                    if isinstance(heard, _End):
+                        running.remove(stream)
+                        outcome = self._end(shares, stream, heard, name)
+                        idle.add(stream.actor)
+                    else:
+                        self._not_started, stream.last_heard_sec = 0, time.monotonic()
+                        outcome = shares.hear(stream.share, heard)
+                    if outcome:
+                        yield outcome
         finally:
-            for share in running.values():  # left early: what still runs must not be heard later
-                self._respawn(share.actor)
+            for stream in running:  # left early: what still runs must not be heard later
+                self._respawn(stream.actor)
 
-    def _ready(self, running: Mapping[Any, _Share]) -> Iterator[tuple[Any, Episode | None]]:
-        """The streams to attend to now, each with its next episode, or None where it ended or is overdue."""
+    def start(self, seed: int) -> dict[str, np.ndarray] | None:
+        """The first observation of the episode of a seed; None where it cannot be had."""
+        import ray
+        from ray import exceptions
+
+        try:
+            found: Any = ray.get(self._actors[0].start.remote(seed, self._task), timeout=self._deadline_sec)
+            return found
+        except exceptions.RayError:
+            self._respawn(0)
+            return None
+
+    def _end(self, shares: Shares, stream: _Stream, end: _End, task: str) -> Failure | None:
+        """Replace the actor where something went wrong; the failure that is certain now."""
+        share = stream.share
+        if share.missing or share.again:
+            self.replaced += 1
+            self._respawn(stream.actor)
+        if share.missing and end.blameless:
+            self._not_started += 1
+            if self._not_started > FAILURES_ALLOWED * len(self._actors):
+                raise CollectError(f"no collector of {task} can be started: {end.reason}")
+        return shares.end(share, task, end.reason, blameless=end.blameless)
+
+    def _ready(self, running: Sequence[_Stream]) -> Iterator[tuple[_Stream, Episode | Failure | _End]]:
+        """The streams to attend to now, each with its next outcome or its end."""
         import ray
 
-        ray.wait(list(running), timeout=POLL_SEC)
-        ready, _ = ray.wait(list(running), num_returns=len(running), timeout=0)
-        overdue = [stream for stream in running if stream not in ready and self._overdue(running[stream])]
-        for stream in ready:
-            yield stream, self._next(stream)
-        for stream in overdue:
-            yield stream, None
+        streams = {stream.outcomes: stream for stream in running}
+        ray.wait(list(streams), timeout=POLL_SEC)
+        ready, _ = ray.wait(list(streams), num_returns=len(streams), timeout=0)
+        late = [stream for key, stream in streams.items() if key not in ready and self._overdue(stream)]
+        for key in ready:
+            yield streams[key], self._next(key, streams[key].actor)
+        for stream in late:
+            yield stream, self._silent(stream.actor)
 
     def _spawn(self, number: int) -> None:
         import ray
@@ -173,40 +221,49 @@ class CollectorPool:
         ray.kill(self._actors[actor])
         self._spawn(actor)
 
-    def _replace(self, actor: int, failures: int) -> None:
-        if failures > FAILURES_ALLOWED * len(self._actors):
-            raise CollectError(
-                f"collectors of {self._task} failed {failures} times in a row without an episode; "
-                f"see the log for the last cause, or raise [collect] deadline_sec ({self._deadline_sec:g} s)"
-            )
-        self.replaced += 1
-        self._respawn(actor)
-
-    def _overdue(self, share: _Share) -> bool:
+    def _overdue(self, stream: _Stream) -> bool:
         """Whether an actor is silent for too long; the time it takes to start is no silence."""
-        import ray
-
         now = time.monotonic()
-        if share.actor in self._starting:
-            if not ray.wait([self._starting[share.actor]], timeout=0)[0]:
-                return now - share.last_heard_sec > START_SEC
-            del self._starting[share.actor]
-            share.last_heard_sec = now
-        return now - share.last_heard_sec > self._deadline_sec
+        if stream.actor in self._starting:
+            if not self._has_started(stream.actor):
+                return now - stream.last_heard_sec > START_SEC
+            stream.last_heard_sec = now
+        return now - stream.last_heard_sec > self._deadline_sec
 
-    def _next(self, stream: Any) -> Episode | None:
-        """The next episode of a stream; None where it ended or its actor died."""
+    def _has_started(self, actor: int) -> bool:
         import ray
         from ray import exceptions
 
         try:
-            episode: Any = ray.get(next(stream), timeout=self._deadline_sec)
-            return episode
+            if actor in self._starting:
+                ray.get(self._starting[actor], timeout=0)
+                del self._starting[actor]
+            return True
+        except (exceptions.RayError, TimeoutError):
+            return False
+
+    def _silent(self, actor: int) -> _End:
+        if not self._has_started(actor):
+            return _End(f"it has not begun to work within {START_SEC:g} s", blameless=True)
+        return _End(f"no episode ended within {self._deadline_sec:g} s ([collect] deadline_sec)")
+
+    def _next(self, stream: Any, actor: int) -> Episode | Failure | _End:
+        """The next outcome of a stream, or its end."""
+        import ray
+        from ray import exceptions
+
+        try:
+            outcome: Any = ray.get(next(stream), timeout=self._deadline_sec)
+            return outcome
         except StopIteration:
-            return None
+            return _End("its actor ended early")
         except exceptions.RayTaskError as error:
-            if isinstance(error.cause, PolicyError):
+            if isinstance(error.cause, PolicyError | TaskError):
                 raise error.cause from error
-            raise CollectError(f"a collector of {self._task} failed: {error.cause}") from error
-        except (exceptions.RayActorError, exceptions.GetTimeoutError, exceptions.ObjectLostError):
-            return None
+            return _End(one_line(error.cause), blameless=isinstance(error.cause, MakeError))
+        except exceptions.GetTimeoutError:
+            return self._silent(actor)
+        except exceptions.RayError as error:
+            if not self._has_started(actor):
+                return _End(one_line(error), blameless=True)
+            return _End("the process that played it died")

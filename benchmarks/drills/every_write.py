@@ -38,6 +38,7 @@ import fast
 from machine import machine
 
 from pacloop.datasets.objects import Bucket  # pyright: ignore[reportMissingImports]
+from pacloop.loop.workspace.lease import hold  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
 CLOCKS = {"seconds", "since", "created", "samples_per_sec", "steps_per_sec"}
@@ -193,6 +194,8 @@ class Stand:
         """Run the same command again, unless the run had ended, and write the state of the end."""
         if not any(Workspace.open(place).round_folder(1).glob("final-*.json")):
             fast.run(place, 1)
+        with hold(Workspace.open(place)):  # as any next command does: it sweeps
+            pass
         result.write_text(json.dumps(state(place), sort_keys=True))
 
 

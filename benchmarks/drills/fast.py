@@ -17,11 +17,12 @@ from pacloop.datasets import Episode  # pyright: ignore[reportMissingImports]
 from pacloop.learner.checkpoint import PolicyRecord, build_policy  # pyright: ignore[reportMissingImports]
 from pacloop.loop.episodes.play import Session  # pyright: ignore[reportMissingImports]
 from pacloop.loop.progress import Progress, silent  # pyright: ignore[reportMissingImports]
-from pacloop.loop.stages.improve import Improved, improve, plain_player  # pyright: ignore[reportMissingImports]
+from pacloop.loop.stages.improve import Improved, improve, play_directly  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.config import parse_config  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.lease import hold  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.place import Place  # pyright: ignore[reportMissingImports]
-from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[reportMissingImports]
+from pacloop.loop.workspace.records import Identity  # pyright: ignore[reportMissingImports]
+from pacloop.loop.workspace.workspace import IDENTITY, Workspace  # pyright: ignore[reportMissingImports]
 
 OFFERED = Path(__file__).parents[2] / "tests" / "actors" / "offered"
 sys.path.insert(0, str(OFFERED))
@@ -57,6 +58,9 @@ class Collectors:
         self._task = find_task(task)
         self._environments = [self._task.make() for _ in range(environments)]
 
+    def start(self, seed: int) -> Any:
+        return self._task.begin(self._environments[0], seed).observation
+
     def run(
         self, record: PolicyRecord, weights: bytes, seeds: Sequence[int], task: str = ""
     ) -> Iterator[Episode]:
@@ -90,6 +94,7 @@ def make(place: Place, **settings: dict[str, Any]) -> Workspace:
     """A workspace of the fast task, with its demonstrations."""
     sections = SETTINGS | {name: SETTINGS.get(name, {}) | more for name, more in settings.items()}
     space = Workspace.create(place, parse_config(sections, "the drill's settings"))
+    space.create_json(IDENTITY, Identity(id="d" * 16).model_dump())  # runs that are compared share one
     task, seeds = space.task, range(100, 100 + DEMONSTRATIONS)
     episodes = list(rollout(task, Noisy(), seeds, environments=[task.make() for _ in range(20)]))
     episodes.sort(key=lambda episode: episode.seed or 0)
@@ -105,4 +110,4 @@ def run(place: Place, rounds: int, progress: Progress = silent) -> Improved:
     with hold(space, progress):
         space.make_store(space.task.schema).clean()
         collectors: Any = Collectors(TASK, space.config.collect.environments)
-        return improve(space, plain_player(Session(space, lambda: collectors, progress)), rounds=rounds)
+        return improve(space, play_directly(Session(space, lambda: collectors, progress)), rounds=rounds)

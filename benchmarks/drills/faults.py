@@ -51,7 +51,8 @@ def refusable(place: str) -> None:
         fast.run(place, 1)
     except InUse:
         os._exit(IN_USE)
-    except PacloopError:
+    except PacloopError as error:
+        print(f"    {error}", file=sys.stderr, flush=True)
         os._exit(SENTENCE)
     except OSError as error:
         if error.errno in REFUSALS:
@@ -73,7 +74,7 @@ class Wrong:
         self.unnamed += status not in allowed
         self.differ += bool(differences)
         if status not in allowed or differences:
-            print(f"    {what}: status {status}; {short(differences)}", file=sys.stderr, flush=True)
+            print(f"  WRONG {what}: status {status}; {short(differences)}", file=sys.stderr, flush=True)
 
 
 def compared(stand: Stand, place: str, expected: dict[str, Any]) -> dict[str, Any]:

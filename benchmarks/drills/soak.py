@@ -13,7 +13,6 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from machine import machine
 
 from pacloop.loop.episodes.play import Session  # pyright: ignore[reportMissingImports]
 from pacloop.loop.progress import silent  # pyright: ignore[reportMissingImports]
-from pacloop.loop.stages.improve import improve, plain_player  # pyright: ignore[reportMissingImports]
+from pacloop.loop.stages.improve import improve, play_directly  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.lease import hold  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.workspace import Workspace  # pyright: ignore[reportMissingImports]
 
@@ -54,14 +53,16 @@ def soak(folder: Path, rounds: int) -> list[dict[str, float]]:
     space = Workspace.open(folder)
     collectors: Any = fast.Collectors(fast.TASK, space.config.collect.environments)
     with hold(space):
-        player = plain_player(Session(space, lambda: collectors, silent))
+        play = play_directly(Session(space, lambda: collectors, silent))
 
-        def timed(number: int) -> Any:
+        def timed(part: str, *arguments: Any) -> Any:
             begun = time.monotonic()
-            player.round(number)
-            figures.append(measure(folder, time.monotonic() - begun))
+            outcome = play(part, *arguments)
+            if part == "round":
+                figures.append(measure(folder, time.monotonic() - begun))
+            return outcome
 
-        improve(space, replace(player, round=timed), rounds=rounds)
+        improve(space, timed, rounds=rounds)
     return figures
 
 

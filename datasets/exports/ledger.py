@@ -19,10 +19,10 @@ from ..files import (
     to_json,
     write_bytes_atomically,
 )
+from ..imports.readers.parquet import LEDGER
 from ..records.schema import Schema
 from ..store.store import EpisodeStore
 
-LEDGER = ".pacloop-export.json"
 VERSION = 1
 
 

@@ -50,7 +50,7 @@ def write_table(path: Path, table: "pa.Table") -> None:
     import pyarrow.parquet as pq
 
     # through a Python file, so that a full disk is an OSError with its number
-    with replacing(path, parents=True) as aside, aside.open("xb") as file:
+    with replacing(path, parents=True) as aside, aside.open("wb") as file:
         pq.write_table(table, file)
 
 

@@ -48,10 +48,12 @@ def _of_folder(path: Path) -> str | None:
         return "lerobot"
     if (path / "pacloop.toml").exists() or (path / "schemas").is_dir():
         return "pacloop"
+    if any(next(path.glob(f"{below}features.json"), None) for below in ("", "*/", "*/*/")):
+        return "rlds"  # before Minari, since TFDS may keep a metadata.json too
     if (path / "metadata.json").exists() or (path / "data" / "metadata.json").exists():
         return "minari"
-    if any(next(path.glob(f"{below}features.json"), None) for below in ("", "*/", "*/*/")):
-        return "rlds"
+    if next(path.glob("data/*.parquet"), None):
+        return "parquet"
     return "npz" if next(path.glob("*.npz"), None) else None
 
 
@@ -60,6 +62,8 @@ def _of_file(path: Path) -> str | None:
         start = file.read(8)
     if start.startswith(b"PK"):
         return "npz"
+    if start.startswith(b"PAR1"):
+        return "parquet"
     if start != b"\x89HDF\r\n\x1a\n":
         return None
     return "minari" if (path.parent / "metadata.json").exists() else "robomimic"

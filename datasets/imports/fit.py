@@ -4,6 +4,7 @@ import numpy as np
 
 from ..errors import DatasetError
 from ..records.schema import Field
+from .readers.decode import text
 
 
 def fit(name: str, values: np.ndarray, field: Field, rows: int | None = None) -> np.ndarray:
@@ -48,17 +49,23 @@ def _cast(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         raise DatasetError(refusal + (hint if dtype == np.uint8 and scaled else ""))
     with np.errstate(over="ignore", invalid="ignore"):
         cast = values.astype(dtype)
-    if values.dtype.kind == "f":
-        lost = np.isfinite(values) & ~np.isfinite(cast)
-    else:
-        lost = cast.astype(np.float64 if dtype.kind == "f" else values.dtype) != values
+    lost = np.isfinite(values) & ~np.isfinite(cast) if values.dtype.kind == "f" else differ(values, cast)
     if lost.any():
         raise DatasetError(f"{refusal}, which cannot hold its value {values[lost][0]}")
     return cast
 
 
+def differ(values: np.ndarray, cast: np.ndarray) -> np.ndarray:
+    """Where whole numbers and what they were cast to are not one number."""
+    differ = cast != values
+    if cast.dtype.kind == "f":  # numpy compares as float64, to which neighbours above 2^53 are one
+        large = (values > 2**53) | (values < -(2**53))
+        differ[large] = cast[large].astype(object) != values[large].astype(object)
+    return differ
+
+
 def _text(name: str, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind not in "OSU":
         raise DatasetError(f"{name} is {values.dtype}, but must be text")
-    flat = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values.reshape(-1)]
-    return np.array(flat, object).reshape(values.shape)
+    flat = np.array([text(name, value) for value in values.reshape(-1)], object)
+    return flat.reshape(values.shape)

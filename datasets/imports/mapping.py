@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import DatasetError
 from ..records.schema import Schema
+from .fit import differ
 from .readers.raw import RawEpisode, flat_name
 
 _PIECE = re.compile(r"(?P<theirs>[^=\[\]]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?=(?P<ours>[^=\[\]]+)")
@@ -67,9 +68,16 @@ def field_of(raw: RawEpisode, ours: str, pieces: Sequence[Piece]) -> np.ndarray:
     """Our field from their arrays. Raises DatasetError, saying what there is, where one is missing."""
     own = [piece for piece in pieces if piece.ours == ours] or [Piece(flat_name(ours), ours)]
     parts = [_part(_array(raw, piece.theirs, ours), piece) for piece in own]
+    if len(parts) == 1:
+        return parts[0]
     if len({len(part) for part in parts}) > 1:
         raise DatasetError(f"{ours} is made of arrays of {', '.join(str(len(part)) for part in parts)} rows")
-    return parts[0] if len(parts) == 1 else np.concatenate([part.reshape(len(part), -1) for part in parts], 1)
+    joined = np.concatenate([part.reshape(len(part), -1) for part in parts], 1)
+    for part in parts:
+        is_mixed = (part.dtype.kind in "OSU") != (joined.dtype.kind in "OSU")
+        if is_mixed or (part.dtype.kind in "iu" and differ(part, part.astype(joined.dtype)).any()):
+            raise DatasetError(f"{ours} is made of {part.dtype}, which {joined.dtype} cannot hold as it is")
+    return joined
 
 
 def _part(values: np.ndarray, piece: Piece) -> np.ndarray:

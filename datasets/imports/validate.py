@@ -7,7 +7,8 @@ text for numbers, any other shape, actions beyond their bounds, episodes that ar
 horizon, at another control rate, or whose flags contradict each other.
 
 Where the file does not say whether the environment ended an episode, it did exactly if the score is 1.
-Where it has no rewards, the last one is the score and all others are 0.
+Where it has no rewards, the last one is the score and all others are 0. What the environment did not end,
+and what no time limit is said to have cut off, was interrupted if it is shorter than the horizon.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from ..records.episode import Episode, beyond_bounds, check_episode, is_success
 from ..records.schema import Field, Schema
 from .fit import fit
 from .mapping import Piece, field_of
+from .readers.decode import text
 from .readers.raw import RawEpisode
 from .scoring import Scorer
 
@@ -106,6 +108,8 @@ def _discount(raw: RawEpisode, steps: int) -> np.ndarray | None:
         raise DatasetError(f"discount is 0 at step {early[0]}, before the last of {steps}")
     if raw.terminal is False and discount[-1] == 0:
         raise DatasetError("is not terminal, but its last discount is 0")
+    if raw.terminal and discount[-1] != 0:
+        raise DatasetError(f"is terminal, but its last discount is {discount[-1]:g}")
     return discount
 
 
@@ -136,6 +140,7 @@ def _episode(
         discount[-1] = 0.0
     if raw.seed is not None and not -(2**63) <= raw.seed < 2**63:
         raise DatasetError(f"seed is {raw.seed}, but must fit 64 bits")
+    info = dict(raw.info) | dict(score.info or {})
     episode = Episode(
         observation=observation,
         action=action,
@@ -143,8 +148,10 @@ def _episode(
         discount=discount,
         score=score.score,
         seed=raw.seed,
-        instruction=raw.instruction.encode("utf-8", "replace").decode(),
-        info=dict(raw.info) | dict(score.info or {}),
+        instruction=text("instruction", raw.instruction),
+        info=info,
     )
     check_episode(episode, schema)
+    if not episode.is_terminal:  # for the day on which the task's horizon is another one
+        info["ended"] = episode.ended(schema.horizon)
     return episode

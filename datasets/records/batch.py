@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import Strict
+from ..files import Strict, fingerprint
 
 SOURCES = ("demonstration", "collection", "evaluation", "intervention")
 """Where a batch may come from. The position in this tuple is the number a replay reports."""
@@ -57,6 +57,11 @@ class Batch(Strict):
             raise DatasetError(f"batch {self.id}: round is {self.round!r}, but must be a number or None")
         if self.episodes < 1:
             raise DatasetError(f"batch {self.id} has no episodes")
+
+    @property
+    def content(self) -> str:
+        """What tells its episodes from others; two ways of acting may play the same in two stages."""
+        return fingerprint([self.digest, self.origin.get("stage")])[:32]
 
     @property
     def mean_score(self) -> float:

@@ -9,6 +9,9 @@ import numpy as np
 from ..errors import DatasetError
 from .schema import Schema
 
+HORIZON, INTERRUPTED = "horizon", "interrupted"
+"""What cut an episode off: a time limit, or whatever came before it, as somebody who stopped recording."""
+
 ROUNDING = 1e-4
 """Share of an action's range by which it may leave its bounds."""
 
@@ -18,7 +21,7 @@ class Episode:
     """T actions and the T+1 observations around them; T is 0 where nothing was done.
 
     `reward[t]` and `discount[t]` follow `action[t]`. The episode is terminal where its last discount
-    is 0; where it is not, it was cut off (a time limit) and could have gone on.
+    is 0; where it is not, it was cut off and could have gone on: `ended` says by what.
 
     Attributes:
       observation: by flat name, each `[T+1, ...]`; text as an array of strings.
@@ -29,7 +32,7 @@ class Episode:
       seed: what the start state and the action noise were made from; None where nobody knows.
       policy: id of the policy that acted; None where it was no policy of this workspace.
       instruction: what the robot was told, or "".
-      info: further facts worth keeping, JSON-able.
+      info: further facts worth keeping, JSON-able; `ended` is what cut it off: `horizon` or `interrupted`.
     """
 
     observation: Mapping[str, np.ndarray]
@@ -49,8 +52,19 @@ class Episode:
 
     @property
     def is_terminal(self) -> bool:
-        """True where the environment ended the episode, False where a time limit cut it off."""
+        """True where the environment ended the episode, False where it was cut off."""
         return self.length > 0 and float(self.discount[-1]) == 0.0
+
+    def ended(self, horizon: int) -> str:
+        """Why it ended: `terminal`, `horizon` for a time limit, `interrupted` where something else cut it.
+
+        Where `info` does not say, a time limit cut what has as many actions as the horizon.
+        """
+        if self.is_terminal:
+            return "terminal"
+        if (known := self.info.get("ended")) in (HORIZON, INTERRUPTED):
+            return str(known)
+        return HORIZON if self.length >= horizon else INTERRUPTED
 
     @property
     def is_success(self) -> bool:
@@ -120,6 +134,8 @@ def beyond_bounds(action: np.ndarray, schema: Schema) -> np.ndarray:
 
 
 def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
+    if not isinstance(array, np.ndarray):
+        raise DatasetError(f"{name} is a {type(array).__name__}, but must be a numpy array")
     if array.shape != shape:
         raise DatasetError(f"{name} has shape {array.shape}, but must have {shape}")
     is_text = dtype == "str"

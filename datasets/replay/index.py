@@ -8,7 +8,8 @@ from step t has
 
 so that its target is `n_step_return + bootstrap_discount * V(next_observation)`, the next observation
 being that of step t+m: the final one where the episode is cut. The bootstrap is 0 where the episode
-is terminal within m steps, or is cut by a time limit that counts as terminal.
+is terminal within m steps, or is cut by a time limit that counts as terminal. One that was interrupted keeps
+its bootstrap: nobody knows what would have come.
 
 Rows are those of the batches' `steps.arrow` laid end to end.
 """
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records.batch import SOURCES, Batch, by_batch
+from ..records.episode import HORIZON, INTERRUPTED
 from ..store import tables
 from ..store.store import EpisodeStore
 
@@ -38,10 +40,18 @@ bootstraps."""
 
 @dataclass(frozen=True)
 class Extents:
-    """Where the episodes are that count, `[episodes]` each: first row, length T, its source in `SOURCES`."""
+    """Where the episodes are that count, `[episodes]` each.
+
+    Attributes:
+      first: row of the first step.
+      length: T.
+      interrupted: whether it was cut off by something else than a time limit, as `Episode.ended` tells.
+      source: of its batch, as an index into `SOURCES`.
+    """
 
     first: np.ndarray
     length: np.ndarray
+    interrupted: np.ndarray
     source: np.ndarray
 
 
@@ -55,16 +65,35 @@ def read_extents(store: EpisodeStore, batches: Sequence[Batch], excluded: Collec
     excluded_ids = by_batch(excluded)
     parts = []
     for batch, start in zip(batches, batch_starts(batches)):
-        extents = np.stack(tables.read_extents(store.file(batch, tables.EPISODES)))
+        extents = tables.read_extents(store.file(batch, tables.EPISODES))
         numbers = [int(episode.rpartition("/")[2]) for episode in excluded_ids.get(batch.id, ())]
-        offsets, lengths = np.delete(extents, numbers, axis=1)
-        parts.append((offsets + start, lengths, np.full(len(lengths), SOURCES.index(batch.source), np.int8)))
+        offsets, lengths, ended = (np.delete(column, numbers) for column in extents)
+        interrupted = (ended == INTERRUPTED) | ((ended != HORIZON) & (lengths < store.schema.horizon))
+        source = np.full(len(lengths), SOURCES.index(batch.source), np.int8)
+        parts.append((offsets + start, lengths, interrupted, source))
     return Extents(*map(np.concatenate, zip(*parts)))
 
 
 def step_numbers(length: np.ndarray) -> np.ndarray:
     """t of each transition of episodes of these lengths, one after the other, `[transitions]`."""
     return np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+
+
+def return_range(
+    reward: np.ndarray, discount: np.ndarray, extents: Extents, gamma: float
+) -> tuple[float, float]:
+    """The smallest and the largest discounted return from any step to its episode's end.
+
+    `reward`, `discount`, `extents` and `gamma` are those of `transition_table`. There must be a step.
+    """
+    last, low, high = extents.first + extents.length - 1, np.inf, -np.inf
+    value = np.zeros(len(last))
+    for back in range(int(extents.length.max())):
+        alive = np.flatnonzero(extents.length > back)
+        rows = last[alive] - back
+        value[alive] = reward[rows] + gamma * discount[rows].astype(np.float64) * value[alive]
+        low, high = np.minimum(low, value[alive].min()), np.maximum(high, value[alive].max())
+    return float(low), float(high)
 
 
 def transition_table(
@@ -79,7 +108,7 @@ def transition_table(
     """The transitions of the episodes at `extents`, in order: `[transitions]` of `TABLE`.
 
     `reward` and `discount` are those of each row, `[rows]`, `gamma` is the learner's own discount. With
-    `cut_is_terminal` the bootstrap is 0 also at the end of an episode that was cut off.
+    `cut_is_terminal` the bootstrap is 0 also at the end of an episode that a time limit cut off.
     """
     length = extents.length
     step = step_numbers(length)
@@ -94,7 +123,7 @@ def transition_table(
         returns[alive] += weight[alive] * reward[rows]
         weight[alive] *= gamma * discount[rows].astype(np.float64)
     if cut_is_terminal:
-        weight[left <= n_step] = 0.0
+        weight[(left <= n_step) & ~np.repeat(extents.interrupted, length)] = 0.0
     table = np.zeros(len(row), TABLE)
     table["row"], table["first"] = row, first
     table["n_step_return"], table["bootstrap_discount"] = returns, weight

@@ -18,7 +18,7 @@ from ..records.snapshot import Snapshot
 from ..store.store import EpisodeStore
 from ..store.tables import STEPS, Column, read_steps
 from .gather import Gather
-from .index import batch_starts, read_extents, transition_table
+from .index import batch_starts, read_extents, return_range, transition_table
 from .mixture import Grouping, Mixture
 
 
@@ -52,13 +52,18 @@ class Replay:
       snapshot: which batches, in which order.
       n_step: n, the most rewards in a return.
       discount: gamma.
-      time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that was cut off.
+      time_limit_is_terminal: whether the bootstrap is 0 at the end of an episode that a time limit cut off.
       history: H, observations in a window; before the first the episode's first is repeated.
       mixture: share of each source in what is drawn, in any unit; a source it does not name is not
         drawn. Without it every step is as likely as any other.
       task_mixture: the same for tasks: an episode's is its instruction, or the schema's task where it
         has none. With both, a source's and a task's shares are multiplied.
       ram_limit: bytes of columns that may be copied into memory.
+
+    Attributes:
+      episodes: how many there are.
+      returns: the smallest and the largest discounted return from any step to its episode's end.
+      identity: what its samples are a function of, beside the generator; plain JSON.
     """
 
     def __init__(
@@ -82,14 +87,21 @@ class Replay:
         if not extents.length.sum():
             raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
         self.episodes = len(extents.first)
+        reward = np.concatenate([columns["reward"] for columns in steps])
+        ends = np.concatenate([columns["discount"] for columns in steps])
         self._table = transition_table(
-            np.concatenate([columns["reward"] for columns in steps]),
-            np.concatenate([columns["discount"] for columns in steps]),
-            extents,
-            n_step=n_step,
-            gamma=discount,
-            cut_is_terminal=time_limit_is_terminal,
+            reward, ends, extents, n_step=n_step, gamma=discount, cut_is_terminal=time_limit_is_terminal
         )
+        self.returns = return_range(reward, ends, extents, discount)
+        self.identity = {
+            "snapshot": snapshot.id,
+            "n_step": n_step,
+            "discount": discount,
+            "time_limit_is_terminal": time_limit_is_terminal,
+            "history": history,
+            "mixture": mixture and dict(mixture),
+            "task_mixture": task_mixture and dict(task_mixture),
+        }
         groupings = []
         if mixture is not None:
             groupings.append(Grouping("source", SOURCES, np.repeat(extents.source, extents.length), mixture))

@@ -1,8 +1,10 @@
 """Where a dataset lies: what a store needs of a folder or of a bucket, and the small records in it.
 
     schemas/<fingerprint>.json                  the layout of a step, and the task's facts beside it
+    schemas/first                               the same, by whoever made the dataset (schemas.py)
     facts/<time>-<digest>.json                  a later change of the facts (schemas.py)
     batches/<id>/batch.json                     a batch's manifest, and beside it its data files
+    contents/<digest>                           the id under which this content was appended first (commit.py)
     excluded/<time>-<digest>.json               tombstones: what later snapshots leave out (exclusion.py)
     quarantine/<digest>.json                    what was not taken, and why (quarantine.py)
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 SCHEMAS, FACTS, BATCHES, EXCLUDED, QUARANTINE = "schemas", "facts", "batches", "excluded", "quarantine"
-ROOMS = (SCHEMAS, FACTS, BATCHES, EXCLUDED, QUARANTINE)
+CONTENTS = "contents"
+ROOMS = (SCHEMAS, FACTS, BATCHES, CONTENTS, EXCLUDED, QUARANTINE)
 MANIFEST = "batch.json"
 FILES = (STEPS, EPISODES)
 
@@ -51,8 +54,8 @@ class Backend(Protocol):
         """The content of small files, manifests among them; None for what is not there."""
         ...
 
-    def create(self, key: str, raw: bytes) -> bool:
-        """Add a small file, which is on the disk when this returns; False where there is one already."""
+    def create(self, key: str, raw: bytes, *, synced: bool = True) -> bool:
+        """Add a small file, which is on the disk when this returns, if `synced`; False where there is one."""
         ...
 
     def publish(self, aside: Path, batch: Batch) -> None:

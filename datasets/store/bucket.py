@@ -11,19 +11,18 @@ a killed writer uploaded is named by none.
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import DatasetError
 from ..files import fingerprint, named_errors, remove_dead, temporary_beside, writer_is_dead
-from ..objects import Bucket
+from ..objects import Bucket, Version
 from ..records.batch import Batch
-from .backend import BATCHES, FILES, MANIFEST, manifest_key
+from .backend import BATCHES, FILES, MANIFEST, SCHEMAS, manifest_key
 from .cache import Cache
 from .folder import Folder
-from .tables import STEPS
 
 UPLOAD_SEC = 24 * 3600.0
 """An upload that no manifest names is dead after so long: no writer commits one of half that age."""
@@ -34,9 +33,12 @@ THREADS = 8
 class CachedBucket:
     """The files of a dataset, in a bucket, with local copies in a folder of bounded size."""
 
-    def __init__(self, url: str, cache: Path, cache_bytes: int) -> None:
+    def __init__(
+        self, url: str, cache: Path, cache_bytes: int, before_write: Callable[[], None] = lambda: None
+    ) -> None:
         """Use what is below `url`, with copies in `cache`; no request is made yet.
 
+        `before_write` is called before a batch or another file is committed, and raises where it must not be.
         Raises DatasetError where `url` is no bucket's, or the cache cannot be made.
         """
         self._bucket = Bucket(url)
@@ -46,46 +48,51 @@ class CachedBucket:
         self._batches = self.folder / BATCHES
         with named_errors(self.folder, "made"):
             self._batches.mkdir(parents=True, exist_ok=True)
+        self._before_write = before_write
         self._cache = Cache(self._batches, cache_bytes)
-        self._listed: set[str] = set()  # keys below `batches`, when they were listed last
+        self._tags: dict[str, str | None] = {}  # of the manifests that were listed last
         self._uploads: dict[str, str] = {}  # of the batches whose manifests were read
 
     def names(self, room: str) -> list[str]:
         """The names in a room, sorted."""
         if room == BATCHES:
-            self._listed = set(self._bucket.list(BATCHES))
-            parts = (key.split("/") for key in self._listed)
-            return sorted(batch_id for _, batch_id, *name in parts if name == [MANIFEST])
-        return sorted(key.removeprefix(f"{room}/") for key in self._bucket.list(room))
+            listing = self._bucket.list(BATCHES).items()
+            self._tags = {key: meta["e_tag"] for key, meta in listing if _is_manifest(key)}
+            return sorted(key.split("/")[1] for key in self._tags)
+        names = (key.removeprefix(f"{room}/") for key in self._bucket.list(room))
+        return sorted(name for name in names if name.endswith(".json"))
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The content of small files, manifests from copies surely equal; None for what is not there."""
-        manifests = {key for key in keys if key.startswith(f"{BATCHES}/")}
-        if len(manifests - self._listed) > 1:  # one request tells which of the copies count
-            self._listed = set(self._bucket.list(BATCHES))
+        """The content of small files, manifests from copies that are equal; None for what is not there."""
+        if len(set(filter(_is_manifest, keys)) - set(self._tags)) > 1:
+            self.names(BATCHES)  # one request tells which of the copies count
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self._read, keys))
 
-    def create(self, key: str, raw: bytes) -> bool:
+    def create(self, key: str, raw: bytes, *, synced: bool = True) -> bool:
         """Add a small file; False where there is one already."""
+        if key.startswith(SCHEMAS):
+            self._bucket.check_conditions()
+        self._before_write()
         return self._bucket.create(key, raw)
 
     def publish(self, aside: Path, batch: Batch) -> None:
         """Upload the batch in `aside`, commit it unless another writer did, and keep it in the cache."""
         begun, raw = time.time(), (aside / MANIFEST).read_bytes()
         upload, key = _upload_name(raw), manifest_key(batch.id)
+        self._before_write()
         for name in FILES:
             self._bucket.upload(aside / name, _data_key(batch.id, upload, name))
         for name in FILES:
             self._download(batch, upload, name, None)
         if time.time() - begun > UPLOAD_SEC / 2:
             raise DatasetError(f"{self.place}/{BATCHES}/{batch.id} took too long to upload: append it again")
-        # A request that was answered too late was sent again, and found its own work.
-        if not self._bucket.create(key, raw) and self._bucket.read(key) != raw:
+        self._before_write()
+        version = self._bucket.replace(key, raw, None)
+        if version is None:
             self._bucket.delete([_data_key(batch.id, upload, name) for name in FILES])
             return
-        self._keep_manifest(batch.id, raw)
-        self._listed |= {key, _data_key(batch.id, upload, STEPS)}
+        self._keep_manifest(key, raw, version)
         for name in FILES:
             (aside / name).replace(self._batches / batch.id / name)
             self._cache.added(self._batches / batch.id / name)
@@ -150,35 +157,39 @@ class CachedBucket:
         pairs = set()
         with named_errors(self._batches, "listed"):
             for aside in self._batches.glob(".*.tmp"):
-                if writer_is_dead(aside.name) and (aside / MANIFEST).exists():
+                if writer_is_dead(aside) and (aside / MANIFEST).exists():
                     batch_id = aside.name.removeprefix(".").rsplit(".", 3)[0]
                     pairs.add((batch_id, _upload_name((aside / MANIFEST).read_bytes())))
         return pairs
 
     def _read(self, key: str) -> bytes | None:
-        if key.startswith(f"{BATCHES}/"):
-            return self._read_manifest(key.split("/")[1])
-        return self._bucket.read(key)
+        if not _is_manifest(key):
+            return self._bucket.read(key)
+        path = self._copy_of(key, self._tags.get(key))
+        if path.exists():
+            raw = path.read_bytes()
+            self._uploads[path.parent.name] = _upload_name(raw)
+            return raw
+        current = self._bucket.fetch(key)
+        if current:
+            self._keep_manifest(key, current.raw, current.version)
+        return current.raw if current else None
 
-    def _read_manifest(self, batch_id: str) -> bytes | None:
-        """The bytes of a manifest, from the cache where they name an upload that was listed."""
-        path = self._batches / batch_id / MANIFEST
-        raw = path.read_bytes() if path.exists() else b""
-        if _data_key(batch_id, _upload_name(raw), STEPS) not in self._listed:
-            raw = self._bucket.read(manifest_key(batch_id))
-        if raw is not None:
-            self._keep_manifest(batch_id, raw)
-        return raw
-
-    def _keep_manifest(self, batch_id: str, raw: bytes) -> None:
-        path = self._batches / batch_id / MANIFEST
-        if not path.exists() or path.read_bytes() != raw:
-            self._cache.forget(batch_id)
-            with named_errors(path, "written"), temporary_beside(path) as aside:
+    def _keep_manifest(self, key: str, raw: bytes, version: Version) -> None:
+        self._tags[key] = version.get("e_tag")
+        path = self._copy_of(key, self._tags[key])
+        if not path.exists():
+            self._cache.forget(path.parent.name)
+            with named_errors(path, "written"):
                 path.parent.mkdir(exist_ok=True)
-                aside.write_bytes(raw)  # not synced: its digest is checked whenever it is used
-                aside.replace(path)
-        self._uploads[batch_id] = _upload_name(raw)
+                with temporary_beside(path) as aside:
+                    aside.write_bytes(raw)  # not synced: its digest is checked whenever it is used
+                    aside.replace(path)
+        self._uploads[path.parent.name] = _upload_name(raw)
+
+    def _copy_of(self, key: str, tag: str | None) -> Path:
+        """Where the copy of a manifest lies, whose tag the bucket gives to no other content."""
+        return (self.folder / key).with_name(f"{fingerprint(tag)[:16]}.json")
 
     def _download(self, batch: Batch, upload: str, name: str, path: Path | None) -> None:
         key, digest = _data_key(batch.id, upload, name), batch.digests.get(name, "")
@@ -187,6 +198,10 @@ class CachedBucket:
             raise DatasetError(
                 f"{self.place}/{key} was changed: its XXH3 is {current[:16]}, but was {digest[:16]}"
             )
+
+
+def _is_manifest(key: str) -> bool:
+    return key.startswith(f"{BATCHES}/") and key.endswith(f"/{MANIFEST}")
 
 
 def _upload_name(manifest: bytes) -> str:

@@ -56,7 +56,7 @@ class Cache:
 
     def forget(self, batch_id: str) -> None:
         """Remove the files of a batch."""
-        for path in (self._folder / batch_id).glob(f"*{SUFFIX}"):
+        for path in (self._folder / batch_id).glob("[!.]*"):
             path.unlink(missing_ok=True)
 
     def _touch(self, path: Path) -> bool:

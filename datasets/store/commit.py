@@ -1,6 +1,5 @@
 """How a batch becomes part of a store: written aside, read back, synced, and published in one step."""
 
-import shutil
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from ..errors import DatasetError
 from ..files import digest_of, in_background, json_bytes, named_errors, sync, temporary_beside
 from ..records.batch import Batch
 from ..records.rows import EpisodeRow, content_digest
-from .backend import BATCHES, MANIFEST, Backend
+from .backend import BATCHES, CONTENTS, MANIFEST, Backend, manifest_key
 from .tables import EPISODES, STEPS, episodes_table, write_table
 
 Rows = Future[list[EpisodeRow]]
@@ -23,19 +22,26 @@ def commit(backend: Backend, draft: Batch, steps: pa.RecordBatch, rows: Rows) ->
 
     `draft` is the manifest but for digests and time; `rows` are waited for while the disk takes the steps.
     Returns the manifest, as this writer made it. Raises DatasetError, leaving nothing behind, where seed or
-    info of an episode cannot be kept, and where the disk refuses or does not give back what was written. The
-    caller syncs the parent folder.
+    info of an episode cannot be kept, another batch has this content, or the disk refuses or does not give
+    back what was written. The caller syncs the parent folder.
     """
     target = backend.folder / BATCHES / draft.id
-    with temporary_beside(target) as aside:
-        try:
-            with named_errors(target, "written"):
-                aside.mkdir()
-                batch = _write(aside, draft, steps, rows)
-                backend.publish(aside, batch)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    with named_errors(target, "written"), temporary_beside(target, folder=True) as aside:
+        batch = _write(aside, draft, steps, rows)
+        _refuse_twin(backend, batch)
+        backend.publish(aside, batch)
     return batch
+
+
+def _refuse_twin(backend: Backend, batch: Batch) -> None:
+    """Raise DatasetError where this content is committed under another id; looks at no other batches."""
+    key = f"{CONTENTS}/{batch.content}"
+    # Not worth a wait for the disk: after a power cut `verify` still finds the twin.
+    if not backend.create(key, batch.id.encode(), synced=False):
+        (raw,) = backend.read([key])
+        first = (raw or b"").decode(errors="replace")
+        if first not in ("", batch.id) and backend.read([manifest_key(first)]) != [None]:
+            raise DatasetError(f"batch {batch.id} holds the same episodes as {first}, and would count twice")
 
 
 def _write(aside: Path, draft: Batch, steps: pa.RecordBatch, rows: Rows) -> Batch:

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..files import is_temporary, named_errors, remove_dead, sync, write_bytes_atomically, writer_is_dead
+from ..files import create_file, is_temporary, named_errors, remove_dead, sync, writer_is_dead
 from ..records.batch import Batch
 from .backend import BATCHES, MANIFEST, ROOMS
 
@@ -35,16 +35,14 @@ class Folder:
         """The content of files; None for what is not there."""
         return [self._read(self.folder / key) for key in keys]
 
-    def create(self, key: str, raw: bytes) -> bool:
-        """Add a file, synced; False where there is one already."""
+    def create(self, key: str, raw: bytes, *, synced: bool = True) -> bool:
+        """Add a file; False where there is one already."""
         path = self.folder / key
-        if path.exists():
-            return False
         with named_errors(path.parent, "made"):
             path.parent.mkdir(exist_ok=True)
-            sync(self.folder)
-        write_bytes_atomically(path, raw)
-        return True
+            if synced:
+                sync(self.folder)
+        return create_file(path, raw, synced=synced)
 
     def publish(self, aside: Path, batch: Batch) -> None:
         """Commit a batch by renaming the folder it was written in."""
@@ -67,7 +65,7 @@ class Folder:
         sentences = []
         for path in self._entries():
             if is_temporary(path.name):
-                dead = writer_is_dead(path.name)
+                dead = writer_is_dead(path)
                 if dead is None:
                     sentences.append(f"{path} was left by a writer on another host, which may be alive")
                 elif dead:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DatasetError
-from ..files import Strict, json_bytes, parse_model
+from ..files import Strict, json_bytes, parse_json, parse_model
 from ..records.schema import Facts, Schema
 from .backend import FACTS, SCHEMAS, Backend, append_record, read_room
 
 VERSION = 1
 OLDER = "schema.json"
 """What datasets had before there was a version."""
+CLAIM = f"{SCHEMAS}/first"
+"""The schema file whose writer came first; it is copied to its name, also where its writer was killed."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class SchemaFile(Strict):
 
 @dataclass(frozen=True)
 class FactsChange(Strict):
-    """New facts beside the layout of a fingerprint, with somebody's reason; `since` is ISO time, UTC."""
+    """New facts beside the layout of a fingerprint, with the reason; `since` is ISO time, UTC."""
 
     schema: str
     facts: Facts
@@ -37,40 +39,34 @@ class FactsChange(Strict):
     version: int = VERSION
 
 
-def refuse_older(backend: Backend) -> None:
-    """Raise DatasetError where there is a dataset of an earlier pacloop: two formats must not mix."""
+def write_schema(backend: Backend, schema: Schema) -> None:
+    """Make an empty dataset of a place that has none: of two writers the first says of what schema.
+
+    Raises DatasetError where there is one of an earlier pacloop, or the place keeps no two writers apart.
+    """
     if backend.read([OLDER]) != [None]:
         raise DatasetError(
             f"{backend.place} is a dataset of an earlier pacloop, which this one does not read"
         )
-
-
-def write_schema(backend: Backend, schema: Schema) -> None:
-    """Make an empty dataset of a place that has none.
-
-    Raises DatasetError where the place creates what exists already.
-    """
-    refuse_older(backend)
-    key = f"{SCHEMAS}/{schema.fingerprint()}.json"
-    raw = json_bytes(key, SchemaFile(schema.layout, schema.facts))
-    if backend.create(key, raw) and backend.create(key, raw):
-        raise DatasetError(
-            f"{backend.place} overwrites what it was told to create only (If-None-Match): use another store"
-        )
+    raw = json_bytes(CLAIM, SchemaFile(schema.layout, schema.facts))
+    if not backend.create(CLAIM, raw):
+        (first,) = backend.read([CLAIM])
+        raw = first or raw
+    path = f"{backend.place}/{CLAIM}"
+    schema = _schema_of(parse_model(SchemaFile, parse_json(path, raw), path), path)
+    backend.create(f"{SCHEMAS}/{schema.fingerprint()}.json", raw)
 
 
 def read_schema(backend: Backend) -> Schema:
     """The layout of a dataset with the facts as they are now. Raises DatasetError where there is none."""
     files = read_room(backend, SCHEMAS, SchemaFile)
-    if not files:
-        refuse_older(backend)
     if len(files) != 1:
         raise DatasetError(
             f"{backend.place} holds no dataset: {SCHEMAS} has {len(files)} files, but must have one"
         )
     ((name, file),) = files.items()
     path = f"{backend.place}/{SCHEMAS}/{name}"
-    schema = parse_model(Schema, {**file.layout, **vars(file.facts)}, path)
+    schema = _schema_of(file, path)
     if name != f"{schema.fingerprint()}.json":
         raise DatasetError(f"{path} was changed by hand: its layout does not fit the fingerprint in its name")
     for change in read_room(backend, FACTS, FactsChange).values():
@@ -78,25 +74,26 @@ def read_schema(backend: Backend) -> Schema:
     return schema
 
 
-def reconcile(backend: Backend, current: Schema, schema: Schema, reason: str) -> Schema:
-    """The `current` schema of a dataset with the facts of `schema`, which hold from now on.
+def _schema_of(file: SchemaFile, path: str) -> Schema:
+    return parse_model(Schema, {**file.layout, **vars(file.facts)}, path)
 
-    Other facts are recorded with the reason. Raises DatasetError where the layout differs, or the task is
-    another one and nobody says why.
+
+def reconcile(backend: Backend, current: Schema, schema: Schema) -> Schema:
+    """The `current` schema of a dataset with the facts of `schema`, which are recorded where they are new.
+
+    Raises DatasetError as `check_same` does.
     """
-    check_same(backend.place, current, schema, reason)
+    check_same(backend.place, current, schema)
     if current.facts == schema.facts:
         return current
-    reason = reason.strip() or "the task says so"
-    append_record(backend, FACTS, FactsChange(current.fingerprint(), schema.facts, reason, since=""))
+    change = FactsChange(current.fingerprint(), schema.facts, "the task says so", since="")
+    append_record(backend, FACTS, change)
     return replace(current, **vars(schema.facts))
 
 
-def check_same(place: str, current: Schema, schema: Schema, reason: str = "") -> None:
-    """Raise DatasetError where the layout differs, or the task is another one and nobody says why."""
+def check_same(place: str, current: Schema, schema: Schema) -> None:
+    """Raise DatasetError where the layout differs, or the task is another one."""
     if difference := current.difference(schema):
         raise DatasetError(f"{place} is of another schema: {difference}")
-    if current.task != schema.task and not reason.strip():
-        raise DatasetError(
-            f"{place} is of the task {current.task}, but must be of {schema.task}: give a reason to change it"
-        )
+    if current.task != schema.task:
+        raise DatasetError(f"{place} is of the task {current.task}, but must be of {schema.task}")

@@ -49,11 +49,11 @@ class EpisodeStore:
         self._known: dict[str, Batch] = {}  # manifests never change, so each is read once
 
     @classmethod
-    def create(cls, place: Place, schema: Schema, *, reason: str = "") -> "EpisodeStore":
-        """Make an empty store, or open the one that is there if its layout is the same.
+    def create(cls, place: Place, schema: Schema) -> "EpisodeStore":
+        """Make an empty store, or open the one that is there if its layout and task are the same.
 
-        Where the task's facts have changed since (horizon, instruction), that is recorded, with the reason;
-        another task must have one. Raises DatasetError, naming what differs, where the layout is another one.
+        Where other facts of the task have changed since (horizon, instruction), that is recorded. Raises
+        DatasetError, naming what differs, where the layout or the task is another one.
         """
         backend = _backend(place)
         tables.check_storable(schema)
@@ -61,7 +61,7 @@ class EpisodeStore:
             (backend.folder / BATCHES).mkdir(parents=True, exist_ok=True)
         if not cls.exists(backend):
             write_schema(backend, schema)
-        return cls(backend, reconcile(backend, read_schema(backend), schema, reason))
+        return cls(backend, reconcile(backend, read_schema(backend), schema))
 
     @classmethod
     def open(cls, place: Place) -> "EpisodeStore":
@@ -87,7 +87,8 @@ class EpisodeStore:
 
         Appending a batch id again returns what is committed and writes nothing, so a stage that was
         killed may simply run again. Raises DatasetError, and leaves nothing behind, where an episode
-        does not fit the schema, or the id is taken by other content (episodes, source or round).
+        does not fit the schema, the id is taken by other content (episodes, source or round), or this content
+        is there under another id.
         """
         episodes = list(episodes)
         draft = Batch(

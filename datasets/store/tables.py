@@ -7,9 +7,7 @@ number of rows. Each file is one record batch, so a column is one stretch of mem
 
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import DatasetError
-from ..files import file_hash, in_background, named_errors
+from ..files import file_hash, named_errors
 from ..records.episode import Episode, padded
 from ..records.images import EncodedImages, encode, is_encoded
 from ..records.rows import Column, EpisodeRow, check_layouts, check_numbers
@@ -28,8 +26,6 @@ STEPS = "steps.arrow"
 EPISODES = "episodes.arrow"
 
 PIECE_BYTES = 2**17
-AHEAD_BYTES = 2**20
-"""So much is written before the disk is asked to take it."""
 
 _FLAGS = ("is_first", "is_last", "is_terminal")
 
@@ -153,13 +149,15 @@ def read_episodes(path: Path) -> tuple[EpisodeRow, ...]:
         return tuple(EpisodeRow(*values) for values in zip(*(column.to_pylist() for column in batch.columns)))
 
 
-def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Offset and length of each episode, `[episodes]` int64 each: all that a replay needs to know.
+def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Offset, length and what its info says of why it ended, or "", of each episode: all a replay needs.
 
-    Raises DatasetError where `episodes.arrow` is missing or broken.
+    `[episodes]` each.     Raises DatasetError where `episodes.arrow` is missing or broken.
     """
     with _mapped(path, _EPISODES_SCHEMA.names) as batch:
-        return batch.column("offset").to_numpy(), batch.column("length").to_numpy()
+        infos = batch.column("info").to_pylist()
+        ended = [str(json.loads(info).get("ended", "")) if '"ended"' in info else "" for info in infos]
+        return batch.column("offset").to_numpy(), batch.column("length").to_numpy(), np.array(ended, object)
 
 
 def _to_arrow(column: np.ndarray) -> pa.Array:
@@ -197,7 +195,7 @@ def _to_numpy(array: pa.Array, field: Field, name: str) -> Column:
 
 
 class _File(io.FileIO):
-    """Written in small pieces, which the disk takes while the next are written.
+    """Written in small pieces, and the digest of what was written.
 
     For larger writes Linux looks for larger pages, which took up to ten times as long as the write itself.
     A Python file, so that a full disk is an OSError with its number.
@@ -206,8 +204,6 @@ class _File(io.FileIO):
     def __init__(self, path: Path, mode: str) -> None:
         super().__init__(path, mode)
         self.digest = file_hash()
-        self._written = self._begun = 0
-        self._waiting: list[Future[None]] = []
 
     def write(self, data: Any, /) -> int:
         """Write all of `data`."""
@@ -215,27 +211,8 @@ class _File(io.FileIO):
         self.digest.update(view)
         done = 0
         while done < len(view):
-            count = super().write(view[done : done + PIECE_BYTES])
-            done += count
-            self._written += count
-            if self._written - self._begun >= AHEAD_BYTES:
-                self._begin()
+            done += super().write(view[done : done + PIECE_BYTES])
         return done
-
-    def close(self) -> None:
-        """Close the file."""
-        for begun in self._waiting:
-            begun.result()
-        super().close()
-
-    def _begin(self) -> None:
-        # Linux begins to write out what is called unneeded, and keeps it until it is written.
-        if hasattr(os, "posix_fadvise"):
-            stretch = self._begun, self._written - self._begun
-            self._waiting.append(
-                in_background(os.posix_fadvise, self.fileno(), *stretch, os.POSIX_FADV_DONTNEED)
-            )
-        self._begun = self._written
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from .tables import EPISODES, STEPS, read_episodes, read_steps, to_episode
 
 def verify(backend: Backend, schema: Schema) -> list[str]:
     """Recompute every digest and count. A sentence for each thing that is wrong."""
-    sentences, sizes = backend.leftovers(), {}
+    sentences, sizes, ids = backend.leftovers(), {}, {}
     for batch_id in backend.names(BATCHES):
         try:
             (raw,) = backend.read([manifest_key(batch_id)])
@@ -24,6 +24,8 @@ def verify(backend: Backend, schema: Schema) -> list[str]:
                 continue  # of which the leftovers tell
             batch = parse_manifest(backend, batch_id, raw, schema.fingerprint())
             sizes[batch_id] = batch.episodes
+            if (first := ids.setdefault(batch.content, batch_id)) != batch_id:
+                sentences.append(f"{backend.place}: {first} and {batch_id} hold the same episodes")
             backend.fetch([batch], again=True)
             sentences += _file_faults(backend, batch) or _content_faults(backend, batch, schema)
         except DatasetError as error:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..environment import this_command
-from ..runs.plan import open_workspace
 from ..terminal import print_json
 from .options import HERE, JsonOption, WorkspaceOption
 
@@ -36,9 +35,10 @@ class Check:
 def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """Say what this machine has, what is wrong, and what to do.
 
-    A workspace in a bucket is looked at, too. Exits 1 where something is wrong.
+    The workspace and its task are looked at, too. Exits 1 where something is wrong.
     """
-    checks = [*_versions(), *_resources(), _simulator(), *_settings(workspace), *_bucket(workspace)]
+    task, found = _workspace(workspace)
+    checks = [*_versions(), *_resources(), _simulator(task), *_settings(workspace), *found]
     if as_json:
         print_json([vars(check) for check in checks])
     else:
@@ -78,19 +78,20 @@ def _resources() -> list[Check]:
     ]
 
 
-def _simulator() -> Check:
+def _simulator(task: str) -> Check:
     """Some seconds: it is tried for real."""
-    from ...actors.registry import find_task
+    from ...actors.registry import OURS, find_task
 
     try:
-        environment = find_task("pacloop/stack").make()
+        environment = find_task(task).make()
         environment.seed(0)
         environment.reset()
         environment.close()
     except Exception as error:
-        advice = "mujoco and dm-control must fit: run make"
+        ours = "mujoco and dm-control must fit: run make"
+        advice = ours if task in OURS else f"the package that offers {task} must work here"
         return Check("simulator", f"{type(error).__name__}: {error}", False, advice)
-    return Check("simulator", "pacloop/stack starts")
+    return Check("simulator", f"{task} starts")
 
 
 def _settings(workspace: str) -> list[Check]:
@@ -108,14 +109,18 @@ def _settings(workspace: str) -> list[Check]:
     ]
 
 
-def _bucket(workspace: str) -> list[Check]:
+def _workspace(workspace: str) -> tuple[str, list[Check]]:
+    """The task of the workspace, or the first of ours where there is none; and what is said of it."""
+    from ...actors.registry import OURS
     from ...datasets.errors import PacloopError
-    from ...loop.workspace.place import url_of
+    from ...loop.workspace.workspace import Workspace
 
-    if not url_of(workspace):
-        return []
     try:
-        space = open_workspace(workspace)
+        space = Workspace.find(workspace)
     except PacloopError as error:
-        return [Check("workspace", str(error), False, "docs/remote.md says what a bucket needs")]
-    return [Check("workspace", f"{space.place} ({space.config.task}), local copy in {space.folder}")]
+        advice = "docs/remote.md says what a bucket needs, docs/settings.md what pacloop.toml may say"
+        return OURS[0], [Check("workspace", str(error), False, advice)]
+    if space is None:
+        return OURS[0], [Check("workspace", f"there is none at {workspace}")]
+    copy = f", local copy in {space.folder}" if space.copy else ""
+    return space.config.task, [Check("workspace", f"{space.place} ({space.config.task}){copy}")]

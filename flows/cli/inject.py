@@ -13,7 +13,7 @@ from .options import HERE, By, JsonOption, WorkspaceOption
 if TYPE_CHECKING:
     from ...loop.injection.outcome import InjectionOutcome
 
-Format = Annotated[str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz or pacloop.")]
+Format = Annotated[str, typer.Option(help="auto, rlds, robomimic, minari, lerobot, npz, parquet or pacloop.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Write nothing if any episode is bad; exits 1 then.")]
 Score = Annotated[
     str, typer.Option(help="A number in [0, 1], column:NAME, or replay; what the file says by default.")
@@ -72,9 +72,9 @@ def _print_table(outcome: "InjectionOutcome") -> None:
     for name, count, why, style in rows:
         table.add_row(name, str(count), why if count else "", style=style if count else "")
     screen = console()
-    screen.print(table, markup=False)
+    screen.print(table)
     for remark in outcome.remarks:
-        screen.print(f"note: {remark}", highlight=False, markup=False)
+        screen.print(f"note: {remark}", highlight=False)
 
 
 def _ending(outcome: "InjectionOutcome", strict: bool, dry_run: bool, workspace: str) -> str:

@@ -5,15 +5,17 @@ Nothing heavy is imported before a command runs, so that `pacloop --help` answer
 
 import errno
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from ...datasets.errors import PacloopError
 from ..environment import prepare
+from ..terminal import sentence
 from .dataset import dataset
 from .doctor import doctor
 from .gate import gate
+from .gc import gc
 from .inject import inject
 from .policies import approve, policies, promote, reject, rollback
 from .report import report
@@ -26,7 +28,7 @@ COMMANDS = {
     "Run": (improve, demo, init, demonstrate, serve, deploy, collect, learn, evaluate),
     "Watch": (status, report, doctor),
     "Data": (inject,),
-    "Policies": (promote, rollback, approve, reject),
+    "Policies": (promote, rollback, approve, reject, gc),
 }
 """Commands by the groups in which `pacloop --help` lists them."""
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
@@ -66,13 +68,15 @@ def main() -> None:
     try:
         app()
     except PacloopError as error:
-        print(f"pacloop: {error}", file=sys.stderr)
+        print(f"pacloop: {sentence(error)}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
         if error.errno not in REFUSALS:
-            raise
+            _fail(error)
         print(f"pacloop: {error.filename or 'the disk'}: {(error.strerror or '').lower()}", file=sys.stderr)
         raise SystemExit(2) from None
+    except Exception as error:
+        _fail(error)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             print(
@@ -80,6 +84,14 @@ def main() -> None:
                 file=sys.stderr,
             )
         raise
+
+
+def _fail(error: Exception) -> NoReturn:
+    """End with an error that nobody foresaw: in one line where a file has the rest, else with all of it."""
+    if not hasattr(error, "__notes__"):
+        raise error
+    print(f"pacloop: {sentence(error)}", file=sys.stderr)
+    raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -9,10 +9,26 @@ from ..environment import WORKSPACE, WORKSPACE_VARIABLE
 HERE = WORKSPACE
 """The workspace of a command that names none."""
 
+
+def without_secrets(workspace: str) -> str:
+    """Refuse a URL that may hold a password before anything keeps or prints it."""
+    if ":/" in workspace:
+        from ...datasets.objects import check_url
+        from ...loop.workspace.place import url_of
+
+        if url := url_of(workspace):
+            check_url(url)
+    return workspace
+
+
 WorkspaceOption = Annotated[
     str,
     typer.Option(
-        "--workspace", "-w", envvar=WORKSPACE_VARIABLE, help="Folder of the run, or its URL in a bucket."
+        "--workspace",
+        "-w",
+        envvar=WORKSPACE_VARIABLE,
+        help="Folder of the run, or its URL in a bucket.",
+        callback=without_secrets,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -47,7 +47,7 @@ def reject(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> No
 
 
 def _answer(workspace: str, decision: Literal["approve", "reject"], reason: str, by: str) -> None:
-    from ...loop.stages.approval import answer, make_answer
+    from ...loop.stages.question import answer, make_answer
     from ...loop.workspace.lease import at_work
 
     space = open_workspace(workspace)

@@ -9,7 +9,7 @@ from ...datasets.errors import PacloopError
 from ..environment import this_command
 from ..runs.plan import open_workspace
 from ..terminal import print_rows, progress_bars
-from .options import HERE, Approve, Seed, Until, WorkspaceOption
+from .options import HERE, Approve, Seed, Until, WorkspaceOption, without_secrets
 
 if TYPE_CHECKING:
     from ...loop.workspace.workspace import Workspace
@@ -31,6 +31,13 @@ def improve(
 
     A round that was interrupted is finished first. What is not given is as
     pacloop.toml says.
+
+    Once the target is reached, each further run watches: it collects a tenth
+    with the champion in force, and learns again where that no longer shows the
+    target, the alarm rings, or data was injected. Another champion, after a
+    rollback for example, is collected and judged as in any round.
+
+    Exits 0 where what was measured last reaches the target, else 1.
     """
     from ...loop.views.rounds import rows
     from ..runs.improve import improve_with_prefect
@@ -58,20 +65,40 @@ def demo(
 
 
 def init(
-    task: Annotated[str, typer.Option(help="Name of the task.")],
-    seed: Annotated[int | None, typer.Option(min=0, max=2**16 - 1, help="Of everything random; 0.")] = None,
+    task: Annotated[str, typer.Option(help="Name of the task.")] = "",
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="Go on from this workspace: its champion, data and settings.",
+            callback=without_secrets,
+        ),
+    ] = "",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**16 - 1, help="Of everything random; 0, or the next after --from's."),
+    ] = None,
     workspace: WorkspaceOption = HERE,
 ) -> None:
-    """Make a workspace for a task, with commented settings.
+    """Make a workspace for a task, with commented settings, or from another.
 
-    Where there is one of this task already, nothing is changed.
+    One that is made from another has a fresh budget of errors, and the episodes
+    in a dataset of its own. What is there already is not changed.
     """
     from ...loop.workspace.config import Config
     from ...loop.workspace.workspace import Workspace
 
-    _check_seed(workspace, seed)
-    space = Workspace.create(workspace, Config(task=task, seed=seed or 0))
-    print(f"workspace {space.place}: {task}, seed {space.config.seed}")
+    if bool(task) == bool(source):
+        raise PacloopError("give either --task NAME or --from WORKSPACE")
+    if source:
+        from ...loop.stages.start_from import start_from
+
+        with progress_bars() as progress:
+            space = start_from(Workspace.open(source), workspace, seed, progress)
+    else:
+        _check_seed(workspace, seed)
+        space = Workspace.create(workspace, Config(task=task, seed=seed or 0))
+    print(f"workspace {space.place}: {space.config.task}, seed {space.config.seed}")
     print(f"settings, each with its meaning: {space.place}/pacloop.toml")
     print("next:")
     steps = {this_command(words, workspace): purpose for words, purpose in _next_steps(space)}

@@ -1,13 +1,14 @@
 """`pacloop serve` and `deploy`: a workspace in Prefect, with forms and a schedule."""
 
 import signal
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..environment import DEFAULTS, program
+from ..environment import DEFAULTS, kept_string, program, string_file
 from .options import HERE, Approve, Cron, Every, Name, Port, Rounds, Until, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -94,6 +95,19 @@ def _print_deployments(plan: "Plan", deployments: "list[RunnerDeployment]", head
     print(*(f"  {d.flow_name:<22} {d.name}" for d in deployments), plan.sentence(), sep="\n")
 
 
+def _print_way_in(url: str) -> None:
+    """How a browser gets in where the server asks for a string: a terminal may show it, a log may not."""
+    from ..server.guard import ENTRANCE
+
+    string = kept_string(url)
+    if string and sys.stdout.isatty():
+        site = url.removesuffix("/api")
+        print(f"a browser is let in by this address, opened once: {site}{ENTRANCE}#{string}")
+    elif string:
+        print(f"a browser asks once for the string in {string_file(url)}")
+    sys.stdout.flush()
+
+
 def _serve(plan: "Plan", url: str, begun: float) -> None:
     """Serve the deployments until an interrupt; runs that go on are stopped with it."""
     import asyncio
@@ -113,7 +127,8 @@ def _serve(plan: "Plan", url: str, begun: float) -> None:
     _print_deployments(plan, registered, headline)
     ui = ui_address(url)
     print(f"success per round: {ui}/artifacts/key/{key_of(plan.space)}")
-    print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it", flush=True)
+    print(f"forms: {ui}/deployments   runs: {ui}/runs   Ctrl-C stops all of it")
+    _print_way_in(url)
     paused = asyncio.run(_until_interrupt(runner))
     print("\nstopped; what was finished is kept", flush=True)
     if not paused:

@@ -50,13 +50,13 @@ def evaluate(
     policy: Annotated[str | None, typer.Argument(help="Id of a policy; the champion by default.")] = None,
     episodes: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Fresh episodes to play, of each at most where two are compared.",
-        ),
+        typer.Option(min=1, help="Fresh episodes to play, of each at most where two are compared."),
     ] = None,
     against: Annotated[str | None, typer.Option(help="Id of a policy to compare it with.")] = None,
     paired: Annotated[bool, typer.Option("--paired", help="Compare on the same start states.")] = False,
+    giving_up: Annotated[
+        bool, typer.Option("--give-up", help="Only give up the evaluation that was interrupted.")
+    ] = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,6 +70,8 @@ def evaluate(
     from ...loop.stages.evaluate import compare, compared, measure
     from ..runs.session import session
 
+    if giving_up:
+        return _give_up(workspace)
     with progress_bars() as progress, session(open_workspace(workspace), progress) as opened:
         if against is None:
             record = measure(opened, policy=policy, episodes=episodes)
@@ -82,6 +84,15 @@ def evaluate(
     else:
         print(text)
     raise SystemExit(0 if better else 1)
+
+
+def _give_up(workspace: str) -> None:
+    from ...loop.stages.evaluate import give_up
+    from ...loop.workspace.lease import hold
+
+    with hold(space := open_workspace(workspace)):
+        order = give_up(space)
+    print(f"given up: {order.policy} on {order.episodes} episodes; those that were played are kept")
 
 
 def _measured(record: "Measured") -> str:

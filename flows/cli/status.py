@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..runs.plan import open_workspace
-from ..terminal import print_json, print_rows, reasons, rows_table
+from ..terminal import console, print_json, print_rows, reasons, rows_table
 from .options import HERE, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ def status(
         print_json(read_status(space).to_json())
     else:
         print_status(read_status(space))
+        _print_unknown(space.config.task)
+
+
+def _print_unknown(task: str) -> None:
+    """Say so where the task is none that is known here; another machine may play it."""
+    from ...actors.registry import TaskError, check_name
+
+    try:
+        check_name(task)
+    except TaskError as error:
+        print(f"on this machine {error}")
 
 
 def _watch(space: "Workspace", every_sec: float, as_json: bool) -> None:
@@ -46,7 +57,7 @@ def _watch(space: "Workspace", every_sec: float, as_json: bool) -> None:
     from ...loop.views.status import read_status
 
     on_terminal = sys.stdout.isatty() and not as_json
-    screen = Live(screen=True, auto_refresh=False) if on_terminal else nullcontext()
+    screen = Live(console=console(), screen=True, auto_refresh=False) if on_terminal else nullcontext()
     current, line = read_status(space), ""
     with screen as live, suppress(KeyboardInterrupt):
         while True:

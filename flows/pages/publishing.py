@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import SyncClientContext
 
@@ -34,9 +34,14 @@ def publish(space: Workspace) -> None:
 
 
 def key_of(space: Workspace) -> str:
-    """The key of a workspace's own `success-per-round`."""
-    name = re.sub("[^a-z0-9]+", "-", space.name.lower()).strip("-")
-    return f"{KEY}-{name}" if name else KEY
+    """The key of a workspace's own `success-per-round`: its name, and the beginning of its id."""
+    name = re.sub("[^a-z0-9]+", "-", f"{space.name.lower()}-{space.id[:6]}").strip("-")
+    return f"{KEY}-{name}"
+
+
+def workspace_tag(space: Workspace) -> str:
+    """The tag of all that Prefect knows of a workspace."""
+    return f"workspace:{space.id}"
 
 
 def publish_round(space: Workspace, number: int, verdict: Verdict | Reached) -> None:
@@ -55,11 +60,12 @@ def _links(space: Workspace) -> tuple[dict[int, str], str]:
     runs: dict[int, str] = {}
     pages = ""
     flows = FlowFilter(name=FlowFilterName(any_=["start", "round"]))
+    own = FlowRunFilter(tags=FlowRunFilterTags(all_=[workspace_tag(space)]))
     with suppress(Exception), get_client(sync_client=True) as client:
         pages = urlsplit(ui_address(str(client.api_url).rstrip("/"))).path
-        for run in client.read_flow_runs(flow_filter=flows, sort=FlowRunSort.START_TIME_DESC, limit=200):
-            if run.parameters.get("workspace") == space.address:
-                runs.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
+        newest = FlowRunSort.START_TIME_DESC
+        for run in client.read_flow_runs(flow_filter=flows, flow_run_filter=own, sort=newest, limit=200):
+            runs.setdefault(run.parameters.get("number", 0), f"{pages}/runs/flow-run/{run.id}")
     return runs, f"{pages}/artifacts/key/{key_of(space)}"
 
 

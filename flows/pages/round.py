@@ -12,17 +12,17 @@ from ...loop.views.lineage import policy_lineage
 from ...loop.views.panels import critic_png, training
 from ...loop.views.rounds import by_source, committed, rows
 from ...loop.views.training import read_training
-from ...loop.workspace.records import Appended, Collected, Learned, Raced
+from ...loop.workspace.records import Appended, Collected, Diverged, Learned, Raced
 from ...loop.workspace.verdict import CriticChecked, Verdict
 from .render import markdown
 
 if TYPE_CHECKING:
     from ...datasets import Batch
-    from ...loop.stages.approval import Question
+    from ...loop.stages.question import Question
     from ...loop.workspace.records import Reached
     from ...loop.workspace.workspace import Workspace
 
-STAGES = (Collected, Appended, Learned, CriticChecked, Raced, Verdict)
+STAGES = (Collected, Appended, Learned, Diverged, CriticChecked, Raced, Verdict)
 """What a page shows of a round, as the stages recorded it."""
 
 

@@ -2,28 +2,36 @@
 
 The round's run is `Paused` meanwhile, and its button *Resume* opens the form. Prefect is one door of two:
 where its API is away, the question goes on waiting for an answer from a terminal, and the form is shown
-once the API is back.
+once the API is back. What was filled in belongs to the question, not to the run: where a kill ended the run
+first, the next one that asks the same takes it.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.responses import SetStateStatus
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.runtime import flow_run
 from prefect.states import Paused, Running
 from pydantic import Field, ValidationError
 
-from ...datasets.errors import PacloopError
 from ...loop.errors import Withdrawn
-from ...loop.stages.approval import Look, Question, make_answer
+from ...loop.stages.approval import Look
+from ...loop.stages.question import Question, make_answer
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
 from ..environment import user
+from ..pages.publishing import workspace_tag
 from ..pages.round import approval_page
+from .fallback import failure, is_away
+
+MOST_RUNS = 200
+"""Runs, the latest, on whose pages an answer is looked for."""
 
 
 class Word(RunInput):
@@ -42,7 +50,7 @@ def form(space: Workspace, question: Question) -> Iterator[Look]:
 
     Looking raises Withdrawn where somebody cancelled the run instead.
     """
-    opened = _Form(UUID(flow_run.get_id()), question, approval_page(space, question))
+    opened = _Form(UUID(flow_run.get_id()), space, question)
     yield opened.look
     opened.close()
 
@@ -50,18 +58,26 @@ def form(space: Workspace, question: Question) -> Iterator[Look]:
 class _Form:
     """One question on a run's page, put again where the run was resumed without an answer."""
 
-    def __init__(self, run: UUID, question: Question, page: str) -> None:
-        self._run, self._question, self._page = run, question, page
-        self._pauses, self._keyset = 0, None
+    def __init__(self, run: UUID, space: Workspace, question: Question) -> None:
+        self._run, self._tag, self._question = run, workspace_tag(space), question
+        self._page = approval_page(space, question)
+        digest = hashlib.sha256(question.judged.model_dump_json().encode()).hexdigest()
+        self._key = f"approval-{digest[:12]}"
+        self._pauses, self._fault = 0, ""
 
     def look(self) -> Answer | None:
-        """The answer; None while there is none, also while the API is away."""
+        """The answer; None while there is none, or Prefect does not show the form, which is said once."""
         try:
             with get_client(sync_client=True) as client:
                 return self._look(client)
-        except PacloopError:
-            raise
-        except Exception:
+        except Exception as error:
+            fault = failure(error)
+            if fault and fault != self._fault:
+                what = "is away" if is_away(error) else "does not show the form"
+                print(f"Prefect {what} ({fault}): {self._question.sentence()}", flush=True)
+            elif not fault:
+                raise
+            self._fault = fault
             return None
 
     def close(self) -> None:
@@ -79,21 +95,28 @@ class _Form:
                 "waited for approval; the next run asks again"
             )
         if state and state.is_running():
-            return self._answer() or self._pause(client)
+            return self._answer(client) or self._pause(client)
         return None
 
-    def _answer(self) -> Answer | None:
-        with suppress(ValidationError):
-            if self._keyset is not None:
-                word = Word.load(self._keyset, self._run)
-                return make_answer(word.decision, by=word.who or user(), reason=word.reason)  # pyright: ignore[reportAttributeAccessIssue]
+    def _answer(self, client: SyncPrefectClient) -> Answer | None:
+        """What was filled in for this question, on the page of this run or of one before it."""
+        runs = [self._run] if self._pauses else [self._run, *self._earlier(client)]
+        for run in runs:
+            for given in client.filter_flow_run_input(run, f"paused-{self._key}", 3 * MOST_RUNS, set()):
+                with suppress(ValidationError):
+                    word = Word.model_validate_json(given.value)
+                    return make_answer(word.decision, by=word.who or user(), reason=word.reason)
         return None
+
+    def _earlier(self, client: SyncPrefectClient) -> list[UUID]:
+        """Runs of this workspace."""
+        ours, latest = FlowRunFilter(tags=FlowRunFilterTags(all_=[self._tag])), FlowRunSort.START_TIME_DESC
+        return [run.id for run in client.read_flow_runs(flow_run_filter=ours, sort=latest, limit=MOST_RUNS)]
 
     def _pause(self, client: SyncPrefectClient) -> None:
         self._pauses += 1
-        state = Paused(pause_key=f"approval-{self._pauses}", message="waits for approval")
+        state = Paused(pause_key=f"{self._key}-{self._pauses}", message="waits for approval")
         keyset = keyset_from_paused_state(state)
         state.state_details.run_input_keyset = {**keyset}  # pyright: ignore[reportAttributeAccessIssue]
         Word.with_initial_data(description=self._page).save(keyset, self._run)
-        if client.set_flow_run_state(self._run, state).status == SetStateStatus.ACCEPT:
-            self._keyset = keyset
+        client.set_flow_run_state(self._run, state)

@@ -1,47 +1,59 @@
-"""Runs of killed processes, which Prefect goes on showing as `Running` until somebody closes them."""
+"""Runs of killed processes, which Prefect goes on showing as `Running` until somebody closes them.
 
-import signal
+Whoever holds a workspace marks its runs by tags: `workspace:<id>`, and `on:<host>` where the workspace is a
+folder, since whether the holder of a folder lives is known on its own machine only.
+"""
+
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import UUID
 
+from prefect import tags
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
 from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-LEASELESS = ("inject", "rollback")
-"""First words of the runs that go on beside whoever holds the workspace."""
-
-
-def close_dead_runs(workspace: str, state: State[Any] | None = None) -> None:
-    """Mark runs of the workspace at this address that a kill left `Running` as crashed, or as `state` says.
-
-    Call it only under the workspace's lease: then whoever ran them is gone. The run that calls, and runs
-    that need no lease, are left alone. It is the first to ask Prefect anything, so Prefect's embedded
-    server, where there is no other, starts in it.
-    """
-    caller = flow_run.get_id()
-    alive = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
-    unfinished = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=alive)))
-    state = state or Crashed(message="its process died; the workspace went on from its last finished work")
-    with suppress(Exception), interrupts_blocked(), get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=unfinished):
-            holds = run.name.partition(" ")[0] not in LEASELESS and str(run.id) != caller
-            if holds and run.parameters.get("workspace") == workspace:
-                client.set_flow_run_state(run.id, state, force=True)
+from ...loop.workspace.workspace import Workspace
+from ..pages.publishing import workspace_tag
 
 
 @contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """Processes that start meanwhile do not hear Ctrl-C.
-
-    A terminal interrupts a whole process group. An embedded server that stops before the run has told it
-    that it was interrupted leaves the run waiting for an answer for minutes.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+def marked(space: Workspace) -> Iterator[None]:
+    """Mark the run that calls, and all that begin inside, as runs of who holds the workspace."""
+    own = set(_marks(space))
+    if caller := flow_run.get_id():
+        with suppress(Exception), get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(caller), tags=own | set(flow_run.get_tags()))
+    with tags(*own):
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def close_dead_runs(space: Workspace, state: State[Any] | None = None) -> None:
+    """Close runs of a workspace that a kill left `Running`: as crashed, or as `state` says.
+
+    Call it only under the workspace's lease: then whoever held it is gone. The run that calls, runs of the
+    same folder's path on other machines, and those of a copy are left alone.
+    """
+    alive = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
+    dead = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=alive)),
+        tags=FlowRunFilterTags(all_=_marks(space)),
+    )
+    state = state or Crashed(message="its process died; the workspace went on from its last finished work")
+    with suppress(Exception), get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=dead):
+            if str(run.id) != flow_run.get_id() and run.parameters.get("workspace") == space.address:
+                client.set_flow_run_state(run.id, state, force=True)
+
+
+def _marks(space: Workspace) -> list[str]:
+    return [workspace_tag(space)] + ([] if space.copy else [f"on:{socket.gethostname()}"])

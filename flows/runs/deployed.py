@@ -19,20 +19,19 @@ from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
 from ...loop.errors import InUse
-from ...loop.injection.fetch import fetch_recording
+from ...loop.injection.fetch import fetch_recording, without_secrets
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
 from ...loop.views.rounds import rows
-from ...loop.workspace.config import Gate, Improve
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
 from ..environment import user
 from ..pages.publishing import publish
 from ..pages.render import markdown
-from ..terminal import progress_bars
+from ..terminal import progress_bars, sentence
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection
-from .forms import WORKSPACE, Episodes, Format, Minutes, Rounds, Target, Text, field, setting
+from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Recording, Rounds, Target, Text
 from .improve import improve_with_prefect
 from .plan import open_workspace
 from .rounds import rename
@@ -47,7 +46,7 @@ def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
     Where another run holds the workspace already, that one has seen to them.
     """
     with suppress(PacloopError), hold(space := Workspace.open(flow_run.parameters["workspace"])):
-        close_dead_runs(space.address, Cancelled(message="the run that began it was cancelled"))
+        close_dead_runs(space, Cancelled(message="the run that began it was cancelled"))
 
 
 def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[Any]]:
@@ -58,16 +57,18 @@ def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[
         for name in ("prefect.flow_runs", "prefect.engine"):
             logging.getLogger(name).addFilter(_says_more)
         try:
-            name, sentence = work(*args, **kwargs)
+            name, text = work(*args, **kwargs)
         except InUse as error:
             get_run_logger().warning("skipped: %s", error)
             return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
-        except PacloopError as error:
-            get_run_logger().error("%s", error)
-            return Failed(message=str(error))
+        except Exception as error:
+            if not (isinstance(error, PacloopError) or hasattr(error, "__notes__")):
+                raise
+            get_run_logger().error("%s", sentence(error))
+            return Failed(message=sentence(error))
         rename(name)
-        get_run_logger().info("%s", sentence)
-        return Completed(message=sentence)
+        get_run_logger().info("%s", text)
+        return Completed(message=text)
 
     return ending
 
@@ -75,14 +76,30 @@ def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[
 @flow(name="improve", flow_run_name="improve", log_prints=True, on_cancellation=[close_children])
 @ends_in_a_sentence
 def improve_flow(
-    workspace: Text = field(WORKSPACE),
-    rounds: Rounds = setting(Improve, "rounds"),
-    until: Target = setting(Improve, "until", "Success the champion must reach; 0.93 is 93 %."),
-    minutes: Minutes = setting(Improve, "minutes"),
-    approve: bool = setting(Gate, "approve"),
+    workspace: Text,
+    rounds: Rounds = None,
+    until: Target = None,
+    minutes: Minutes = None,
+    approve: Approve = AS_THE_FILE,
 ) -> tuple[str, str]:
-    """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict."""
-    space = open_workspace(workspace, rounds=rounds, until=until, minutes=minutes, approve=approve)
+    """Run rounds of collect, append, learn and gate. Each is a run of its own, named after its verdict.
+
+    What is empty is as pacloop.toml says when the run begins.
+
+    Args:
+      workspace: Folder of the run, on the machine that serves it, or its URL. Leave it as it is.
+      rounds: Most rounds that this run adds.
+      until: Success the champion must reach; 0.93 is 93 %.
+      minutes: No round begins after so long; 0 is no limit.
+      approve: Whether a person must approve each promotion.
+    """
+    if isinstance(approve, bool):
+        raise PacloopError(
+            "this deployment was registered by an earlier pacloop and holds the settings of that time: "
+            "start `pacloop serve` again, or run `pacloop deploy` again"
+        )
+    asked = {"yes": True, "no": False}.get(approve)
+    space = open_workspace(workspace, rounds=rounds, until=until, minutes=minutes, approve=asked)
     with progress_bars() as progress:
         improved, text = improve_with_prefect(space, progress)
     reached = "reached" if improved.good else "not reached"
@@ -92,16 +109,26 @@ def improve_flow(
 @flow(name="inject-demonstrations", flow_run_name="inject", log_prints=True)
 @ends_in_a_sentence
 def inject_flow(
-    workspace: Text = field(WORKSPACE),
-    path: Text = field(
-        "File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az."
-    ),
-    format: Format = field("Format of the file; auto looks for itself.", "auto"),
-    note: str = field("Why; it is kept with the episodes.", ""),
-    who: str = field("Your name; it is kept with the episodes.", ""),
-    strict: bool = field("Add nothing if any episode is bad.", False),
+    workspace: Text,
+    path: Recording,
+    format: Format = "auto",
+    note: str = "",
+    who: str = "",
+    strict: bool = False,
 ) -> tuple[str, str]:
-    """Check episodes from outside and add the good ones; the next round learns from them."""
+    """Check episodes from outside and add the good ones; the next round learns from them.
+
+    Args:
+      workspace: Folder of the run, on the machine that serves it, or its URL. Leave it as it is.
+      path: File or folder with the episodes, on the machine that runs this, or a URL: https, s3, gs or az,
+        without a password or a signature: `pacloop inject` takes those, and keeps neither.
+      format: Format of the file; auto looks for itself.
+      note: Why; it is kept with the episodes.
+      who: Your name; it is kept with the episodes.
+      strict: Add nothing if any episode is bad.
+    """
+    if "://" in path and without_secrets(path) != path:
+        raise PacloopError("a URL with a password or a query may be secret: inject it in a terminal")
     space = Workspace.open(workspace)
     with fetch_recording(path) as (local, url), progress_bars() as progress:
         request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)
@@ -120,41 +147,51 @@ def inject_flow(
 @flow(name="evaluate-policy", flow_run_name="evaluate", log_prints=True)
 @ends_in_a_sentence
 def evaluate_flow(
-    workspace: Text = field(WORKSPACE),
-    policy: str = field("Id of a policy, e.g. r001-pac; empty for the champion.", ""),
-    episodes: Episodes = setting(
-        Improve, "evaluation_episodes", "Fresh episodes to play; of each at most, where two are compared."
-    ),
-    against: str = field("Id of a policy to compare it with, as the gate does; empty for none.", ""),
-    paired: bool = field("Compare the two on the same start states.", False),
+    workspace: Text,
+    policy: str = "",
+    episodes: Episodes = None,
+    against: str = "",
+    paired: bool = False,
 ) -> tuple[str, str]:
-    """Measure a policy on fresh episodes, or compare two; all are appended to the dataset."""
+    """Measure a policy on fresh episodes, or compare two; all are appended to the dataset.
+
+    Args:
+      workspace: Folder of the run, on the machine that serves it, or its URL. Leave it as it is.
+      policy: Id of a policy, e.g. r001-pac; empty for the champion.
+      episodes: Fresh episodes to play, of each at most where two are compared; as pacloop.toml says if empty.
+      against: Id of a policy to compare it with, as the gate does; empty for none.
+      paired: Compare the two on the same start states.
+    """
     if paired and not against:
         raise PacloopError("paired needs the other policy: fill in against")
-    space, one = Workspace.open(workspace), {"policy": policy or None, "episodes": episodes}
+    space = Workspace.open(workspace)
+    episodes = episodes or space.config.improve.evaluation_episodes
+    one = {"policy": policy or None, "episodes": episodes}
     with progress_bars() as progress, session(space, progress) as opened:
         if against:
             outcome = compare(opened, **one, against=against, paired=paired)
             name = f"evaluate {outcome.candidate} against {against} - {outcome.decision}"
-            template, sentence = "comparison.md.j2", compared(outcome)
+            template, text = "comparison.md.j2", compared(outcome)
         else:
             outcome = measure(opened, **one)
             result = f"success {outcome.rate:.0%} of {outcome.episodes}"
             name = f"evaluate {outcome.policy} - {result}"
-            template, sentence = "evaluation.md.j2", f"{outcome.policy}: {result}"
-        page = markdown(template, space=space, outcome=outcome, sentence=sentence, rows=rows(space))
+            template, text = "evaluation.md.j2", f"{outcome.policy}: {result}"
+        page = markdown(template, space=space, outcome=outcome, sentence=text, rows=rows(space))
         create_markdown_artifact(page, key="evaluation")
-    return name, sentence
+    return name, text
 
 
 @flow(name="rollback", flow_run_name="rollback", log_prints=True)
 @ends_in_a_sentence
-def rollback_flow(
-    workspace: Text = field(WORKSPACE),
-    reason: Text = field("Why; it is kept on record."),
-    who: str = field("Your name; it is kept on record.", ""),
-) -> tuple[str, str]:
-    """Put the champion before this one in force again."""
+def rollback_flow(workspace: Text, reason: Text, who: str = "") -> tuple[str, str]:
+    """Put the champion before this one in force again.
+
+    Args:
+      workspace: Folder of the run, on the machine that serves it, or its URL. Leave it as it is.
+      reason: Why; it is kept on record.
+      who: Your name; it is kept on record.
+    """
     space = Workspace.open(workspace)
     by = who or user()
     before, after = space.registry.rollback(reason=reason, by=by)

@@ -1,6 +1,6 @@
-"""The deployments of a workspace: the four flows under its name, with its settings as defaults."""
+"""The deployments of a workspace: the four flows under its name, with a command's options as defaults."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
@@ -9,6 +9,7 @@ from prefect.exceptions import ObjectNotFound
 
 from ...loop.errors import LoopError
 from ..environment import program
+from ..pages.publishing import workspace_tag
 from .deployed import evaluate_flow, improve_flow, inject_flow, rollback_flow
 
 if TYPE_CHECKING:
@@ -17,19 +18,15 @@ if TYPE_CHECKING:
 
 def deployments(plan: "Plan") -> list[RunnerDeployment]:
     """The workspace's deployments, `improve` first, named after flow and plan: `improve-arm`."""
-    space, settings = plan.space, plan.space.config.improve
-    improve = {name: getattr(settings, name) for name in ("rounds", "until", "minutes")}
-    parameters: dict[str, dict[str, Any]] = {
-        improve_flow.name: improve | {"approve": space.config.gate.approve},
-        evaluate_flow.name: {"episodes": settings.evaluation_episodes},
-    }
+    space = plan.space
+    where = f"Workspace: `{space.address}`, task: {space.config.task}."
     return [
         RunnerDeployment.from_flow(
             flow,
             name=f"{flow.name}-{plan.name}",
-            parameters={"workspace": space.address} | parameters.get(flow.name, {}),
-            description=f"{flow.description}\n\nWorkspace: `{space.address}`, task: {space.config.task}.",
-            tags=["pacloop", plan.name],
+            parameters={"workspace": space.address} | (plan.options if flow is improve_flow else {}),
+            description=f"{(flow.description or '').partition('Args:')[0]}{where}",
+            tags=["pacloop", plan.name, workspace_tag(space)],
             paused=False,
             entrypoint_type=EntrypointType.MODULE_PATH,
             **(plan.timetable if flow is improve_flow else {}),
@@ -43,11 +40,14 @@ def check_name(plan: "Plan", deployments: list[RunnerDeployment]) -> None:
     only = DeploymentFilter(name=DeploymentFilterName(any_=[d.name for d in deployments]))
     with get_client(sync_client=True) as client:
         registered = client.read_deployments(deployment_filter=only)
-    others = {d.parameters.get("workspace") for d in registered} - {plan.space.address}
-    if others:
-        raise LoopError(
-            f"the server knows another workspace as {plan.name!r}, {others.pop()}: choose another --name"
-        )
+    for known in registered:
+        ids = [tag for tag in known.tags if tag.startswith("workspace:")]
+        place, ours = known.parameters.get("workspace"), workspace_tag(plan.space)
+        if place != plan.space.address or (ids and ours not in ids):
+            raise LoopError(
+                f"the server knows another workspace as {plan.name!r}, {place} ({', '.join(ids) or 'no id'}; "
+                f"this is {ours}): choose another --name"
+            )
 
 
 def check_pool(name: str) -> None:

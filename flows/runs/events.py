@@ -81,6 +81,7 @@ def emit(
             resource={
                 "prefect.resource.id": f"pacloop.workspace.{address}",
                 "prefect.resource.name": space.name,
+                "pacloop.workspace.id": space.id,
             },
             related=related,
             payload={"workspace": address, "task": space.config.task, **figures},

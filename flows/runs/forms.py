@@ -1,35 +1,41 @@
-"""What Prefect's forms ask: each parameter's type, bounds, choices, default and description.
+"""Types of what Prefect's forms ask: bounds and choices, those of `pacloop.toml` where it has the setting.
 
-What a setting of `pacloop.toml` decides as well has that setting's bounds and words. A form's values are
-those of the file at the time when the deployments were registered, by `serve` or `deploy`: an edit of the
-file shows in the form, and counts for a scheduled run, once the same command has run again.
+A field of a setting is empty: a run then does as the file says when it begins.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field
-from pydantic_core import PydanticUndefined
+from pydantic import Field, WithJsonSchema
 
 from ...datasets.imports.readers import FORMATS
 from ...loop.workspace.config import Improve
 
-
-def setting(section: type, name: str, description: str = "") -> Any:
-    """A form's field with the default of a setting, and its description unless another is given."""
-    own = section.model_fields[name]
-    return Field(default=own.default, description=description or f"{own.description}.".capitalize())
+AS_THE_FILE = "as pacloop.toml says"
 
 
-def field(description: str, default: Any = PydanticUndefined) -> Any:
-    """A form's field that no setting has; one without a default must be filled in."""
-    return Field(default=default, description=description)
+def _bounds(name: str) -> WithJsonSchema:
+    """Those of a setting of `[improve]`, as the form has them and the server holds it to them."""
+    schema = Improve.model_json_schema()["properties"][name]
+    words = ("default", "description", "title")
+    return WithJsonSchema({key: value for key, value in schema.items() if key not in words})
 
 
-Rounds = Annotated[int, *Improve.model_fields["rounds"].metadata]
-Target = Annotated[float, *Improve.model_fields["until"].metadata]
-Minutes = Annotated[float, *Improve.model_fields["minutes"].metadata]
-Episodes = Annotated[int, *Improve.model_fields["evaluation_episodes"].metadata]
+Rounds = Annotated[int | None, _bounds("rounds")]
+Target = Annotated[float | None, _bounds("until")]
+Minutes = Annotated[float | None, _bounds("minutes")]
+Episodes = Annotated[int | None, _bounds("evaluation_episodes")]
+Approve = Annotated[bool | str, WithJsonSchema({"type": "string", "enum": [AS_THE_FILE, "yes", "no"]})]
+"""A Boolean is what earlier versions registered, and never meant by anybody."""
 Text = Annotated[str, Field(min_length=1)]
-Format = Annotated[str, Field(json_schema_extra={"enum": ["auto", *FORMATS]})]
-
-WORKSPACE = "Folder of the run, on the machine that serves it, or its URL. Leave it as it is."
+Recording = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "pattern": r"^([A-Za-z0-9+]+://[^/?#@]*(/[^?#]*)?|([^:]|:[^/]|:/[^/])*:?/?)$",
+        }
+    ),
+]
+"""A path, or a URL without a password and a signature: Prefect keeps what a form is filled in with."""
+Format = Annotated[str, WithJsonSchema({"type": "string", "enum": ["auto", *FORMATS]})]

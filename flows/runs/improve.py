@@ -1,30 +1,41 @@
 """`pacloop improve`: the loop's rounds, each a Prefect flow run in this process."""
 
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...loop.progress import Progress
-from ...loop.stages.improve import Improved, Play, improve, play_directly
+from ...loop.stages.improve import Improved, Play, check_start, improve, play_directly
 from ...loop.workspace.workspace import Workspace
 from ..environment import this_command
 
 if TYPE_CHECKING:
     from ...loop.episodes.play import Session
 
+LOGS_SEC = 5.0
+"""So long a server that stops is given for the last of the log."""
+
 
 def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved, str]:
     """Improve a workspace as its settings say; returns how it ended, also in words."""
     begun = time.monotonic()
-    from .dead import close_dead_runs
-    from .session import session
+    from prefect.logging.handlers import APILogWorker
 
-    with session(space, progress) as opened:
+    from ..server.start import some_api
+    from .dead import close_dead_runs
+    from .session import PAGES, session
+
+    check_start(space)  # simulators and servers take a while to start
+    with session(space, progress) as opened, some_api(), ExitStack() as last:
+        last.callback(APILogWorker.drain_all, timeout=LOGS_SEC)
         settings = space.config.improve
-        close_dead_runs(space.address)
+        close_dead_runs(space)
         improved = improve(space, _player(opened), rounds=settings.rounds, minutes=settings.minutes)
-        text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
-        return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
+        for page in PAGES:
+            page.join()
+    text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
+    return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
 
 
 def _player(session: "Session") -> Play:
@@ -37,7 +48,7 @@ def _player(session: "Session") -> Play:
 
     def play(part: str, *arguments: Any) -> Any:
         flow = partial(flows[part], address)
-        return with_fallback(address, flow, partial(directly, part))(*arguments)
+        return with_fallback(session.space, flow, partial(directly, part))(*arguments)
 
     return play
 

@@ -21,11 +21,14 @@ class Plan:
     Attributes:
       space: the workspace, with the settings of a run of `improve`.
       name: what tells it from others of the same server.
+      options: what the command says of a run of `improve`, as its form takes it; all else is as
+        pacloop.toml says when a run begins.
       timetable: when `improve` runs by itself, as Prefect takes it; empty where only people start it.
     """
 
     space: "Workspace"
     name: str
+    options: dict[str, Any]
     timetable: dict[str, Any]
 
     def sentence(self) -> str:
@@ -55,7 +58,10 @@ def make_plan(
     space = open_workspace(place, **options)
     # Letters, digits, dots and dashes are what a deployment's name may hold.
     name = re.sub(r"[^\w.-]+", "-", name or space.name).strip("-") or "workspace"
-    return Plan(space, name, timetable(every, cron))
+    given = {key: value for key, value in options.items() if value is not None}
+    if "approve" in given:
+        given["approve"] = "yes" if given["approve"] else "no"
+    return Plan(space, name, given, timetable(every, cron))
 
 
 def open_workspace(place: "Place", **options: Any) -> "Workspace":

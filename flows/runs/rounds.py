@@ -18,7 +18,8 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
 from ...loop.errors import Withdrawn
-from ...loop.stages.approval import Look, Question
+from ...loop.stages.approval import Look
+from ...loop.stages.question import Question
 from ...loop.stages.round import run_final, run_round, run_start
 from ...loop.workspace.records import Measured, R, Raced, Reached
 from ...loop.workspace.verdict import Verdict
@@ -79,11 +80,11 @@ def final_flow(workspace: str, number: int, policy: str) -> Measured:
 
 
 def round_name(number: int, verdict: Verdict | Reached, decision: str = "") -> str:
-    """How a round's run is called once its verdict is there, e.g. `round 3 - success 61% - promoted`."""
+    """How a round's run is called once its verdict is there, e.g. `round 3 - 61% in the gate - promoted`."""
     decision = decision or verdict.decision
     if isinstance(verdict, Reached) or not verdict.candidate_n:  # the candidate was never played
         return f"round {number} - {decision}"
-    return f"round {number} - success {verdict.candidate_rate:.0%} - {decision}"
+    return f"round {number} - {verdict.candidate_rate:.0%} in the gate - {decision}"
 
 
 def rename(name: str) -> None:

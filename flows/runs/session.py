@@ -11,8 +11,11 @@ from ...loop.episodes.play import Session
 from ...loop.progress import Progress, silent
 from ...loop.stages.mirror import import_tfds
 from ...loop.workspace.config import Config
+from ...loop.workspace.copied import settle
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
+from .dead import marked
+from .log import logged
 from .progress import ProgressReporter
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ def session(space: Workspace, progress: Progress = silent) -> Iterator[Session]:
     """
     import_tfds(space)
     with hold(space, progress), ExitStack() as stack:
+        stack.enter_context(logged(space))
+        settle(space)
+        stack.enter_context(marked(space))
         space.make_store(space.task.schema).clean()
         reporter = stack.enter_context(closing(ProgressReporter(progress)))
         pool = cache(lambda: stack.enter_context(closing(_collectors(space.config))))

@@ -4,7 +4,8 @@ On SQLite a request that finds another one writing is answered with 503 and noth
 own client then asks again; its UI does not, and tells whoever filled in a form of an "unknown error".
 
 The pages load the library of a company that counts clicks, which asks that company for its settings even
-where analytics is off. A content security policy makes the browser refuse whatever is not this server.
+where analytics is off. A content security policy makes the browser refuse whatever is not this server, and
+keeps other sites from showing these pages in a frame of theirs.
 """
 
 import asyncio
@@ -16,31 +17,23 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-HOME_ONLY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:"
+HOME_ONLY = (
+    b"content-security-policy",
+    b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
+)
 BUSY = 503
 TRIES = 8
 FIRST_WAIT_SEC = 0.1
 """Doubled with each try: 12 s in all."""
 
 
-def create_app() -> App:
-    """Prefect's server, for uvicorn's `--factory`."""
-    from prefect.server.api.server import create_app
-    from prefect.settings import PREFECT_UI_API_URL
-
-    return with_content_policy(with_retries(create_app(final=True)), PREFECT_UI_API_URL.value() or "")
-
-
-def with_content_policy(app: App, url: str) -> App:
-    """An ASGI application whose pages ask nobody but itself and the API at `url`."""
-    api = "/".join(url.split("/")[:3])  # http://127.0.0.1:4200 of http://127.0.0.1:4200/api
-    policy = f"{HOME_ONLY} {api} {api.replace('http', 'ws', 1)}".strip()
-    header = (b"content-security-policy", policy.encode())
+def with_content_policy(app: App) -> App:
+    """An ASGI application whose pages ask nobody but itself."""
 
     async def answer(scope: Message, receive: Receive, send: Send) -> None:
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = dict(message) | {"headers": [*message.get("headers", ()), header]}
+                message = dict(message) | {"headers": [*message.get("headers", ()), HOME_ONLY]}
             await send(message)
 
         await app(scope, receive, send_with_policy)

@@ -8,11 +8,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import IO
+
+import httpx
 
 from ...loop.errors import LoopError
 from ..environment import program
+from .access import client_of, new_string, string_kept
 from .ask import answers, configured
 
 HOST, PORT = "127.0.0.1", 4200
@@ -20,6 +23,11 @@ START_SEC = 120.0
 """Deadline for a server to answer; a fresh database takes some 20 s on two cores."""
 STOP_SEC = 10.0
 """After so long a server that was asked to stop is killed."""
+WITHOUT_PAGES = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+"""What makes a server only record runs: it starts none, and shows none."""
+
+PRIVATE: set[str] = set()
+"""URLs of servers that only this process uses."""
 
 
 @contextmanager
@@ -38,7 +46,8 @@ def prefect_server(
                 f"PREFECT_API_URL is {url}, but no Prefect server answers there: "
                 "start it, or choose a local one with --port"
             )
-        yield url, False
+        with _admitted(url):
+            yield url, False
         return
     port = PORT if port is None else port
     url = f"http://{HOST}:{port}/api"
@@ -48,8 +57,43 @@ def prefect_server(
     if not is_taken and not start:
         advice = f"{program('prefect')} server start"
         raise LoopError(f"no Prefect server answers at {url}: start one with: {advice}")
-    with nullcontext() if is_taken else _started(port, url, meanwhile), _settings(url):
-        yield url, not is_taken
+    if is_taken:
+        with _admitted(url):
+            yield url, False
+        return
+    with string_kept(url) as string, _started(port, string, {}, meanwhile):
+        yield url, True
+
+
+@contextmanager
+def some_api() -> Iterator[None]:
+    """Prefect's client here talks to the configured API, or to a server that stops with the block."""
+    if url := configured():
+        with client_of(url):
+            yield
+        return
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    PRIVATE.add(f"http://{HOST}:{port}/api")
+    with _started(port, new_string(), WITHOUT_PAGES):
+        yield
+
+
+@contextmanager
+def _admitted(url: str) -> Iterator[None]:
+    from prefect.client.orchestration import get_client
+
+    with client_of(url):
+        try:
+            with get_client(sync_client=True) as client:
+                client.hello()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.UNAUTHORIZED:
+                raise
+            advice = "set PREFECT_API_AUTH_STRING, or choose another --port"
+            raise LoopError(f"the Prefect server at {url} wants a password: {advice}") from None
+        yield
 
 
 def _is_taken(port: int) -> bool:
@@ -58,29 +102,28 @@ def _is_taken(port: int) -> bool:
 
 
 @contextmanager
-def _settings(url: str) -> Iterator[None]:
-    """Prefect's client in this process, and in those it starts, talks to this API."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+def _started(
+    port: int, string: str, settings: dict[str, str], meanwhile: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """A server on loopback that ends with this process, to which Prefect's client here talks.
 
-    os.environ["PREFECT_API_URL"] = url
-    with temporary_settings({PREFECT_API_URL: url}):
-        yield
-
-
-@contextmanager
-def _started(port: int, url: str, meanwhile: Callable[[], object]) -> Iterator[None]:
-    """A server on loopback, in a session of its own, so that an interrupt reaches us first."""
-    words = [sys.executable, "-m", "uvicorn", "--factory", f"{__package__}.middleware:create_app"]
+    It is in a session of its own, so that an interrupt reaches us first, and reads a pipe of which we hold
+    the other end, so that it knows when we were killed.
+    """
+    words = [sys.executable, "-m", "uvicorn", "--factory", f"{__package__}.app:create_app"]
     words += ["--host", HOST, "--port", str(port), "--log-level", "error"]
-    environment = os.environ | {"PREFECT_SERVER_UI_API_URL": url}  # without it, the UI asks port 4200
+    url = f"http://{HOST}:{port}/api"
+    environment = os.environ | settings | {"PREFECT_SERVER_API_AUTH_STRING": string}
+    environment |= {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ""}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            words, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
         )
         try:
             meanwhile()
             _wait(process, url, log)
-            yield
+            with client_of(url, string):
+                yield
         finally:
             _stop(process)
 

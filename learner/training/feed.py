@@ -29,6 +29,10 @@ class Feed:
         """Begin to make the batch of a step; until it is taken, `target` must not change."""
         self._next = self._thread.submit(self._make, target, step)
 
+    def drop(self) -> None:
+        """Forget what `prepare` began: the run went back to another step."""
+        self._next = None
+
     def _make(self, target: Pac, step: int) -> tuple[Batch, Targets]:
         random = np.random.default_rng([self._seed, step])
         batch = make_batch(self._replay.sample(self._config.batch_size, random), self._schema)

@@ -126,6 +126,7 @@ def project(returns: Tensor, discounts: Tensor, probabilities: Tensor, values: T
     position = ((shifted - values[0]) * (top / (values[-1] - values[0]))).clamp(0, top)
     lower = position.floor().clamp(max=top - 1)
     share = position - lower
+    bins = lower.nan_to_num().long()  # what is not finite stays so, and is no bin out of range
     result = torch.zeros_like(probabilities)
-    result.scatter_add_(1, lower.long(), probabilities * (1 - share))
-    return result.scatter_add_(1, lower.long() + 1, probabilities * share)
+    result.scatter_add_(1, bins, probabilities * (1 - share))
+    return result.scatter_add_(1, bins + 1, probabilities * share)

@@ -3,6 +3,10 @@
 A run is a function of (replay, configuration, starting weights, seed). It saves itself into its
 folder as it goes; called again with the same arguments after a kill, it goes on from there and ends
 in the same weights, because every step draws from generators made of (seed, step).
+
+What is not finite is never saved and never the result. A run whose weights are not, goes back to what it
+saved last and on from there with a lower learning rate, once; where that was says its figure
+`lowered_at_step`. Such a run is a function of the moments of its saves too.
 """
 
 import time
@@ -14,17 +18,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...datasets import Schema
-from ...datasets.replay.replay import Replay
+from ...datasets import Replay, Schema
+from ...datasets.errors import PacloopError
 from ..config import LearnConfig, PacConfig
 from .feed import Feed
-from .state import append_figures, restore_state, run_identity, save_state
-from .step import Networks, acting_weights, make_networks, move_target, train_step
+from .state import append_figures, go_back, restore_state, run_identity, save_state
+from .step import LOWERED, Networks, acting_weights, make_networks, move_target, train_step
 
 Progress = Callable[[int, Mapping[str, float]], None]
 """Called with the steps taken and the run's latest figures."""
 
 REPORT_EVERY_STEPS = 50
+
+
+class DivergedError(PacloopError):
+    """A run whose weights are not finite, also at a lower learning rate."""
 
 
 def learn(
@@ -40,7 +48,7 @@ def learn(
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """Train for `config.steps` steps, going on from what `folder` holds.
 
-    Returns the weights that act, and the last figures.
+    Returns the weights that act, and the last figures. Raises DivergedError.
 
     Args:
       replay: its n-step and discount must be those of `config`.
@@ -55,7 +63,7 @@ def learn(
     torch.set_num_threads(config.threads)
     folder.mkdir(parents=True, exist_ok=True)
     networks = make_networks(schema, network, config, seed=seed, start=start)
-    identity = run_identity(network, config, seed=seed, start=networks.online.state_dict())
+    identity = run_identity(replay, network, config, seed=seed, start=networks.online.state_dict())
     figures = restore_state(folder, networks, identity)
     run = _Run(networks, Feed(replay, schema, config, seed), config, folder, figures)
     run.finish(progress)
@@ -79,6 +87,7 @@ class _Run:
         """Take all steps that are left; an interrupt saves the state before it goes on its way."""
         saved_sec = time.monotonic()
         try:
+            self._save()
             while self.networks.step < self.config.steps:
                 reported = result_of(self._turns.submit(self._advance))
                 if reported and progress:
@@ -91,7 +100,8 @@ class _Run:
             raise
 
     def _save(self) -> None:
-        result_of(self._turns.submit(save_state, self.folder, self.networks))
+        if result_of(self._turns.submit(self.networks.is_finite)):
+            result_of(self._turns.submit(save_state, self.folder, self.networks))
 
     def _advance(self) -> bool:
         """Take one step; True where it was one to report, whose figures are then new.
@@ -107,11 +117,28 @@ class _Run:
         figures = train_step(networks, batch, targets, config=config)
         if networks.step % REPORT_EVERY_STEPS and networks.step != config.steps:
             return False
+        if not networks.is_finite():
+            self._go_back()
+            return False
         rate = (networks.step - self._first_step) / (time.monotonic() - self._started_sec)
         rates = {"steps_per_sec": rate, "samples_per_sec": rate * config.batch_size}
-        self.figures = {name: float(value) for name, value in (figures | rates).items()}
+        lowered = {} if networks.lowered is None else {"lowered_at_step": networks.lowered}
+        self.figures = {name: float(value) for name, value in (figures | rates | lowered).items()}
         append_figures(self.folder, networks.step, self.figures)
         return True
+
+    def _go_back(self) -> None:
+        """To the state that was saved last, once, to go on from there with a lower learning rate."""
+        networks, step = self.networks, self.networks.step
+        if networks.lowered is not None:
+            raise DivergedError(
+                f"the learner diverged: its weights were not finite by step {step}, also with "
+                f"{LOWERED:g} times the learning rate from step {networks.lowered} on"
+            )
+        self.figures = go_back(self.folder, networks)
+        networks.lowered = networks.step
+        save_state(self.folder, networks)
+        self.feed.drop()
 
 
 def result_of(future: Future[Any]) -> Any:

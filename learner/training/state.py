@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from ...datasets import Replay
 from ...datasets.files import fingerprint, read_json, write_bytes_atomically, write_json_atomically
 from ..checkpoint import write_tensors
 from ..config import IDENTITY, METRICS, LearnConfig, PacConfig
@@ -25,10 +26,11 @@ STATE = "state.safetensors"
 
 
 def run_identity(
-    network: PacConfig, config: LearnConfig, *, seed: int, start: Mapping[str, Tensor]
+    replay: Replay, network: PacConfig, config: LearnConfig, *, seed: int, start: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """What a run is a function of, beside its replay; runs of one identity go on from one state."""
+    """What a run is a function of; runs of one identity go on from one state."""
     return {
+        "replay": replay.identity,
         "network": asdict(network),
         "learn": asdict(config),
         "seed": seed,
@@ -43,6 +45,8 @@ def save_state(folder: Path, networks: Networks) -> None:
     for index, moments in networks.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
     tensors["step"] = torch.tensor(networks.step)
+    if networks.lowered is not None:
+        tensors["lowered"] = torch.tensor(networks.lowered)
     write_tensors(folder / STATE, tensors)
 
 
@@ -54,13 +58,19 @@ def restore_state(folder: Path, networks: Networks, identity: Mapping[str, Any])
     if not (folder / IDENTITY).is_file() or read_json(folder / IDENTITY) != json.loads(json.dumps(identity)):
         forget_state(folder)
         write_json_atomically(folder / IDENTITY, identity)
+    return go_back(folder, networks)
+
+
+def go_back(folder: Path, networks: Networks) -> dict[str, float]:
+    """The same for a state that is surely of this run; where none was saved, only figures are forgotten."""
     if (folder / STATE).is_file():
         _restore(load_file(folder / STATE), networks)
     return _figures_until(folder / METRICS, networks.step)
 
 
 def _restore(tensors: dict[str, Tensor], networks: Networks) -> None:
-    networks.step = int(tensors.pop("step"))
+    networks.step = int(tensors["step"])
+    networks.lowered = int(tensors["lowered"]) if "lowered" in tensors else None
     networks.online.load_state_dict(_part(tensors, "online."))
     networks.target.load_state_dict(_part(tensors, "target."))
     moments: dict[int, dict[str, Tensor]] = {}

@@ -12,6 +12,9 @@ from ..config import LearnConfig, PacConfig
 from ..network.pac import Pac
 from .objective import Batch, Targets, loss
 
+LOWERED = 0.1
+"""Share of the learning rate with which a run that diverged goes on from its last saved state."""
+
 
 @dataclass
 class Networks:
@@ -22,12 +25,19 @@ class Networks:
       target: follows `online`, makes the targets, and acts in the end.
       optimizer: AdamW (Loshchilov and Hutter, 2019).
       step: gradient steps taken.
+      lowered: the step from which the learning rate is `LOWERED` of its schedule; None where it never was.
     """
 
     online: Pac
     target: Pac
     optimizer: torch.optim.AdamW
     step: int = 0
+    lowered: int | None = None
+
+    def is_finite(self) -> bool:
+        """Whether all weights of `online` are; one that is not soon spreads to all, and to `target`."""
+        sums = torch.stack([weights.detach().sum() for weights in self.online.parameters()])
+        return bool(sums.isfinite().all())
 
 
 def make_networks(
@@ -59,7 +69,7 @@ def train_step(
     total.backward()
     norm = torch.nn.utils.clip_grad_norm_(networks.online.parameters(), config.gradient_clip)
     for group in networks.optimizer.param_groups:
-        group["lr"] = learning_rate(config, networks.step)
+        group["lr"] = learning_rate(config, networks.step) * (1.0 if networks.lowered is None else LOWERED)
     networks.optimizer.step()
     networks.step += 1
     return figures | {"loss": total.detach(), "gradient_norm": norm}

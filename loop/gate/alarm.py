@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..episodes.sample import fresh, scores
+from ..episodes.sample import fresh, own_batches, scores
 from ..statistics.betting import GRID, interval, log_wealth
 from ..workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class ChampionRecord:
-    """All fresh episodes of one policy.
+    """All fresh episodes of one policy since it came into force.
 
     Attributes:
       interval: holds the true mean at every look, but for a chance of 5 %.
@@ -45,10 +45,12 @@ class ChampionRecord:
 
 
 def champion_record(space: Workspace) -> ChampionRecord | None:
-    """The record of the policy in force; None where it has no fresh episodes."""
+    """The record of the policy in force, in this reign; None where it has no fresh episodes."""
     policy = space.registry.champion()
-    occasions = [scores(space, own) for own in fresh(space.store.batches(), policy)] if policy else []
-    if not policy or not occasions:
+    if policy is None:
+        return None
+    batches = fresh(own_batches(space), policy, space.registry.returned_after(policy))
+    if not (occasions := [scores(space, own) for own in batches]):
         return None
     evidence, at = drop(occasions)
     every, alarm = np.concatenate(occasions), None

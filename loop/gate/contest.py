@@ -2,7 +2,9 @@
 
 The champion's sample is all it collected; the candidate is played in blocks on seeds of its own until the
 sequential test decides. Where `[gate] champion` is `fresh`, both are played, in turns. All that is played is
-data and stays in the dataset. The gate and comparisons by hand both run through here.
+data and stays in the dataset. What could not be played is a failure of the candidate and a success of the
+champion, also in what a guard looks at: it never helps a promotion. The gate and comparisons by hand both
+run through here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,12 +15,13 @@ import numpy as np
 
 from ...datasets import Batch
 from ..episodes.play import Play, Session, play
-from ..episodes.sample import scores
+from ..episodes.sample import failures, scores, scores_by_seed
 from ..errors import LoopError
 from ..statistics.paired import pairing
+from ..statistics.wilson import wilson
 from ..workspace.verdict import Verdict
 from .comparison import Test, make_test, tally
-from .decision import decide
+from .decision import decide, decided
 from .guards import Guard, look
 
 OTHERS = 2**16
@@ -49,6 +52,8 @@ def contest(
     noted = replace(session, progress=progress)
     for before, after in _arms(noted, new, old, given, guards):
         n = len(after.scores)
+        if test.kind != "scores" and (graded := _graded(test, (champion, new.policy), before, after)):
+            return graded.model_copy(update={"task": new.task})
         tallies = tally(test, before.scores), tally(test, after.scores)
         note = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
         looks = [look(guard, before.numbers[guard], after.numbers[guard], test.level) for guard in guards]
@@ -63,17 +68,35 @@ def contest(
     raise LoopError(f"{new.name} of round {new.round} ended without a verdict after {new.episodes} episodes")
 
 
-class _Arm:
-    """Scores of one policy, `[n]`, and its numbers for each guard."""
+def _graded(test: Test, names: tuple[str, str], before: "_Arm", after: "_Arm") -> Verdict | None:
+    """The verdict of a test for scores of 0 and 1 once there are others; None while there are none."""
+    graded = [who for who, arm in zip(names, (before, after)) if not np.isin(arm.scores, (0.0, 1.0)).all()]
+    if not graded:
+        return None
+    reason = (
+        f"{graded[0]} scored between 0 and 1, which no policy had so far: the next comparison is one of means"
+    )
+    total, won, n = float(before.scores.sum()), float(after.scores.sum()), len(after.scores)
+    verdict = decided(test, ("undecided", reason), names=names, champion=total, given=len(before.scores))
+    played = {"candidate_successes": won, "candidate_n": n, "candidate_interval": wilson(won, n)}
+    return verdict.model_copy(update=played)
 
-    def __init__(self, guards: Sequence[Guard]) -> None:
-        self.scores = np.zeros(0)
+
+class _Arm:
+    """Scores of one policy, `[n]`, and its numbers for each guard.
+
+    `failed` is the score, and the number, of an episode that could not be played.
+    """
+
+    def __init__(self, guards: Sequence[Guard], failed: float) -> None:
+        self.scores, self.failed = np.zeros(0), failed
         self.numbers = {guard: np.zeros(0) for guard in guards}
 
     def add(self, batch: Batch, scores: np.ndarray) -> None:
         self.scores = np.append(self.scores, scores)
+        failed = np.full(len(failures(batch)), self.failed)
         for guard, numbers in self.numbers.items():
-            self.numbers[guard] = np.append(numbers, guard.values(batch))
+            self.numbers[guard] = np.concatenate([numbers, guard.values(batch), failed])
 
 
 def _arms(
@@ -82,20 +105,22 @@ def _arms(
     """Yield champion and candidate after each block of the candidate.
 
     Where both are played, they take turns in who plays a block first, so that a drift of the conditions
-    meets them alike.
+    meets them alike; they are seen when they have played equally many.
     """
-    space, champion, candidate = session.space, _Arm(guards), _Arm(guards)
+    space, champion, candidate = session.space, _Arm(guards, failed=1.0), _Arm(guards, failed=0.0)
     for batch in given:
-        champion.add(batch, scores(space, [batch]))
+        champion.add(batch, scores(space, [batch], champion.failed))
     played = [(champion, play(session, old))] if old else []
     played.append((candidate, play(session, new)))
-    store = space.store_of(new.task)
     for block in range(-(-new.episodes // new.block)):
+        due = min((block + 1) * new.block, new.episodes)
         for arm, batches in played if block % 2 == 0 else reversed(played):
-            batch = next(batches)
-            # In the order of the seeds: pairs are made by position.
-            arm.add(batch, np.array([row.score for row in store.iter_rows([batch.id])]))
-        yield champion, candidate
+            while len(arm.scores) < due:
+                batch = next(batches)
+                # In the order of the seeds: pairs are made by position.
+                arm.add(batch, scores_by_seed(space, batch, new.task, arm.failed))
+        if not old or len(champion.scores) == len(candidate.scores):
+            yield champion, candidate
 
 
 def elsewhere(session: Session, verdict: Verdict, target: Play) -> Verdict:

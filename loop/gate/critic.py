@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ...datasets import Batch, Snapshot
 from ...learner.checkpoint import read_policy
 from ...learner.critic_check import calibration, discrimination, visit
-from ..episodes.sample import of_stage
+from ..episodes.sample import of_stage, own_batches
 from ..progress import Progress, stopwatch
 from ..workspace.records import Appended, Learned
 from ..workspace.verdict import CriticChecked, CriticFigures, Verdict
@@ -35,7 +35,7 @@ def held_out(space: Workspace, number: int) -> Snapshot:
     learned = {name for record in pinned if record for name in record.snapshot.batch_ids}
     unread = [
         batch
-        for batch in space.store.batches()
+        for batch in own_batches(space)
         if batch.source == "collection" and (batch.round or 0) <= number and batch.id not in learned
     ]
     unread.sort(key=lambda batch: (batch.round or 0, batch.id))
@@ -76,7 +76,7 @@ def with_critic(space: Workspace, number: int, verdict: Verdict) -> Verdict:
     checked = space.record(CriticChecked, number)
     if checked is None:
         return verdict
-    own, figures = of_stage(space.store.batches(), number, "gate"), None
+    own, figures = of_stage(own_batches(space), number, "gate"), None
     if own:
         snapshot = space.store.snapshot(batches=own[:MOST_BATCHES])
         figures = critic_figures(space, verdict.candidate, snapshot)

@@ -1,15 +1,17 @@
 """What makes a comparison worth less than its numbers say, found in the episodes themselves.
 
 Episodes of different seeds should differ: where they are copies, fifty are one, and no test of rates
-knows that. And a seed should bring its start state back: one episode, the canary, is begun again.
+knows that. And a seed should bring its start state back: one episode, the canary, is begun again, in an
+environment that a collector has. What could not be played is told, with the last cause.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ...datasets import Batch, Episode
-from ..episodes.sample import of_stage
+from ..episodes.order import Session
+from ..episodes.sample import failures, of_stage, own_batches, player
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 
@@ -18,22 +20,28 @@ LOOKED_AT = 2
 
 
 def with_remarks(
-    space: Workspace, number: int, verdict: Verdict, stages: tuple[str, str] = ("gate-champion", "gate")
+    session: Session,
+    number: int | None,
+    verdict: Verdict,
+    stages: tuple[str, str] = ("gate-champion", "gate"),
 ) -> Verdict:
     """The verdict with a sentence in `remarks`, and in its reason, for each thing that is odd.
 
     `stages` names those of champion and candidate.
     """
     before, after = stages
-    batches = space.store.batches()
+    space = session.space
+    batches = own_batches(space)
     old = of_stage(batches, number, before) or of_stage(batches, number, "collect")
     new = of_stage(batches, number, after)
     remarks = [*_copies(space, verdict.candidate, new), *_copies(space, verdict.champion, old)]
+    remarks += [*_failed(verdict.candidate, new, "failures"), *_failed(verdict.champion, old, "successes")]
+    remarks += _physics(verdict, [b for b in batches if b.source == "collection"], new)
     starts = [episode for arm in (old, new) for episode in _episodes(space, arm[:LOOKED_AT])]
     if same_start(starts):
         remarks.append("every episode began in the same state: the environment ignores its seed")
     elif verdict.champion_arm != "fresh":  # on a robot no seed brings a start back
-        remarks += _canary(space, _episodes(space, new[:1]))
+        remarks += _canary(session, _episodes(space, new[:1]))
     reason = "; ".join([verdict.reason, *remarks])
     return verdict.model_copy(update={"remarks": tuple(remarks), "reason": reason})
 
@@ -44,18 +52,39 @@ def same_start(episodes: Sequence[Episode]) -> bool:
     return len(seeds) > 1 and all(_alike(_start(episodes[0]), _start(episode)) for episode in episodes[1:])
 
 
-def _canary(space: Workspace, played: Sequence[Episode]) -> list[str]:
+def _physics(verdict: Verdict, collected: Sequence[Batch], new: Sequence[Batch]) -> list[str]:
+    """What is to be known where versions changed since the champion collected."""
+    before = _versions(batch for batch in collected if player(batch) == verdict.champion)
+    now = _versions(new)
+    if before and now and before[-1] != now[-1]:
+        return [f"{verdict.champion} was played with {before[-1]}, but {verdict.candidate} with {now[-1]}"]
+    if len(before) > 1:
+        sentence = f"{verdict.champion} plays with {before[-1]} now, and played with {before[-2]} before"
+        return [f"{sentence}: what it collected then does not count"]
+    return []
+
+
+def _versions(batches: Iterable[Batch]) -> list[str]:
+    """The versions of the physics of batches, each once, in their order."""
+    known = [batch.origin["physics"] for batch in batches if "physics" in batch.origin]
+    return list(dict.fromkeys(" and ".join(f"{name} {v}" for name, v in each.items()) for each in known))
+
+
+def _canary(session: Session, played: Sequence[Episode]) -> list[str]:
     """Begin one episode again; its start must be the recorded one."""
     seed, recorded = next(((e.seed, _start(e)) for e in played if e.seed is not None), (None, {}))
     if seed is None:
         return []
-    environment = space.task.make()
-    environment.seed(seed)
-    again = environment.reset().observation
-    environment.close()
-    if _alike(again, recorded):
+    again = session.pool().start(seed)
+    if again is None or _alike(again, recorded):
         return []
     return [f"seed {seed} did not bring its start state back: the environment ignores its seed"]
+
+
+def _failed(who: str, batches: Sequence[Batch], what: str) -> list[str]:
+    failed = [failure for batch in batches for failure in failures(batch)]
+    count = f"{len(failed)} episode{'s' if len(failed) > 1 else ''} of {who} could not be played"
+    return [f"{count}, and count as {what}: {failed[-1].reason}"] if failed else []
 
 
 def _copies(space: Workspace, who: str, batches: Sequence[Batch]) -> list[str]:

@@ -15,6 +15,9 @@ from ..workspace.workspace import Workspace
 if TYPE_CHECKING:
     from ...actors.task import Task
 
+SCRIPTED = "pacloop/stack"
+"""The task that has a scripted demonstrator."""
+
 
 def add_demonstrations(
     place: Place, *, task: str, episodes: int, seed: int, clean: bool, bare: bool, progress: Progress
@@ -30,8 +33,8 @@ def add_demonstrations(
     from ...actors.registry import find_task
 
     spec = find_task(task)
-    if task != "pacloop/stack":
-        raise LoopError(f"{task} has no scripted demonstrator; only pacloop/stack has one")
+    if task != SCRIPTED:
+        raise LoopError(f"{task} has no scripted demonstrator; only {SCRIPTED} has one")
     if not bare:
         store = Workspace.create(place, Config(task=task, seed=seed)).store
     elif space := Workspace.find(place):

@@ -27,8 +27,7 @@ def replay_score(task: "Task") -> Scorer:
     def scorer(raw: RawEpisode, observation: Mapping[str, np.ndarray], action: np.ndarray) -> EpisodeScore:
         if raw.seed is None or raw.seed < 0:
             raise DatasetError("has no seed, so the simulator cannot replay it: give its score otherwise")
-        environment.seed(raw.seed)
-        start = environment.reset().observation
+        start = task.begin(environment, raw.seed).observation
         numbers = {name: values for name, values in observation.items() if values.dtype.kind == "f"}
         for name, values in numbers.items():
             if not np.allclose(start[name], values[0], SAME_START, SAME_START):

@@ -1,8 +1,10 @@
 """Append: the round's data is closed, checked against what was reported, and pinned for the learner."""
 
 from ...datasets.records.batch import episodes_by_source
+from ..episodes.sample import is_own, own_batches
 from ..errors import LoopError
 from ..gate.critic import learnable
+from ..injection.demonstrations import SCRIPTED
 from ..progress import Progress, stopwatch
 from ..workspace.records import Appended, Collected
 from ..workspace.workspace import Workspace
@@ -16,9 +18,11 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     watch, store = stopwatch(), space.store
     store.clean()
     _check_collected(space, number)
-    snapshot = store.snapshot(batches=learnable(store.batches(), space.config.learn.held_out))
+    # Another run's evaluation may be on the very seeds on which this run will evaluate.
+    known = [batch for batch in store.batches() if batch.source != "evaluation" or is_own(space, batch)]
+    snapshot = store.snapshot(batches=learnable(known, space.config.learn.held_out))
     if not snapshot.batches:
-        raise LoopError(f"{space.place} has no demonstrations to learn from; see: pacloop demonstrate --help")
+        raise no_demonstrations(space)
     batches = store.counted(snapshot)
     progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
     record = Appended(
@@ -35,9 +39,17 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     return record
 
 
+def no_demonstrations(space: Workspace) -> LoopError:
+    """What is wrong with a dataset from which nothing can be learned."""
+    scripted = "pacloop demonstrate, or " if space.config.task == SCRIPTED else ""
+    return LoopError(
+        f"{space.place} has no demonstrations to learn from; add some: {scripted}pacloop inject PATH"
+    )
+
+
 def _check_collected(space: Workspace, number: int) -> None:
     """What the actors reported must be there, also what somebody has excluded since."""
-    batches = space.store.batches()
+    batches = own_batches(space)
     stored = sum(b.episodes for b in batches if b.round == number and b.source == "collection")
     reported = space.record(Collected, number)
     if reported and reported.episodes != stored:

@@ -8,33 +8,16 @@ away and adds none, so the level of the gate holds.
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
-from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.verdict import Answer, Verdict
 from ..workspace.workspace import Workspace
-from .gate import JUDGED, promote_winner, unless_changed
+from .gate import unless_changed
+from .question import JUDGED, Question, answer_file, make_answer
 
 POLL_SEC = 2.0
 """So often is looked for an answer."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A promotion that waits for a person: its round, and the gate's verdict."""
-
-    round: int
-    judged: Verdict
-
-    def sentence(self) -> str:
-        """What waits, and how to answer in a terminal."""
-        return (
-            f"round {self.round}: {self.judged.candidate} waits for approval; answer with "
-            "`pacloop approve --reason ...` or `pacloop reject --reason ...`"
-        )
 
 
 Look = Callable[[], Answer | None]
@@ -46,32 +29,6 @@ Door = Callable[[Workspace, Question], AbstractContextManager[Look]]
 def no_door(_space: Workspace, _question: Question) -> AbstractContextManager[Look]:
     """Ask nowhere but in the workspace's files."""
     return nullcontext(lambda: None)
-
-
-def make_answer(decision: Literal["approve", "reject", "none"], *, by: str, reason: str) -> Answer:
-    """An answer given now."""
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    return Answer(decision=decision, by=by, reason=reason, when=when)
-
-
-def question(space: Workspace) -> Question | None:
-    """The promotion that waits; None where none does, or it was answered. Needs no lease."""
-    number = max(space.rounds(), default=0)
-    judged = space.record(Verdict, number, JUDGED)
-    if judged is None or space.has_record(number, Verdict.STAGE) or space.has_record(number, Answer.STAGE):
-        return None
-    return Question(number, judged)
-
-
-def answer(space: Workspace, given: Answer) -> Question:
-    """Answer the promotion that waits; returns it. Raises LoopError where none does, or somebody has."""
-    asked = question(space)
-    if asked is None:
-        raise LoopError(f"nothing waits for approval in {space.place}")
-    if not space.create_json(_name(asked.round), given.model_dump()):
-        by = space.require(Answer, asked.round).by
-        raise LoopError(f"round {asked.round} was answered meanwhile, by {by}")
-    return asked
 
 
 def approved(space: Workspace, number: int, progress: Progress, door: Door) -> Verdict:
@@ -87,7 +44,7 @@ def approved(space: Workspace, number: int, progress: Progress, door: Door) -> V
     update = {"decision": decision, "reason": f"{reason}; the test: {judged.reason}", "approval": given}
     verdict = unless_changed(space, number, judged.model_copy(update=update))
     space.write_record(number, verdict)
-    promote_winner(space, number, verdict)
+    space.registry.settle()
     return verdict
 
 
@@ -104,16 +61,12 @@ def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> 
                 reason = f"nobody answered within {hours:g} hours"
                 at_door = make_answer("none", by="nobody", reason=reason)
             if at_door:
-                space.create_json(_name(asked.round), at_door.model_dump())
+                space.create_json(answer_file(asked.round), at_door.model_dump())
             else:
                 time.sleep(POLL_SEC)
     return given
 
 
 def _answer(space: Workspace, number: int) -> Answer | None:
-    space.current(_name(number))  # others may have written it
+    space.current(answer_file(number))  # others may have written it
     return space.record(Answer, number)
-
-
-def _name(number: int) -> str:
-    return f"rounds/{number:03d}/{Answer.STAGE}.json"

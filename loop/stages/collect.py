@@ -1,18 +1,22 @@
 """Collect: the champion plays on seeds nobody selected. Data for the learner, and the gate's sample of it."""
 
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, tally
 from ..errors import LoopError
 from ..workspace.records import Begun, Collected
 from ..workspace.workspace import Workspace
+from .target import collected_episodes, reached_in
 
 
 def collect(session: Session, number: int) -> Collected:
     """Play the champion of the round's beginning. Raises LoopError where there is none yet."""
-    space, config = session.space, session.space.config.collect
+    space = session.space
     if done := space.record(Collected, number):
         return done
     champion = begin(space, number).champion
-    order = Play("collect", champion, "collection", number, config.episodes, config.parallel)
+    session = pinned(session, number, Collected.STAGE)
+    episodes, block = collected_episodes(session.space, number), session.space.config.collect.parallel
+    order = Play("collect", champion, "collection", number, episodes, block)
     return space.write_record(number, Collected(**tally(session, order), champion=champion))
 
 
@@ -20,7 +24,10 @@ def begin(space: Workspace, number: int) -> Begun:
     """The champion at the round's beginning, whoever is promoted by hand while it goes on."""
     if begun := space.record(Begun, number):
         return begun
-    return space.write_record(number, Begun(champion=champion_of(space)))
+    space.registry.settle()
+    return space.write_record(
+        number, Begun(champion=champion_of(space), watches=bool(reached_in(space, number - 1)))
+    )
 
 
 def champion_of(space: Workspace) -> str:

@@ -1,21 +1,27 @@
 """Policies measured and compared, in a round and by hand.
 
-What is measured by hand stands beside the rounds, as `evaluations/<number>.json`.
+What is measured by hand belongs to no round and stands beside them, as `evaluations/<number>.json`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from typing import Literal
 
+from ...actors.rollout.rollout import PolicyError
 from ...datasets.files import parse_model, read_json
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, tally
+from ..episodes.sample import all_binary
 from ..episodes.seeds import Purpose
 from ..errors import LoopError
-from ..gate.comparison import make_test
+from ..gate.comparison import Test, make_test
 from ..gate.contest import contest
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
-from ..workspace.records import Asked, Measured
+from ..workspace.records import Asked, GivenUp, Measured
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .collect import champion_of
@@ -26,11 +32,14 @@ APART = 2**23
 
 
 def evaluate(
-    session: Session, number: int, stage: str, policy: str, episodes: int, purpose: Purpose = "final"
+    session: Session, number: int, stage: str, policy: str, purpose: Literal["baseline", "final"] = "final"
 ) -> Measured:
-    """Measure a policy on a purpose's seeds, and record it in a round under `stage`."""
+    """Measure a policy on a purpose's seeds, as many as the settings say, and record it in a round."""
     if done := session.space.record(Measured, number, stage):
         return done
+    session = pinned(session, number, stage)
+    settings = session.space.config.improve
+    episodes = settings.baseline_episodes if purpose == "baseline" else settings.evaluation_episodes
     measured = _measure(session, number, stage, policy, episodes, purpose)
     session.space.write_record(number, measured, stage)
     mirror(session.space, session.progress)
@@ -41,8 +50,10 @@ def measure(session: Session, *, policy: str | None, episodes: int | None) -> Me
     """Measure a policy by hand, each time on new seeds; an interrupted measurement is finished first."""
     space = session.space
     who, episodes = policy or champion_of(space), episodes or space.config.improve.evaluation_episodes
-    number = _begin(space, Asked(policy=who, episodes=episodes))
-    measured = _measure(session, number, f"manual{number:04d}", who, episodes, "manual")
+    with _begun(space, Asked(policy=who, episodes=episodes)) as number:
+        stage = f"manual{number:04d}"
+        session = pinned(session, number, stage, _evaluation(number, ".settings"))
+        measured = _measure(session, number, stage, who, episodes, "manual")
     space.write_json(_evaluation(number), measured.model_dump())
     return measured
 
@@ -62,10 +73,28 @@ def compare(
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
-    number, watch = _begin(space, order), stopwatch()
-    verdict = _contest(session, order, number).model_copy(update={"seconds": watch()})
+    watch, _ = stopwatch(), (_test(space, order), guards_of(space))  # said before it is on record
+    with _begun(space, order) as number:
+        session = pinned(session, number, f"compare{number:04d}", _evaluation(number, ".settings"))
+        test, guards = _test(session.space, order), guards_of(session.space)
+        new = Play(f"compare{number:04d}", who, "manual", number, order.episodes, test.block)
+        old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)
+        verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
+    if verdict.decision == "promoted":
+        verdict = verdict.model_copy(update={"decision": "better"})
+    verdict = with_remarks(session, None, verdict, (old.name, new.name))
+    verdict = verdict.model_copy(update={"seconds": watch()})
     space.write_json(_evaluation(number), verdict.model_dump())
     return verdict
+
+
+def give_up(space: Workspace) -> Asked:
+    """Give up the evaluation that was interrupted, and return it. Raises LoopError where there is none."""
+    number, begun = _unfinished(space)
+    if begun is None:
+        raise LoopError(f"no evaluation was interrupted in {space.place}")
+    space.write_json(_evaluation(number), GivenUp(**begun.model_dump()).model_dump())
+    return begun
 
 
 def compared(outcome: Verdict) -> str:
@@ -90,36 +119,37 @@ def _measure(
     return Measured(**tally(session, order), policy=policy)
 
 
-def _contest(session: Session, order: Asked, number: int) -> Verdict:
-    space, cap, against = session.space, order.episodes, str(order.against)
-    settings, guards = space.config.gate, guards_of(space)
-    arms = {"champion": "paired" if order.paired else "fresh", "cap": cap, "block": min(settings.block, cap)}
-    settings = settings.model_copy(update=arms)
-    binary = all(batch.binary for batch in space.store.batches())
-    test = make_test(settings, 0, settings.level, binary=binary)
-    new = Play(f"compare{number:04d}", order.policy, "manual", number, cap, settings.block)
-    first = 0 if order.paired else APART
-    old = replace(new, name=f"{new.name}-against", policy=against, first=first)
-    verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
-    if verdict.decision == "promoted":
-        verdict = verdict.model_copy(update={"decision": "better"})
-    return with_remarks(space, number, verdict, (old.name, new.name))
+def _test(space: Workspace, order: Asked) -> Test:
+    arms = {"champion": "paired" if order.paired else "fresh", "cap": order.episodes}
+    settings = space.config.gate.model_copy(update=arms)
+    settings = settings.model_copy(update={"block": min(settings.block, settings.cap)})
+    return make_test(settings, 0, settings.level, binary=all_binary(space))
 
 
-def _begin(space: Workspace, order: Asked) -> int:
-    """The number of the next evaluation, once its order is on record."""
+def _unfinished(space: Workspace) -> tuple[int, Asked | None]:
+    """The number of the next evaluation, and what it is about where it was begun."""
     number = next(k for k in count() if not (space.folder / _evaluation(k)).exists())
-    name = _evaluation(number).replace(".json", ".begun.json")
-    path = space.folder / name
-    if path.exists() and (begun := parse_model(Asked, read_json(path), path)) != order:
+    path = space.folder / _evaluation(number, ".begun")
+    return number, parse_model(Asked, read_json(path), path) if path.exists() else None
+
+
+@contextmanager
+def _begun(space: Workspace, order: Asked) -> Iterator[int]:
+    """The number of the next evaluation, whose order is on record. A policy that cannot act ends it."""
+    number, begun = _unfinished(space)
+    if begun and begun != order:
         raise LoopError(
             f"an evaluation of {begun.policy} on {begun.episodes} episodes was interrupted; finish it: "
-            f"{_command(begun)}"
+            f"{_command(begun)}, or give it up: pacloop evaluate --give-up"
         )
     for policy in filter(None, (order.policy, order.against)):
         space.registry.require(policy)
-    space.write_json(name, order.model_dump())
-    return number
+    space.write_json(_evaluation(number, ".begun"), order.model_dump())
+    try:
+        yield number
+    except PolicyError:
+        give_up(space)
+        raise
 
 
 def _command(begun: Asked) -> str:
@@ -129,5 +159,5 @@ def _command(begun: Asked) -> str:
     return " ".join(words)
 
 
-def _evaluation(number: int) -> str:
-    return f"evaluations/{number:04d}.json"
+def _evaluation(number: int, part: str = "") -> str:
+    return f"evaluations/{number:04d}{part}.json"

@@ -1,16 +1,18 @@
 """Gate: champion and candidate are compared until there is a verdict, which goes on record."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session
-from ..episodes.sample import collections, scores
+from ..episodes.sample import all_binary, champion_batches, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
-from ..gate.budget import round_level
+from ..gate.budget import level_of_round
 from ..gate.comparison import Test, make_test
 from ..gate.contest import contest, elsewhere
 from ..gate.critic import with_critic
@@ -19,21 +21,22 @@ from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
 from ..statistics.sequential import MOST_FRESH
-from ..workspace.records import Collected, Raced
+from ..workspace.records import Collected, Diverged, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .mirror import mirror
-
-JUDGED = "judged"
-"""The stage under whose name a verdict waits for a person; see `approval.py`."""
+from .question import JUDGED
 
 
 def check_gate(space: Workspace) -> None:
     """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played."""
     guards_of(space)
     settings = space.config.gate
-    if settings.others and settings.cap > MOST_FRESH:
-        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with [gate.others]")
+    fresh = "[gate.others]" if settings.others else ""
+    if settings.champion == "fresh":
+        fresh = 'champion = "fresh"'
+    if fresh and settings.cap > MOST_FRESH and all_binary(space):
+        raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with {fresh}")
     for task in settings.others:
         space.store_of(task)
 
@@ -46,19 +49,9 @@ def gate(session: Session, number: int) -> Verdict:
     space = session.space
     verdict = space.record(Verdict, number) or space.record(Verdict, number, JUDGED)
     verdict = verdict or _judge(session, number)
-    if space.has_record(number, Verdict.STAGE):
-        promote_winner(space, number, verdict)
+    space.registry.settle()
     mirror(space, session.progress)
     return verdict
-
-
-def promote_winner(space: Workspace, number: int, verdict: Verdict) -> None:
-    """Put the candidate in force where the round's verdict is that; again changes nothing."""
-    if verdict.decision == "promoted":
-        by = verdict.approval.by if verdict.approval else "gate"
-        space.registry.install(
-            verdict.candidate, reason=verdict.reason, by=by, round=number, action="promote"
-        )
 
 
 def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
@@ -72,37 +65,43 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 def _judge(session: Session, number: int) -> Verdict:
     """Play the candidate until the tests decide, and record the verdict."""
     watch, space = stopwatch(), session.space
+    _given(space, number, space.require(Collected, number).champion)  # before the settings are pinned
+    session = pinned(session, number, Verdict.STAGE)
     verdict, alarm = _compare(session, number), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
-    verdict = with_remarks(space, number, with_critic(space, number, verdict))
+    verdict = with_remarks(session, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
     waits = space.config.gate.approve and verdict.decision == "promoted"
     return space.write_record(number, verdict, JUDGED if waits else "")
 
 
 def _compare(session: Session, number: int) -> Verdict:
-    """The comparison of the round; a candidate that cannot act is rejected without one."""
+    """The comparison of the round; a candidate that cannot act, or was not learned, ends it without one."""
     space = session.space
-    champion = space.require(Collected, number).champion
-    candidate = space.require(Raced, number).policy
+    champion, diverged = space.require(Collected, number).champion, space.record(Diverged, number)
+    candidate = diverged.policy if diverged else space.require(Raced, number).policy
     given = _given(space, number, champion)
-    sample, guards = scores(space, given), guards_of(space)
+    sample, guards = scores(space, given, failed=1.0), guards_of(space)
     test = _test(space, number, sample)
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
+    unplayed = partial(
+        decided, test, names=(champion, candidate), champion=float(sample.sum()), given=len(sample)
+    )
+    if diverged:
+        return unplayed(("undecided", diverged.reason))
     try:
         verdict = contest(session, test, champion=champion, new=new, old=old, given=batches, guards=guards)
         return elsewhere(session, verdict, new) if verdict.decision == "promoted" else verdict
     except PolicyError as error:
         if error.policy != candidate:
             raise
-        names, total = (champion, candidate), float(sample.sum())
-        return decided(test, ("rejected", str(error)), names=names, champion=total, given=len(sample))
+        return unplayed(("rejected", str(error)))
 
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
     """The champion's sample. Raises LoopError where the task's horizon was changed since."""
-    given, horizon = collections(space.store.batches(), champion, number), space.task.schema.horizon
+    given, horizon = champion_batches(space, number, champion), space.task.schema.horizon
     before = given[-1].origin.get("horizon", horizon) if given else horizon
     if before != horizon and space.config.gate.champion == "collection":
         raise LoopError(
@@ -113,10 +112,8 @@ def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
 
 
 def _test(space: Workspace, number: int, sample: np.ndarray) -> Test:
-    settings = space.config.gate
-    earlier = [verdict for k in space.rounds() if k < number and (verdict := space.record(Verdict, k))]
-    binary = bool(np.isin(sample, (0.0, 1.0)).all())
-    return make_test(settings, len(sample), round_level(settings.level, earlier), binary=binary)
+    binary = all_binary(space) and bool(np.isin(sample, (0.0, 1.0)).all())
+    return make_test(space.config.gate, len(sample), level_of_round(space, number), binary=binary)
 
 
 def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..episodes.play import Session
-from ..workspace.records import Collected, Measured, Raced, Reached
+from ..episodes.sample import champion_sample
+from ..workspace.records import Begun, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
+from .append import no_demonstrations
 from .collect import champion_of
 from .gate import check_gate
-from .round import reached, run_final, run_round, run_start
+from .round import run_final, run_round, run_start
+from .target import reached_in
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,9 @@ def play_directly(session: Session) -> Play:
 def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) -> Improved:
     """Run rounds until the target is reached, `rounds` were played, or `minutes` are over.
 
-    Then measure the champion once on fresh seeds that no stage has seen. Every call that plays no round
-    finds that measurement again and adds nothing.
+    Then measure the champion once on fresh seeds that no stage has seen. Where an earlier call has reached
+    the target, one round watches the champion (see `target.py`); while it still counts as reached, nothing is
+    measured besides: what the champion has collected says more.
 
     Args:
       space: the workspace, whose lease the caller holds.
@@ -55,12 +59,13 @@ def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) 
       minutes: no round begins after so long; 0 is no limit.
     """
     begun = time.monotonic()
-    check_gate(space)
+    check_start(space)
     if not space.has_record(0, Raced.STAGE) or space.registry.champion() is None:
         play("start")
-    played, why = int(_interrupted(space)), ""
+    played, why, reason = int(_interrupted(space)), "", None
     while not why:
-        if reason := _target_reached(space):
+        reason = reached_in(space, max(space.rounds()))
+        if reason and (played or not rounds):
             why = f"the target is reached: {reason}"
         elif played == rounds:
             why = "1 round was played" if rounds == 1 else f"{rounds} rounds were played"
@@ -69,9 +74,30 @@ def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) 
         else:
             play("round", next_round(space))
             played += 1
-    champion, last = champion_of(space), max(space.rounds())
-    final = space.record(Measured, last, f"final-{champion}") or play("final", last, champion)
+    final = _measurement(space, play, watched=reason is not None)
     return Improved(final, why, final.rate >= space.config.improve.until)
+
+
+def _measurement(space: Workspace, play: Play, *, watched: bool) -> Measured:
+    """That of the champion after the last round: all that it collected, where the run only watched it."""
+    champion, last = champion_of(space), max(space.rounds())
+    if not watched or not _has_watched(space, last):
+        return space.record(Measured, last, f"final-{champion}") or play("final", last, champion)
+    sample = champion_sample(space, last, champion)
+    return Measured(
+        policy=champion,
+        episodes=sample.episodes,
+        successes=sample.successes,
+        rate=sample.rate,
+        interval=sample.interval,
+    )
+
+
+def check_start(space: Workspace) -> None:
+    """Raise LoopError for what can be known to stop a run before anything is started for it."""
+    check_gate(space)
+    if not space.has_store() or not space.open_store().batches():
+        raise no_demonstrations(space)
 
 
 def next_round(space: Workspace) -> int:
@@ -84,13 +110,11 @@ def next_round(space: Workspace) -> int:
 def _interrupted(space: Workspace) -> bool:
     """Whether the last round has ended, and a kill kept the run from measuring what came of it."""
     last = max(space.rounds(), default=0)
-    return 0 < last < next_round(space) and not any(space.round_folder(last).glob("final-*.json"))
+    measured = _has_watched(space, last) or any(space.round_folder(last).glob("final-*.json"))
+    return 0 < last < next_round(space) and not measured
 
 
-def _target_reached(space: Workspace) -> str | None:
-    """The sentence of a last round that ended with it; None where the target was raised meanwhile."""
-    last = max(space.rounds())
-    sample = space.record(Collected, last)
-    if sample is None or not space.has_record(last, Reached.STAGE):
-        return None
-    return reached(space, last, sample.champion)
+def _has_watched(space: Workspace, number: int) -> bool:
+    """Whether a round has only watched the champion."""
+    begun = space.record(Begun, number)
+    return bool(begun and begun.watches and space.has_record(number, Reached.STAGE))

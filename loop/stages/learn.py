@@ -1,39 +1,47 @@
 """Learn: a learner run on the snapshot of the round; whose weights it goes on from, and what it leaves."""
 
 import socket
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...datasets import DatasetError, Snapshot
-from ...datasets.replay.mixture import shares_of
 from ...learner.checkpoint import PolicyRecord, read_record, read_weights
-from ...learner.config import SIZES, LearnConfig, PacConfig, in_short
+from ...learner.config import SIZES, LearnConfig, cover_returns, in_short
 from ...learner.policy import Acting
 from ..errors import LoopError
 from ..progress import Progress, stopwatch
 from ..workspace.machine import code
-from ..workspace.records import Appended, Begun, Learned
+from ..workspace.records import Appended, Begun, Diverged, Learned
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
+from .replay import open_replay
 
 if TYPE_CHECKING:
-    from ...datasets import Replay
+    from collections.abc import Mapping
 
-Mixtures = dict[str, dict[str, float]]
+    from torch import Tensor
 
 
-def learn(space: Workspace, number: int, progress: Progress) -> Learned:
-    """Learn a candidate from all data of the round's snapshot."""
-    if done := finished_run(space, number, "learn"):
+def learn(space: Workspace, number: int, progress: Progress) -> Learned | Diverged:
+    """Learn a candidate from all data of the round's snapshot; a run that diverges leaves none."""
+    from ...learner.training.run import DivergedError
+    from ...learner.training.state import forget_state
+
+    if done := finished_run(space, number, "learn") or space.record(Diverged, number):
         return done
     settings, pinned = space.config.learn, space.require(Appended, number)
-    start = start_policy(space, number)
+    start, policy = start_policy(space, number), f"r{number:03d}-pac"
     samples = settings.samples_per_row * fresh_rows(space, pinned, start)
     steps = min(max(round(samples / settings.batch_size), settings.minimum_steps), settings.maximum_steps)
-    return run_learner(space, number, "learn", f"r{number:03d}-pac", pac_run(space, steps), start, progress)
+    watch = stopwatch()
+    try:
+        return run_learner(space, number, "learn", policy, pac_run(space, steps), start, progress)
+    except DivergedError as error:
+        reason = f"{error}; [learn] rate is {settings.rate:g}, and a lower one may help"
+        outcome = Diverged(policy=policy, parent=start, reason=reason, seconds=watch())
+        space.write_record(number, outcome)
+        forget_state(_run_folder(space, number, "learn"))
+        return outcome
 
 
 def run_learner(
@@ -45,36 +53,69 @@ def run_learner(
     start: str | None,
     progress: Progress,
 ) -> Learned:
-    """One learner run on the round's snapshot, from the weights of `start` or fresh ones, to a policy."""
-    from ...learner.training.run import learn as train
-    from ...learner.training.state import forget_state
+    """One learner run on the round's snapshot, from the weights of `start` or fresh ones, to a policy.
 
+    The policy's appearance ends the run; the record follows from it. Raises DivergedError.
+    """
     if done := finished_run(space, number, stage):
         return done
-    watch, pinned, task = stopwatch(), space.require(Appended, number), space.task
+    watch, pinned, folder = stopwatch(), space.require(Appended, number), space.policy_json(policy).parent
+    if not space.policy_json(policy).is_file():
+        space.write_policy(*_train(space, number, stage, policy, config, start, progress))
+        space.share_runs()
+    record = read_record(folder)
+    names = ("parent", "snapshot", "rows", "returns")
+    facts: dict[str, Any] = {name: record.lineage.get(name) for name in names}
+    if facts["snapshot"] != pinned.snapshot_id:
+        raise LoopError(f"{folder} learned from other data than round {number} has now: remove that folder")
+    outcome = Learned(
+        policy=policy,
+        steps=record.lineage["learn"]["steps"],
+        figures=dict(record.figures),
+        critic_range=(record.network.return_minimum, record.network.return_maximum),
+        seconds=watch(),
+        **facts,
+    )
+    space.write_record(number, outcome, stage)
+    finished_run(space, number, stage)
+    return outcome
+
+
+def _train(
+    space: Workspace,
+    number: int,
+    stage: str,
+    policy: str,
+    config: LearnConfig,
+    start: str | None,
+    progress: Progress,
+) -> "tuple[PolicyRecord, Mapping[str, Tensor]]":
+    from ...learner.training.run import learn as train
+
+    pinned, schema = space.require(Appended, number), space.task.schema
     parent = None if start is None else space.policy_folder(start)
     network = read_record(parent).network if parent else SIZES[space.config.learn.size]
-    replay, mixed = _replay(space, pinned.snapshot, config, network)
-    folder, seed = _run_folder(space, number, stage), space.config.seed * 1000 + number
+    replay, mixed = open_replay(space, pinned.snapshot, config, history=network.history)
+    covering = cover_returns(network, *replay.returns)
+    if covering != network:
+        ranges = (*replay.returns, covering.return_minimum, covering.return_maximum)
+        note = "returns from {:.3g} to {:.3g}: the critic's range is {:.3g} to {:.3g}".format(*ranges)
+        progress(stage, 0, config.steps, note)
+    seed = space.config.seed * 1000 + number
     weights, figures = train(
         replay,
-        schema=task.schema,
-        network=network,
+        schema=schema,
+        network=covering,
         config=config,
         seed=seed,
-        folder=folder,
+        folder=_run_folder(space, number, stage),
         start=read_weights(parent) if parent else None,
         progress=lambda step, figures: progress(stage, step, config.steps, in_short(figures)),
     )
-    facts = {"parent": start, "snapshot": pinned.snapshot_id, "rows": replay.rows}
-    lineage = _lineage(number, seed, config, {**facts, "episodes": replay.episodes, **mixed})
-    record = PolicyRecord(policy, task.schema, network, _acting(space, config), lineage, figures)
-    space.write_policy(record, weights)
-    space.share_runs()
-    outcome = Learned(policy=policy, steps=config.steps, figures=figures, seconds=watch(), **facts)
-    space.write_record(number, outcome, stage)
-    forget_state(folder)  # it serves no more once its policy is written
-    return outcome
+    counts = {"rows": replay.rows, "episodes": replay.episodes, "returns": replay.returns}
+    facts = {"parent": start, "snapshot": pinned.snapshot_id, **counts, **mixed}
+    lineage = _lineage(number, seed, config, facts)
+    return PolicyRecord(policy, schema, covering, _acting(space, config), lineage, figures), weights
 
 
 def finished_run(space: Workspace, number: int, stage: str) -> Learned | None:
@@ -83,7 +124,7 @@ def finished_run(space: Workspace, number: int, stage: str) -> Learned | None:
 
     done = space.record(Learned, number, stage)
     if done:
-        forget_state(_run_folder(space, number, stage))  # another machine may have finished it
+        forget_state(_run_folder(space, number, stage))  # also where another machine has finished it
     return done
 
 
@@ -101,16 +142,22 @@ def cloning_run(space: Workspace) -> LearnConfig:
 
 
 def start_policy(space: Workspace, number: int) -> str:
-    """The policy whose weights a round's learner goes on from, as `[learn] start` says."""
+    """The policy whose weights a round's learner goes on from, as `[learn] start` says.
+
+    Never weights that were rolled back, nor what learned from them: candidates of the rounds before a
+    rollback do not count, and where it came during this round, the champion in force does.
+    """
+    reigns = space.registry.history()
+    returned = max((reign.after for reign in reigns if reign.action == "rollback"), default=0)
+    champion = reigns[-1].policy if returned >= number else space.require(Begun, number).champion
     if space.config.learn.start == "pretrained":
         return space.require(Learned, 0).policy
-    if space.config.learn.start == "champion":
-        return space.require(Begun, number).champion
-    for earlier in range(number - 1, 0, -1):
-        verdict = space.record(Verdict, earlier)
-        if verdict and verdict.decision != "rejected":
-            return verdict.candidate
-    return space.require(Begun, number).champion
+    if space.config.learn.start == "latest":
+        for earlier in range(number - 1, returned, -1):
+            verdict = space.record(Verdict, earlier)
+            if verdict and verdict.decision != "rejected" and not space.has_record(earlier, Diverged.STAGE):
+                return verdict.candidate
+    return champion
 
 
 def fresh_rows(space: Workspace, pinned: Appended, start: str) -> int:
@@ -118,57 +165,6 @@ def fresh_rows(space: Workspace, pinned: Appended, start: str) -> int:
     learned_in = read_record(space.policy_folder(start)).lineage["round"]
     shared = pinned.snapshot.shared(space.require(Appended, learned_in).snapshot)
     return pinned.rows - sum(batch.steps for batch in space.store.counted(shared))
-
-
-def _replay(
-    space: Workspace, snapshot: Snapshot, config: LearnConfig, network: PacConfig
-) -> tuple["Replay", Mixtures]:
-    from ...datasets import Replay
-
-    mixed = mixtures(space, snapshot)
-    replay = Replay(
-        space.store,
-        snapshot,
-        n_step=config.n_step,
-        discount=config.discount,
-        time_limit_is_terminal=space.task.time_limit_is_terminal,
-        history=network.history,
-        mixture=mixed.get("mixture"),
-        task_mixture=mixed.get("task_mixture"),
-    )
-    return replay, mixed
-
-
-def mixtures(space: Workspace, snapshot: Snapshot) -> Mixtures:
-    """What `[learn] mixture` and `task_mixture` come to for a snapshot, where they are set.
-
-    The share of every source and of every task in it. Raises LoopError, naming the setting, where it leaves
-    nothing to draw or names no task of the snapshot.
-    """
-    settings, shares = space.config.learn, {}
-    if settings.mixture:
-        steps: Counter[str] = Counter()
-        for batch in space.store.counted(snapshot):
-            steps[batch.source] += batch.steps
-        shares["mixture"] = _shares("mixture", settings.mixture, steps)
-    if settings.task_mixture:
-        steps = Counter()
-        for row in space.store.counted_rows(snapshot):
-            steps[space.store.task_of(row)] += row.length
-        if strangers := sorted(set(settings.task_mixture) - set(steps)):
-            raise LoopError(
-                f"[learn] task_mixture names {strangers[0]!r}, which is no task of the snapshot; "
-                f"its tasks are {', '.join(map(repr, sorted(steps)))}"
-            )
-        shares["task_mixture"] = _shares("task_mixture", settings.task_mixture, steps)
-    return shares
-
-
-def _shares(setting: str, shares: Mapping[Any, float], steps: Mapping[str, int]) -> dict[str, float]:
-    try:
-        return shares_of(shares, steps)
-    except DatasetError as error:
-        raise LoopError(f"[learn] {setting} leaves nothing to learn from: {error}") from None
 
 
 def _run_folder(space: Workspace, number: int, stage: str) -> Path:

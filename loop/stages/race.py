@@ -12,6 +12,7 @@ from dataclasses import replace
 from ...actors.rollout.rollout import PolicyError
 from ...learner.checkpoint import read_record, read_weights
 from ...learner.policy import Acting
+from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, play
 from ..episodes.sample import sample_of
 from ..progress import stopwatch
@@ -32,6 +33,8 @@ def race(session: Session, number: int) -> Raced:
     if done := space.record(Raced, number):
         return done
     watch, learned = stopwatch(), space.require(Learned, number).policy
+    session = pinned(session, number, Raced.STAGE)
+    space = session.space
     left = ways(space, read_record(space.policy_folder(learned)).acting)
     tried: dict[Acting, Way] = {}
     lap = space.config.act.trial_episodes
@@ -82,4 +85,5 @@ def _try(session: Session, number: int, policy: str, acting: Acting, episodes: i
         sample = sample_of(play(session, order))
     except PolicyError:
         sample = sample_of([])
-    return Way(way=str(acting), actions=acting.actions, successes=sample.score_sum, episodes=sample.episodes)
+    played = sample.episodes + sample.failed  # what could not be played is a failure of the candidate
+    return Way(way=str(acting), actions=acting.actions, successes=sample.score_sum, episodes=played)

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..episodes.play import Session
-from ..episodes.sample import champion_sample
+from ..gate.budget import level_of_round
 from ..gate.critic import check_critic
-from ..statistics.wilson import wilson
-from ..workspace.records import Learned, Measured, Raced, Reached
+from ..workspace.records import Diverged, Learned, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
-from ..workspace.workspace import Workspace
 from .append import append
 from .approval import Door, approved, no_door
 from .collect import collect
@@ -17,6 +15,7 @@ from .evaluate import evaluate
 from .gate import gate
 from .learn import cloning_run, learn, pac_run, run_learner
 from .race import race
+from .target import reached
 
 Run = Callable[[str, Callable[[], Any]], Any]
 """Runs one stage, given its name, and returns what it ended with; the flows make a Prefect task of it."""
@@ -32,8 +31,7 @@ def run_round(
 ) -> Verdict | Reached:
     """One pass of the four stages; returns the verdict. A promotion that needs a person is shown at `door`.
 
-    Where the champion's fresh sample shows that the target is reached, there is nothing left to learn
-    and the round ends with it.
+    Where the target counts as reached, there is nothing left to learn and the round ends with it.
     """
     space = session.space
     sample = run("collect", lambda: collect(session, number))
@@ -48,9 +46,15 @@ def run_round(
     return approved(space, number, session.progress, door)
 
 
-def learn_candidate(session: Session, number: int) -> Raced:
-    """Learn a candidate, check its critic, and find out how it acts best."""
-    learn(session.space, number, session.progress)
+def learn_candidate(session: Session, number: int) -> Raced | Diverged:
+    """Learn a candidate, check its critic, and find out how it acts best; a run that diverged has none.
+
+    Raises LoopError where the gate has nothing left to promote one with.
+    """
+    level_of_round(session.space, number)
+    learned = learn(session.space, number, session.progress)
+    if isinstance(learned, Diverged):
+        return learned
     check_critic(session.space, number, session.progress)
     return race(session, number)
 
@@ -58,11 +62,10 @@ def learn_candidate(session: Session, number: int) -> Raced:
 def run_start(session: Session, run: Run = run_directly) -> Raced:
     """Round 0: from the demonstrations to the BC baseline, then to the first champion, learned by PAC."""
     space, progress = session.space, session.progress
-    episodes = space.config.improve.baseline_episodes
     run("append", lambda: append(space, 0, progress))
     clone = cloning_run(space)
     bc = run("clone", lambda: run_learner(space, 0, "clone", "r000-bc", clone, None, progress)).policy
-    run("baseline", lambda: evaluate(session, 0, "baseline", bc, episodes, "baseline"))
+    run("baseline", lambda: evaluate(session, 0, "baseline", bc, "baseline"))
 
     def learned() -> Raced:
         config = pac_run(space, space.config.learn.improve_steps)
@@ -77,21 +80,4 @@ def run_start(session: Session, run: Run = run_directly) -> Raced:
 
 def run_final(session: Session, number: int, policy: str, run: Run = run_directly) -> Measured:
     """Measure a policy on seeds that no stage has seen, for the record of the round it ended with."""
-    episodes = session.space.config.improve.evaluation_episodes
-    return run("final", lambda: evaluate(session, number, f"final-{policy}", policy, episodes))
-
-
-def reached(space: Workspace, number: int, champion: str) -> str | None:
-    """The sentence that says so where the champion's fresh episodes up to a round show the target reached.
-
-    They are all that it collected, as in the gate. The confidence is that of one look; a champion that
-    collects again is looked at again.
-    """
-    settings, sample = space.config.improve, champion_sample(space, number, champion)
-    lower, _ = wilson(sample.successes, sample.episodes, confidence=2 * settings.confidence - 1)
-    if lower < settings.until:
-        return None
-    return (
-        f"{champion} succeeded in {sample.successes} of {sample.episodes} fresh episodes, "
-        f"so {settings.until:.0%} is reached with {settings.confidence:.0%} confidence"
-    )
+    return run("final", lambda: evaluate(session, number, f"final-{policy}", policy))

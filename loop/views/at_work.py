@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from ...datasets import Batch
 from ...learner.config import in_short
-from ..episodes.sample import collections, sample_of, stage_of
+from ..episodes.sample import champion_sample, sample_of, stage_of
+from ..stages.target import collected_episodes
 from ..workspace.records import Appended, Collected, Learned, Measured, Raced, Reached, Timed
 from ..workspace.verdict import CriticChecked, Verdict
 from ..workspace.workspace import Workspace
@@ -92,15 +93,15 @@ def _playing(space: Workspace, number: int, stage: str, batches: Sequence[Batch]
     sample = sample_of(b for b in of_round if stage_of(b) == stage or stage_of(b).startswith(parts))
     config, done = space.config, sample.episodes
     totals = {
-        "collect": config.collect.episodes,
+        "collect": collected_episodes(space, number),
         "baseline": config.improve.baseline_episodes,
         "gate": config.gate.cap,
     }
     total = config.improve.evaluation_episodes if stage.startswith("final-") else totals.get(stage)
     note = f"success {sample.rate:.0%}" if done else ""
     if stage == "gate" and done and (collected := space.record(Collected, number)):
-        champion = collected.champion
-        note += f", the champion's {sample_of(collections(batches, champion, number)).rate:.0%}"
+        sample = champion_sample(space, number, collected.champion, batches)
+        note += f", the champion's {sample.rate:.0%}"
     if stage == "gate" and space.has_record(number, "judged"):
         note += ", waits for approval"
     return Activity(number, stage.partition("-")[0], done, total, note)

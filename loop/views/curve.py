@@ -65,10 +65,12 @@ def curve(space: Workspace, rows: Sequence[Row]) -> "Figure":
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure, in inches, that needs no display."""
+    """An empty figure, in inches, that needs no display; in its texts a dollar is a dollar."""
+    from matplotlib import rcParams
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    rcParams["text.parse_math"] = False
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     return figure

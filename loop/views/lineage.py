@@ -17,6 +17,14 @@ from ..workspace.workspace import Workspace
 Facts = dict[str, Any]
 
 
+ENDS = {
+    "terminal": "terminal",
+    "horizon": "cut off by the time limit",
+    "interrupted": "interrupted before the time limit",
+}
+"""By why an episode ended, what people are told."""
+
+
 def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Facts:
     """Everything known of an episode. Raises DatasetError where there is none of this id."""
     episode, batch = store.episode(episode_id), store.batch(batch_of(episode_id))
@@ -30,11 +38,11 @@ def episode_facts(space: Workspace, store: EpisodeStore, episode_id: str) -> Fac
         "score": episode.score,
         "steps": episode.length,
         "seconds": episode.length / store.schema.control_hz,
-        "ended": "terminal" if episode.is_terminal else "cut off by the time limit",
+        "ended": ENDS[episode.ended(store.schema.horizon)],
         "return": float(episode.reward.sum()),
         "mistakes": episode.info.get("mistakes"),
         "instruction": episode.instruction,
-        "info": {name: value for name, value in episode.info.items() if name != "mistakes"},
+        "info": {name: value for name, value in episode.info.items() if name not in ("mistakes", "ended")},
         "batch": batch.id,
         "origin": dict(batch.origin),
         "committed": batch.committed,

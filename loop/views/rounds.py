@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets import SOURCES, Batch
-from ..episodes.sample import Sample, collections, sample_of
-from ..workspace.records import Appended, Collected, Measured, Raced
+from ..episodes.sample import Sample, collections, own_batches, sample_of
+from ..workspace.records import Appended, Collected, From, Measured, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .at_work import LATER, STAGES
@@ -24,6 +24,7 @@ class Row:
       rate: mean score.
       interval: 95 % Wilson interval.
       n: episodes behind the rate.
+      selected: whether they are the gate's, which stopped by what it saw; nobody selected the others.
       verdict: of a round's gate; `injected` for what came from outside; or "".
       reason: the verdict's sentence, or "".
       episodes: episodes in the dataset when this ended.
@@ -40,6 +41,12 @@ class Row:
     reason: str = ""
     episodes: int = 0
     seconds: float = 0.0
+    selected: bool = False
+
+    @property
+    def success(self) -> str:
+        """The rate, and where it is from if it is no measurement: `61.0%`, `96.0% in the gate`."""
+        return f"{self.rate:.1%}" + (" in the gate" if self.selected else "")
 
 
 def rows(space: Workspace) -> list[Row]:
@@ -72,7 +79,9 @@ def _samples(space: Workspace, batches: Sequence[Batch]) -> dict[str, Sample]:
 
 
 def _demonstrations(batches: Sequence[Batch], learned_in: dict[str, int]) -> Row:
-    sample = sample_of(b for b in batches if b.source == "demonstration" and not _came_later(b, learned_in))
+    """What the run began with; recorded corrections (interventions) too."""
+    given = [b for b in batches if b.source in ("demonstration", "intervention")]
+    sample = sample_of(b for b in given if not _came_later(b, learned_in))
     return _row("demonstrations" if sample.batches else "", 0, "demonstrator", sample)
 
 
@@ -84,7 +93,9 @@ def _first_policies(space: Workspace, samples: dict[str, Sample]) -> list[Row]:
         parts.append(_row("BC", 0, baseline.policy, baseline, seconds=seconds))
     if raced := space.record(Raced, 0):
         sample = samples.get(raced.policy, sample_of([]))
-        name = "PAC on the demonstrations" if sample.batches else ""
+        begun = space.record(From, 0)
+        name = f"{begun.policy} of {Path(begun.workspace).name}" if begun else "PAC on the demonstrations"
+        name = name if sample.batches else ""
         facts = {"episodes": raced.episodes, "seconds": _seconds(space, 0, ("learn", "race"))}
         parts.append(_row(name, 0, raced.policy, sample, **facts))
     return parts
@@ -102,7 +113,7 @@ def _round(space: Workspace, number: int, samples: dict[str, Sample]) -> Row:
     if sample := samples.get(verdict.candidate):
         return _row(name, number, verdict.candidate, sample, **facts)
     n, rate, interval = verdict.candidate_n, verdict.candidate_rate, verdict.candidate_interval
-    return Row(name, number, verdict.candidate, rate, interval, n, **facts)
+    return Row(name, number, verdict.candidate, rate, interval, n, selected=True, **facts)
 
 
 def _finals(space: Workspace) -> list[Row]:
@@ -114,8 +125,8 @@ def _finals(space: Workspace) -> list[Row]:
 
 
 def committed(space: Workspace) -> list[Batch]:
-    """All batches in the order of their commits; none where no dataset was made yet."""
-    return space.store.batches() if space.has_store() else []
+    """All batches but other workspaces', in the order of their commits; none where there is no dataset."""
+    return own_batches(space) if space.has_store() else []
 
 
 def by_source(batches: Sequence[Batch]) -> dict[str, Sample]:

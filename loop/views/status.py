@@ -3,9 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...actors.registry import check_name
+from ..episodes.sample import failed_sentence
 from ..gate.alarm import ChampionRecord, champion_record
-from ..stages.approval import Question, question
+from ..stages.question import Question, question
 from ..workspace.lease import at_work
+from ..workspace.records import From
 from ..workspace.workspace import Workspace
 from .at_work import Activity, activity
 from .rounds import Row, committed, rows
@@ -21,6 +24,8 @@ class Status:
       at_work: who holds the workspace, or None.
       now: what the last round is at; None where it has ended.
       question: the promotion that waits for a person, or None.
+      failed: what could not be played, in a sentence, or "".
+      begun_from: the workspace and the policy that it goes on from, or None.
     """
 
     task: str
@@ -30,6 +35,8 @@ class Status:
     at_work: str | None
     now: Activity | None
     question: Question | None
+    failed: str = ""
+    begun_from: dict[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -38,16 +45,24 @@ class Status:
         return data | {"waits": waiting and {"round": waiting.round, "policy": waiting.judged.candidate}}
 
     def summary(self) -> str:
-        """The champion, who is at work, the champion's record, and what waits, a line each."""
+        """The champion, who is at work, the champion's record, what waits, and what failed, a line each."""
         lines = [f"champion: {self.champion or 'none yet'}   at work: {self.at_work or 'nobody'}"]
+        if begun := self.begun_from:
+            lines.append(f"goes on from {begun['policy']} of {begun['workspace']}")
         lines += [self.record.sentence()] if self.record else []
         lines += [self.question.sentence()] if self.question else []
+        lines += [self.failed] if self.failed else []
         return "\n".join(lines)
 
 
 def read_status(space: Workspace, before: Status | None = None) -> Status:
-    """The status as of now. Takes no lease. Where no row has changed, the record is that of `before`."""
-    current, champion = rows(space), space.registry.champion()
+    """The status as of now. Takes no lease. Where no row has changed, the record is that of `before`.
+
+    Raises TaskError where there is no such task.
+    """
+    check_name(space.config.task)
+    current, champion, batches = rows(space), space.registry.champion(), committed(space)
+    begun = space.record(From, 0)
     if before and (before.rows, before.champion) == (current, champion):
         record = before.record
     else:
@@ -58,6 +73,8 @@ def read_status(space: Workspace, before: Status | None = None) -> Status:
         champion=champion,
         record=record,
         at_work=at_work(space),
-        now=activity(space, committed(space)),
+        now=activity(space, batches),
         question=question(space),
+        failed=failed_sentence(batches),
+        begun_from=begun and begun.facts(),
     )

@@ -3,15 +3,17 @@
 The object `lease.json` says who holds the workspace. The holder writes it anew every `BEAT_SEC`; somebody
 else takes it over where it has stayed the same for `EXPIRY_SEC` by the clock of whoever waits, so no two
 clocks are ever compared. Each of these writes is granted only where the object is still what the writer saw:
-of two who take over one gets it, and a holder that slept finds out before it writes anything else.
+of two who take over one gets it, and a holder that slept finds out before it writes anything else: its work
+is interrupted where it stands, as by Ctrl-C.
 """
 
 import secrets
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, current_thread, main_thread
 
 from ...datasets.errors import DatasetError
 from ...datasets.objects import Object, Version
@@ -25,26 +27,44 @@ BEAT_SEC = 10.0
 EXPIRY_SEC = 60.0
 """As long as a request is tried again at most, so that a short absence of the bucket costs nothing."""
 LOOK_SEC = 1.0
+LOST = signal.SIGUSR1
+"""Tells the main thread that its claim is lost: whoever starts a command in the background ignores SIGINT."""
 
 
 @contextmanager
 def claim(copy: LocalCopy, progress: Progress) -> Iterator[None]:
     """Hold the workspace while inside; before that up to `EXPIRY_SEC` go by to see whether its holder lives.
 
-    Whatever is written through `copy` inside raises LoopError once somebody else has taken over. Raises
-    InUse, naming the holder, where somebody else holds it. The caller holds the lease of this machine, so a
-    claim that this copy made before is of a process that died, and is taken over at once.
+    Once somebody else has taken over, whatever is written through `copy` inside raises LoopError, and so does
+    the work inside, within a beat, where it is the main thread's. Raises InUse, naming the holder, where
+    somebody else holds it. The caller holds the lease of this machine, so a claim that this copy made before
+    is of a process that died, and is taken over at once.
     """
     own = _Claim(copy, this_process())
     own.take(progress)
     done, copy.before_write = Event(), own.renew
-    Thread(target=own.renew_until, args=(done,), name="claim", daemon=True).start()
+    interrupt = _interrupter(done)
+    Thread(target=own.renew_until, args=(done, interrupt), name="claim", daemon=True).start()
     try:
         yield
     finally:
         done.set()
         copy.before_write = lambda: None
         own.release()
+        own.check()
+
+
+def _interrupter(done: Event) -> Callable[[], None]:
+    """What interrupts the main thread until `done`; nothing where another thread is the caller."""
+
+    def interrupt(*_: object) -> None:
+        if not done.is_set():
+            raise KeyboardInterrupt
+
+    if current_thread() is not main_thread():
+        return lambda: None
+    signal.signal(LOST, interrupt)
+    return lambda: signal.pthread_kill(main_thread().ident or 0, LOST)
 
 
 def claimed_by(copy: LocalCopy) -> str | None:
@@ -62,6 +82,7 @@ class _Claim:
         own = {"copy_id": copy.id, "run": secrets.token_hex(8), "beat": 0}
         self._copy, self._holder = copy, process.model_copy(update=own)
         self._version: Version | None = None
+        self._lost = ""
         self._lock = Lock()
 
     def take(self, progress: Progress) -> None:
@@ -85,28 +106,39 @@ class _Claim:
     def renew(self) -> None:
         """Say that the holder lives. Raises LoopError where somebody else has taken over."""
         with self._lock:
+            self.check()
             bucket = self._copy.bucket
             version = bucket.replace(KEY, self._content(), self._version)
             if version is None:
                 lease = bucket.fetch(KEY)
                 other = _holder(lease) or Holder()
                 if lease is None or other.run != self._holder.run:
-                    raise LoopError(
+                    self._lost = (
                         f"{self._copy.url} was taken over by {other.in_words()}, as this process was "
                         f"not heard of for {EXPIRY_SEC:.0f} s; it stops, and what was finished is kept"
                     )
+                    raise LoopError(self._lost)
                 # A beat that seemed to have failed had arrived.
                 version = bucket.replace(KEY, self._content(), lease.version)
             self._version = version
 
-    def renew_until(self, done: Event) -> None:
-        """Renew until `done` or taken over; a bucket that does not answer, or a disk, is asked again."""
+    def check(self) -> None:
+        """Raise LoopError where somebody else is known to have taken over."""
+        if self._lost:
+            raise LoopError(self._lost)
+
+    def renew_until(self, done: Event, interrupt: Callable[[], None]) -> None:
+        """Renew until `done`; a bucket that does not answer, or a disk, is asked again.
+
+        Where somebody else has taken over, `interrupt` the work.
+        """
         while not done.wait(BEAT_SEC):
             with suppress(DatasetError, OSError):
                 try:
                     self._copy.share_runs()
                     self.renew()
                 except LoopError:
+                    interrupt()
                     return
 
     def release(self) -> None:

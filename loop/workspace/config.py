@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ...datasets.errors import DatasetError
 from ...datasets.files import named_errors, parse_model
+from ...datasets.objects import check_url
 from ..errors import LoopError
 
 VERSION = 1
@@ -39,6 +40,7 @@ SourceShares = Annotated[
     dict[Literal["demonstration", "collection", "evaluation", "intervention"], Part],
     AfterValidator(_at_most_one),
 ]
+BucketUrl = Annotated[str, AfterValidator(lambda url: url and check_url(url))]
 TaskShares = Annotated[dict[str, Part], AfterValidator(_at_most_one)]
 
 
@@ -53,6 +55,9 @@ class Collect(_Section):
     actors: Count = _setting(2, "Ray actors, each with one CPU")
     environments: Count = _setting(25, "environments that an actor steps in lockstep")
     deadline_sec: Positive = _setting(120.0, "silence after which an actor is replaced")
+    failures: Part = _setting(
+        0.1, "share of a block's episodes that may fail to be played before the run stops; one always may"
+    )
 
     @property
     def parallel(self) -> int:
@@ -69,7 +74,7 @@ class Learn(_Section):
     improve_steps: Count = _setting(2000, "gradient steps of PAC on the demonstrations, round 0")
     start: Literal["latest", "champion", "pretrained"] = _setting(
         "latest",
-        "whose weights a round goes on from: the last candidate that was not rejected, "
+        "whose weights a round goes on from: the last candidate that was not rejected or rolled back, "
         "the champion, or the first policy",
     )
     samples_per_row: Positive = _setting(
@@ -173,7 +178,7 @@ class Improve(_Section):
 class Dataset(_Section):
     """Where the episodes are kept, and what is done with them besides."""
 
-    url: str = _setting("", "a bucket, s3://bucket/prefix; the workspace's folder dataset where empty")
+    url: BucketUrl = _setting("", "a bucket, s3://bucket/prefix; the workspace's folder dataset where empty")
     cache_gib: Positive = _setting(20.0, "what the local copies of a bucket's files may take, in GiB")
     rlds: Literal["mirror", "off"] = _setting(
         "mirror", "keep a copy that stock TFDS reads in the folder rlds"
@@ -203,7 +208,7 @@ def read_config(path: Path, name: str = "") -> Config:
         raw = path.read_bytes()
     try:
         data = tomllib.loads(raw.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LoopError(f"{name} is not valid TOML: {error}") from None
     return parse_config(data, name)
 

@@ -6,18 +6,23 @@ of one machine, and `bucket_lease.py` the machines.
 """
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from ...datasets.files import remove_dead
 from ..errors import InUse
 from ..progress import Progress, silent
 from .bucket_lease import claim, claimed_by
 from .lease_holder import Holder, in_use, parse_holder, this_process
+from .local_copy import ROOMS
 from .workspace import Workspace
 
 LEASE = "lease.json"
+LEFT = (".*.tmp", *(f"{room}/**/.*.tmp" for room in ROOMS))
+"""Where a killed holder leaves small files half-written."""
 
 
 @contextmanager
@@ -43,13 +48,20 @@ def at_work(space: Workspace) -> str | None:
 
 @contextmanager
 def lease(folder: Path, place: str = "") -> Iterator[None]:
-    """Hold a folder while inside. Raises InUse, naming `place` and its holder, where somebody else does."""
+    """Hold a folder while inside. Raises InUse, naming `place` and its holder, where somebody else does.
+
+    What dead holders were writing outside its datasets, which clean up themselves, is removed.
+    """
     with (folder / LEASE).open("ab+") as file:
-        if not _lock(file, fcntl.LOCK_EX):
-            raise InUse(in_use(place or str(folder), _read(file)))
+        while not _lock(file, fcntl.LOCK_EX):
+            if not _lock(file, fcntl.LOCK_SH):
+                raise InUse(in_use(place or str(folder), _read(file)))
+            fcntl.flock(file, fcntl.LOCK_UN)  # nobody holds it: others only look whether somebody does
+            time.sleep(0.01)
         file.truncate(0)
         file.write(this_process().to_json())
         file.flush()
+        remove_dead(path for pattern in LEFT for path in folder.glob(pattern))
         try:
             yield
         finally:

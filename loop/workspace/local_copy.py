@@ -21,14 +21,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...datasets.errors import DatasetError
 from ...datasets.files import (
     json_bytes,
     named_errors,
     read_json,
     replacing,
-    sync,
-    temporary_beside,
     write_bytes_atomically,
 )
 from ...datasets.objects import Bucket, Object
@@ -123,18 +120,12 @@ class LocalCopy:
                     self._replace(key, path.read_bytes(), keep=False)
                     self._shared[key] = when
 
-    def check_conditions(self) -> None:
-        """Raise DatasetError where the store overwrites what has changed since it was seen."""
-        wrong = {"e_tag": f'"{"0" * 32}"', "version": "1"}
-        config = self.bucket.fetch(CONFIG)
-        if config and self.bucket.replace(CONFIG, config.raw + b"\n", wrong) is not None:
-            raise DatasetError(
-                f"{self.url} overwrites what it was told to replace only as it was seen (If-Match): "
-                "use another store"
-            )
+    def fence(self) -> None:
+        """Raise LoopError where this process held the workspace, and somebody else has taken over."""
+        self.before_write()
 
     def _replace(self, key: str, raw: bytes, *, keep: bool = True) -> bool:
-        self.before_write()
+        self.fence()
         with self._locked() as data:
             version = self.bucket.replace(key, raw, self._seen.get(key))
             if version is None:
@@ -187,18 +178,3 @@ def write_file(path: Path, raw: bytes) -> None:
     """Write a file atomically, in a folder that is made where there is none."""
     with replacing(path, parents=True) as aside:
         aside.write_bytes(raw)
-
-
-def create_file(path: Path, raw: bytes) -> bool:
-    """Write a small file whole, synced, or not at all; False where there is one already."""
-    with temporary_beside(path) as aside:
-        try:
-            aside.write_bytes(raw)
-            sync(aside)
-            os.link(aside, path)
-            sync(path.parent)
-        except FileExistsError:
-            return False
-        finally:
-            aside.unlink(missing_ok=True)
-    return True

@@ -6,6 +6,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ...actors.registry import package_of
+
 PACKAGES = ("torch", "ray", "mujoco", "dm-control", "pyarrow", "prefect", "numpy")
 
 
@@ -17,6 +19,11 @@ def environment() -> dict[str, str]:
     facts["processor"] = _processor()
     facts["cores"] = f"{cores()} usable of {os.cpu_count()}"
     return facts | {"memory": f"{memory_gib():.0f} GiB"}
+
+
+def physics(task: str) -> dict[str, str]:
+    """Versions of what a task's episodes come from: MuJoCo's, and that of the package that offers it."""
+    return {name: _version(name) for name in ("mujoco", package_of(task)) if name}
 
 
 def code() -> str:

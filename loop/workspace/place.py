@@ -3,16 +3,14 @@
 import re
 from pathlib import Path
 
-from ...datasets.objects import SCHEMES
-
 Place = Path | str
 """A folder, or a URL of a bucket. A path made of a URL, which has lost a slash, is that URL still."""
 
-_URL = re.compile(rf"({'|'.join(SCHEMES)}|https?):/+")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 
 
 def url_of(place: Place) -> str | None:
-    """The URL that a place is; None where it is a folder."""
+    """The URL that a place is, of whatever scheme; None where it is a folder."""
     match = _URL.match(text := str(place))
     return f"{match[1]}://{text[match.end() :]}".rstrip("/") if match else None
 

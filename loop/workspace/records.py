@@ -6,7 +6,7 @@ A record's appearance is what ends its stage. Each says its version; one that is
 newer pacloop, is refused by file and field.
 """
 
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,9 +41,10 @@ R = TypeVar("R", bound=Record)
 
 
 class Identity(Record):
-    """`identity.json`: a random `id`, in hex."""
+    """`identity.json`: a random `id`, in hex, and the `address` at which the workspace was held last."""
 
     id: str
+    address: str = ""
 
 
 class Timed(Record):
@@ -52,11 +53,40 @@ class Timed(Record):
     seconds: float = 0.0
 
 
+class From(Record):
+    """What a workspace goes on from: the champion and the episodes of another, as they were then."""
+
+    STAGE = "from"
+    workspace: str
+    id: str
+    policy: str
+    seed: int
+    snapshot: Snapshot
+
+    def facts(self) -> dict[str, str]:
+        """Which workspace, and which policy of it."""
+        return {"workspace": self.workspace, "id": self.id, "policy": self.policy}
+
+    def sentence(self) -> str:
+        """The same in words."""
+        return f"goes on from {self.policy} of {self.workspace}"
+
+
 class Begun(Record):
-    """A round's beginning, with the id of the policy in force then."""
+    """A round's beginning, with the id of the policy in force then.
+
+    `watches`: whether the round before has shown that this policy has reached the target.
+    """
 
     STAGE = "begin"
     champion: str
+    watches: bool = False
+
+
+class Settings(Record):
+    """The settings that a stage began with, by section; see `episodes/pinned.py`."""
+
+    settings: dict[str, Any]
 
 
 class Tally(Timed):
@@ -68,6 +98,7 @@ class Tally(Timed):
       interval: 95 % Wilson interval of the rate.
       binary: whether every score is 0 or 1.
       steps: actions in all of them.
+      failed: episodes that could not be played; no other figure counts them.
     """
 
     episodes: int
@@ -76,6 +107,7 @@ class Tally(Timed):
     interval: Interval
     binary: bool = True
     steps: int = 0
+    failed: int = 0
 
 
 class Collected(Tally):
@@ -118,6 +150,8 @@ class Learned(Timed):
       steps: gradient steps.
       snapshot: id of what it read.
       rows: steps it could draw.
+      returns: the smallest and the largest discounted return of the data.
+      critic_range: of returns, in which its critic speaks; set from `returns` where the one before was short.
       figures: the learner's last.
     """
 
@@ -127,7 +161,24 @@ class Learned(Timed):
     steps: int
     snapshot: str
     rows: int
+    returns: Interval | None = None
+    critic_range: Interval | None = None
     figures: dict[str, float]
+
+
+class Diverged(Timed):
+    """A learner run that ended without a policy: its weights were not finite, also at a lower rate.
+
+    Attributes:
+      policy: id of what it was to write.
+      parent: whose weights it went on from.
+      reason: one sentence.
+    """
+
+    STAGE = "diverged"
+    policy: str
+    parent: str
+    reason: str
 
 
 class Way(Part):
@@ -162,9 +213,15 @@ class Reached(Record):
 
 
 class Asked(Record):
-    """What an evaluation by hand is to do, written before it begins."""
+    """What an evaluation by hand is to do, written before it begins, once it is known that it can."""
 
     policy: str
     episodes: int
     against: str | None = None
     paired: bool = False
+
+
+class GivenUp(Asked):
+    """An evaluation by hand that will not be finished; what it had played stays in the dataset."""
+
+    decision: Literal["given up"] = "given up"

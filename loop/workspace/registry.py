@@ -1,5 +1,12 @@
-"""The champion: one pointer, replaced atomically, with its whole history in the same file."""
+"""The champion: one pointer, replaced atomically, with its whole history in the same file.
 
+The verdict of a round is what promotes. The newest one counts from the moment it is on record, whether or not
+a kill kept it from the file; whoever writes the file next, a new round at the latest, writes it down.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +15,11 @@ from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_at
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
 from .records import Record
+from .verdict import Verdict
+
+LOCK = "champion.lock"
+REMOVED = "removed.json"
+"""Of a policy whose weights were removed: when, and by whom."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,7 @@ class Reign:
       by: `gate`, or who did it by hand.
       round: the round whose gate decided, or None.
       action: `first`, `promote` or `rollback`.
+      after: the last round that had begun by then.
       since: ISO time, UTC.
     """
 
@@ -28,6 +41,7 @@ class Reign:
     by: str
     round: int | None
     action: str
+    after: int = 0
     since: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -46,22 +60,30 @@ class Registry:
         With the `copy` of a workspace in a bucket, `champion.json` is read there each time, and replaced
         only where it still says what was read.
         """
+        self._folder = folder
         self._path = folder / CHAMPION
         self._policies = folder / "policies"
         self._copy = copy
 
     def history(self) -> list[Reign]:
         """All reigns, oldest first; the last one is in force. Raises DatasetError for a broken file."""
-        if self._copy:
-            self._copy.current(CHAMPION)
-        if not self._path.exists():
-            return []
-        return list(parse_model(History, read_json(self._path), self._path).history)
+        written = self._written()
+        return [*written, *self._decided(written)]
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
         history = self.history()
         return history[-1].policy if history else None
+
+    def returned_after(self, policy: str) -> int:
+        """The last round that had begun when a policy came back into force; 0 where it never came back."""
+        reigns = [reign for reign in self.history() if reign.policy == policy]
+        return reigns[-1].after if len(reigns) > 1 else 0
+
+    def settle(self) -> None:
+        """Write down what the newest verdict promoted, where that is not done yet."""
+        with self._changing():
+            pass
 
     def install(self, policy: str, *, reason: str, by: str, round: int | None, action: str) -> None:
         """Put a policy in force. Doing it again for the same round changes nothing.
@@ -69,16 +91,19 @@ class Registry:
         Raises LoopError where there is no such policy, or somebody else puts one in force at this moment.
         """
         self.require(policy)
-        history = self.history()
-        known = ((reign.policy, reign.round, reign.by) for reign in history)
-        if round is None or (policy, round, by) not in known:
-            self._write([*history, Reign(policy, reason, by, round, action)])
+        with self._changing() as history:
+            known = ((reign.policy, reign.round, reign.by) for reign in history)
+            if (policy, round, by) not in known:
+                after = self._newest_round() if round is None else round
+                history.append(Reign(policy, reason, by, round, action, after))
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
-        if policy == self.champion():
-            raise LoopError(f"{policy} is the champion already")
-        self.install(policy, reason=reason, by=by, round=None, action="promote")
+        self.require(policy)
+        with self._changing() as history:
+            if history and history[-1].policy == policy:
+                raise LoopError(f"{policy} is the champion already")
+            history.append(Reign(policy, reason, by, None, "promote", self._newest_round()))
 
     def rollback(self, *, reason: str, by: str) -> tuple[str, str]:
         """Put the policy before the champion in force again; returns both ids, before and after.
@@ -86,28 +111,66 @@ class Registry:
         A second rollback goes one further back, not forth again. Raises LoopError where there is none.
         """
         line: list[str] = []
-        history = self.history()
-        for reign in history:
-            if reign.action == "rollback":
-                line.pop()
-            else:
-                line.append(reign.policy)
-        if len(line) < 2:
-            raise LoopError("there is no champion before this one to roll back to")
-        self.require(line[-2])
-        self._write([*history, Reign(line[-2], reason, by, None, "rollback")])
+        with self._changing() as history:
+            for reign in history:
+                if reign.action == "rollback":
+                    line.pop()
+                else:
+                    line.append(reign.policy)
+            if len(line) < 2:
+                raise LoopError("there is no champion before this one to roll back to")
+            self.require(line[-2])
+            history.append(Reign(line[-2], reason, by, None, "rollback", self._newest_round()))
         return line[-1], line[-2]
 
-    def _write(self, history: list[Reign]) -> None:
-        """Raises LoopError where somebody else has written it since it was read from the bucket."""
-        raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
+    def _written(self) -> list[Reign]:
         if self._copy:
-            self._copy.write(CHAMPION, raw)
-        else:
-            write_bytes_atomically(self._path, raw)
+            self._copy.current(CHAMPION)
+        if not self._path.exists():
+            return []
+        return list(parse_model(History, read_json(self._path), self._path).history)
+
+    def _newest_round(self) -> int:
+        return max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
+
+    def _decided(self, written: list[Reign]) -> list[Reign]:
+        """The reign that the newest verdict began, unless it is written down already."""
+        number = self._newest_round()
+        path = self._folder / f"rounds/{number:03d}/{Verdict.STAGE}.json"
+        if not path.exists() or number in {reign.round for reign in written}:
+            return []
+        verdict = parse_model(Verdict, read_json(path), path)
+        if verdict.decision != "promoted":
+            return []
+        by = verdict.approval.by if verdict.approval else "gate"
+        since = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        return [Reign(verdict.candidate, verdict.reason, by, number, "promote", number, since)]
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[Reign]]:
+        """The history, which is written down as it is left, while no other process changes it.
+
+        Raises LoopError where somebody else has written it since it was read from the bucket.
+        """
+        with ExitStack() as stack:
+            if not self._copy:
+                file = stack.enter_context(self._path.with_name(LOCK).open("a"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            written = self._written()
+            history = [*written, *self._decided(written)]
+            yield history
+            if history == written:
+                return
+            raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
+            if self._copy:
+                self._copy.write(CHAMPION, raw)
+            else:
+                write_bytes_atomically(self._path, raw)
 
     def require(self, policy: str) -> None:
-        """Raise LoopError, naming the known ones, where there is no such policy."""
+        """Raise LoopError, naming the known ones, where there is no such policy, or no weights of it."""
+        if (self._policies / policy / REMOVED).is_file():
+            raise LoopError(f"the weights of {policy} were removed by pacloop gc: it cannot act any more")
         if not (self._policies / policy / "policy.json").is_file():
             known = sorted(p.name for p in self._policies.glob("[!.]*")) if self._policies.is_dir() else []
             raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")

@@ -15,14 +15,14 @@ In a bucket all of these are objects; see `local_copy.py`.
 import secrets
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...actors.registry import find_task
 from ...actors.task import Task
-from ...datasets.files import json_bytes, parse_model, read_json
+from ...datasets.files import create_file, json_bytes, parse_model, read_json
 from ...datasets.records.schema import Schema
 from ...datasets.store.bucket import CachedBucket
 from ...datasets.store.schemas import check_same
@@ -30,7 +30,7 @@ from ...datasets.store.store import EpisodeStore
 from ...datasets.store.store import Place as DatasetPlace
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
-from .local_copy import CONFIG, WEIGHTS, LocalCopy, create_file, write_file
+from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
 from .place import Place, address_of, url_of
 from .records import Identity, R
 from .registry import Registry
@@ -95,12 +95,24 @@ class Workspace:
                 raise LoopError(f"{found.place} is a workspace of {found.config.task}, not of {config.task}")
             return found
         find_task(config.task)
-        copy, folder = _at(place)
-        made = cls(folder, config, copy)
-        made.write(CONFIG, config_toml(config).encode())
-        if copy:
-            copy.check_conditions()
+        made = cls.unmade(place, config)
+        made.write_config()
         return made
+
+    @classmethod
+    def unmade(cls, place: Place, config: Config) -> "Workspace":
+        """One with these settings, which are not written yet: nobody else takes it for a workspace.
+
+        Raises DatasetError where the store does not keep what two write at once apart.
+        """
+        copy, folder = _at(place)
+        if copy:
+            copy.bucket.check_conditions()
+        return cls(folder, config, copy)
+
+    def write_config(self) -> None:
+        """Write the settings: from then on it is a workspace."""
+        self.write(CONFIG, config_toml(self.config).encode())
 
     @property
     def place(self) -> str:
@@ -120,15 +132,25 @@ class Workspace:
     @cached_property
     def id(self) -> str:
         """What tells it from every other workspace, wherever it is moved; made when it is first asked for."""
+        return self.identity().id
+
+    def identity(self) -> Identity:
+        """Its id, and where it was held last."""
         if not self.current(IDENTITY).exists():
-            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8)).model_dump())
+            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8), address=self.address).model_dump())
         path = self.current(IDENTITY)
-        return parse_model(Identity, read_json(path), path).id
+        return parse_model(Identity, read_json(path), path)
 
     def pull(self) -> None:
         """Bring the local copy up to date, where the workspace is in a bucket."""
         if self.copy:
             self.copy.pull()
+
+    def with_config(self, config: Config) -> "Workspace":
+        """The same workspace with other settings."""
+        other = replace(self, config=config)
+        vars(other).update({name: value for name, value in vars(self).items() if name not in vars(other)})
+        return other
 
     @cached_property
     def task(self) -> Task:
@@ -182,8 +204,10 @@ class Workspace:
         url = self.config.dataset.url if name == "dataset" else ""
         if not url and not self.copy:
             return self.folder / name
-        gib = self.config.dataset.cache_gib
-        return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", int(gib * 2**30))
+        limit, fence = int(self.config.dataset.cache_gib * 2**30), lambda: None
+        if self.copy:
+            fence = self.copy.fence
+        return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", limit, fence)
 
     @cached_property
     def registry(self) -> Registry:
@@ -234,7 +258,11 @@ class Workspace:
 
         Raises DatasetError, naming file and field, where the record is broken or of a newer version.
         """
-        path = self._record_path(number, stage or kind.STAGE)
+        return self.read_record(kind, f"rounds/{number:03d}/{stage or kind.STAGE}.json")
+
+    def read_record(self, kind: type[R], name: str) -> R | None:
+        """The record in a file of the workspace; None where there is none. Raises as `record` does."""
+        path = self.folder / name
         return parse_model(kind, read_json(path), path) if path.exists() else None
 
     def require(self, kind: type[R], number: int, stage: str = "") -> R:

@@ -1,11 +1,13 @@
 """A task that another package offers, and a policy for it with opinions of its own."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 OFFERED = Path(__file__).with_name("offered")
+DRILL = Path(__file__).parents[2] / "benchmarks" / "drills" / "offered"
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +58,11 @@ def same_episode():
         )
 
     return same
+
+
+@pytest.fixture(scope="session")
+def misbehaving():
+    """The module of the task that misbehaves by seed; it is installed here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DRILL)
+        yield importlib.import_module("misbehaving")

@@ -7,21 +7,29 @@ folder, the pages are kept there as small PNGs: that is how the pictures in docs
 import importlib.util
 import io
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from typed import PACLOOP, SMALL, free_port
+from typed import PACLOOP, SMALL, free_port, shown_to
 
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--host-resolver-rules=MAP evil.example 127.0.0.1",
+]
 WIDTH, HEIGHT = 1360, 900
 PAGE_MS = 120_000
 """Deadline for what a page should show. Far above what it takes: a busy machine is no failure."""
@@ -72,22 +80,35 @@ def waiting_space():
 
 
 @pytest.fixture(scope="session")
-def site(arm):
-    """The address that `pacloop serve` printed."""
+def way_in(arm):
+    """The address that `pacloop serve` printed on a terminal, which lets a browser in."""
     port = str(free_port())
-    log = arm.folder.with_name("serve.log")
     told = os.environ | {"PREFECT_HOME": str(arm.folder.with_name("prefect"))}
-    with log.open("w") as out:
-        command = [PACLOOP, "serve", "-w", str(arm.folder), "--port", port]
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=told)
+    ours, theirs = pty.openpty()
+    command = [PACLOOP, "serve", "-w", str(arm.folder), "--port", port]
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=told)
+    os.close(theirs)
+    shown = ""
     try:
-        while not (found := re.search(r"is served at (\S+), ready", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.5)
+        while not (found := re.search(r"opened once: (\S+)\s", shown)):
+            shown += os.read(ours, 65536).decode()
+        Thread(target=_drain, args=[ours], daemon=True).start()
         yield found[1]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+
+
+def _drain(terminal):
+    """Read what else is shown, so that whoever shows it need not wait."""
+    with suppress(OSError):  # how a terminal says that nobody holds its other end
+        while os.read(terminal, 65536):
+            pass
+
+
+@pytest.fixture(scope="session")
+def site(way_in):
+    return way_in.partition("/open#")[0]
 
 
 @pytest.fixture(scope="session")
@@ -101,13 +122,15 @@ def chromium():
 
 
 @pytest.fixture
-def ui(chromium, site):
+def ui(chromium, site, way_in):
     """Prefect's UI in a window of its own, whose pages ask nobody but their server."""
     page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce")
     page.set_default_timeout(PAGE_MS)
     answered, failed = set(), set()
     page.on("response", lambda response: answered.add(response.url))
     page.on("requestfailed", lambda request: failed.add((request.url, request.failure)))
+    page.goto(way_in)
+    page.wait_for_url(f"{site}/v2/**", wait_until="networkidle")
     yield Ui(page, site)
     page.close()
     home = (site, "data:", "blob:")
@@ -123,7 +146,8 @@ class Ui:
         self.main = page.get_by_role("main")
 
     def open(self, path):
-        self.page.goto(f"{self.site}/v2/{path}")
+        """Go to a page, and let it ask: one that is left while it does forgets that it was let in."""
+        self.page.goto(f"{self.site}/v2/{path}", wait_until="networkidle")
 
     def deployment(self, name):
         """Go to a deployment by way of the list."""
@@ -171,7 +195,9 @@ class Ui:
 
     def run(self, id):
         """What the server knows of a run."""
-        return self.page.request.get(f"{self.site}/api/flow_runs/{id}").json()
+        api = f"{self.site}/api"
+        shown = {"authorization": shown_to(api)}
+        return self.page.request.get(f"{api}/flow_runs/{id}", headers=shown).json()
 
     def ended(self, id):
         """Wait until a run has ended, with its page closed, whose timeline costs a core; returns it."""

@@ -24,7 +24,7 @@ def test_a_person_decides(ui, waiting_space, tmp_path, decision, champion, name)
     )
     try:
         ui.open("runs")
-        ui.page.get_by_role("link", name="round 1 - success 61% - waits for approval").click()
+        ui.page.get_by_role("link", name="round 1 - 61% in the gate - waits for approval").click()
         expect(ui.main.get_by_text("Paused", exact=True).first).to_be_visible()
         ui.menu("Resume")
         form = ui.page.get_by_role("dialog")
@@ -45,4 +45,4 @@ def test_a_person_decides(ui, waiting_space, tmp_path, decision, champion, name)
     assert space.record(Verdict, 1).reason.startswith(
         f"{name.replace('promoted', 'approved')} by anna: I watched"
     )
-    expect(ui.main.get_by_text(f"round 1 - success 61% - {name}")).to_be_visible()
+    expect(ui.main.get_by_text(f"round 1 - 61% in the gate - {name}")).to_be_visible()

@@ -18,7 +18,7 @@ def row(page, name):
 
 def test_a_form_starts_a_run_and_its_rounds_show_their_success(ui, arm):
     ui.form("improve-arm")
-    expect(ui.page.get_by_role("spinbutton", name="rounds")).to_have_value("1")
+    expect(ui.page.get_by_role("spinbutton", name="rounds")).to_have_value("")
     ui.picture("form-improve")
     run = ui.ended(ui.submit())
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
@@ -26,7 +26,7 @@ def test_a_form_starts_a_run_and_its_rounds_show_their_success(ui, arm):
 
     ui.open("runs")
     expect(
-        ui.page.get_by_role("link", name=re.compile(rf"^round 1 - success \d+% - {verdict}$"))
+        ui.page.get_by_role("link", name=re.compile(rf"^round 1 - \d+% in the gate - {verdict}$"))
     ).to_be_visible()
     expect(ui.page.get_by_role("link", name=re.compile(r"^improve - success \d+% - target"))).to_be_visible()
     ui.picture("runs")

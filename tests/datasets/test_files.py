@@ -3,6 +3,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,8 +79,10 @@ def test_a_write_cut_short_by_the_system_leaves_nothing(tmp_path):
 def test_temporary_names_know_their_writer(tmp_path):
     with temporary_beside(tmp_path / "a.b-c") as aside:
         assert is_temporary(aside.name)
-        assert writer_is_dead(aside.name) is False
-    assert writer_is_dead(aside.name) is True  # our own process id, but not in use: a container's old life
+        assert writer_is_dead(aside) is False
+        aside.rename(tmp_path / "kept")
+    (tmp_path / "kept").rename(aside)
+    assert writer_is_dead(aside) is True  # our own process id, but not in use: a container's old life
     assert not is_temporary("a.b-c")
     assert not is_temporary(".hidden")
 
@@ -87,15 +90,15 @@ def test_temporary_names_know_their_writer(tmp_path):
 def test_the_writer_is_dead_when_its_process_is(tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nfrom pacloop.datasets.files import temporary_beside\n"
-        "with temporary_beside(Path('x')) as aside:\n  print(aside.name, flush=True); sys.stdin.read()"
+        "with temporary_beside(Path(sys.argv[1])) as aside:\n  print(aside, flush=True); sys.stdin.read()"
     )
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", code, str(tmp_path / "x")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        name = process.stdout.readline().strip()
-        assert writer_is_dead(name) is False
+        aside = Path(process.stdout.readline().strip())
+        assert writer_is_dead(aside) is False
         process.kill()
         process.wait()
-        assert writer_is_dead(name) is True
-    host = name.split(".")[2]
-    assert writer_is_dead(name.replace(host, "elsewhere")) is None
+        assert writer_is_dead(aside) is True
+    elsewhere = aside.with_name(aside.name.replace(aside.name.split(".")[2], "elsewhere"))
+    assert writer_is_dead(aside.rename(elsewhere)) is None

@@ -1,11 +1,12 @@
 """How commands are named to a user: as they work when they are typed."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from pacloop.flows.environment import program, this_command, user
+from pacloop.flows.environment import prepare, program, string_file, this_command, user
 
 
 @pytest.fixture
@@ -57,3 +58,25 @@ def test_somebody_is_at_the_keyboard(monkeypatch):
     monkeypatch.delenv("USER")
     monkeypatch.delenv("LOGNAME", raising=False)
     assert user() == "somebody"
+
+
+def test_prefects_client_shows_the_string_of_the_server_on_this_machine_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = string_file("http://127.0.0.1:4321/api")
+    assert file and file.parent == tmp_path / ".pacloop"
+    file.parent.mkdir()
+    file.write_text("pacloop:made")
+    for url, string in {
+        "http://team.example:4321/api": None,
+        "http://127.0.0.1:4321@team.example/api": None,
+        "http://127.0.0.1:4322/api": None,
+        "not an address:x": None,
+        "http://127.0.0.1:4321/api": "pacloop:made",
+    }.items():
+        monkeypatch.setenv("PREFECT_API_URL", url)
+        monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+        prepare()
+        assert os.environ.get("PREFECT_API_AUTH_STRING") == string, url
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "anna:chosen")
+    prepare()
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "anna:chosen"

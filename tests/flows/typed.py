@@ -1,10 +1,13 @@
 """The command line as a user types it, for tests; and settings with which a round takes seconds."""
 
+import base64
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from pacloop.flows.environment import kept_string
 
 PACLOOP = str(Path(sys.executable).with_name("pacloop"))
 SMALL = {
@@ -26,6 +29,11 @@ def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+def shown_to(url):
+    """What a request to a server that `pacloop serve` started has in its header `Authorization`."""
+    return "Basic " + base64.b64encode(kept_string(url).encode()).decode()
 
 
 def pacloop(*words, cwd, **environment):

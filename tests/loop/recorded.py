@@ -4,7 +4,16 @@ import numpy as np
 
 from pacloop.datasets import Episode, Snapshot
 from pacloop.loop.statistics.wilson import wilson
-from pacloop.loop.workspace.records import Appended, Begun, Collected, Learned, Measured, Raced, Reached
+from pacloop.loop.workspace.records import (
+    Appended,
+    Begun,
+    Collected,
+    Diverged,
+    Learned,
+    Measured,
+    Raced,
+    Reached,
+)
 from pacloop.loop.workspace.verdict import CriticChecked, Verdict
 
 KINDS = {
@@ -12,6 +21,7 @@ KINDS = {
     "collect": Collected,
     "append": Appended,
     "learn": Learned,
+    "diverged": Diverged,
     "clone": Learned,
     "critic": CriticChecked,
     "race": Raced,
@@ -42,6 +52,7 @@ DEFAULTS = {
         "figures": {},
         "seconds": 1.0,
     },
+    Diverged: {"policy": "r001-pac", "parent": "r000-pac", "reason": "the learner diverged", "seconds": 1.0},
     CriticChecked: {"policy": "r001-pac", "figures": None, "seconds": 1.0},
     Raced: {"policy": "r001-pac", "seconds": 1.0},
     Reached: {"reason": "the target is reached"},
@@ -98,7 +109,7 @@ def play(space, number, stage, policy, scores, source="evaluation"):
     """A batch of episodes of one step with these scores; no two begin alike."""
     count = len([b for b in space.store.batches() if b.id.startswith(f"r{number:03d}-{stage}-")])
     start = 100_000 * number + 1000 * count
-    episodes = [_episode(space, start + k, float(score)) for k, score in enumerate(scores)]
+    episodes = [episode(space, start + k, float(score)) for k, score in enumerate(scores)]
     batch_id, origin = f"r{number:03d}-{stage}-{count:05d}", {"policy": policy, "stage": stage}
     return space.store.append(episodes, batch_id=batch_id, source=source, round=number, origin=origin)
 
@@ -111,7 +122,7 @@ def play_collection(space, number, champion, successes, n):
     return batch
 
 
-def _episode(space, seed, score):
+def episode(space, seed, score):
     schema = space.task.schema
     return Episode(
         observation={

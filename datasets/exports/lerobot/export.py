@@ -5,9 +5,9 @@
     <folder>/meta/tasks.parquet, stats.json, info.json  all episodes together
 
 A frame is an observation and the action that followed: the last observation of an episode has no action,
-and so no place in LeRobot. `reward` and the like are those after the action, called `next.*`. Pictures are
-embedded as PNG files, which loses nothing; there are no videos. Episodes are numbered without gaps, so
-episodes that were exported cannot be taken out again.
+and so no frame; pacloop keeps it beside the episode's metadata. `reward` and the like are those after the
+action, called `next.*`. Pictures are embedded as PNG files, which loses nothing; there are no videos.
+Episodes are numbered without gaps, so episodes that were exported cannot be taken out again.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,12 +15,13 @@ from pathlib import Path
 
 from ...errors import DatasetError
 from ...files import json_bytes, named_errors
+from ...imports.readers.lerobot_files import LAST
 from ...records.schema import Field
 from ...store.store import EpisodeStore
 from ..parquet import fact_columns, steps_table, write_table
 from ..steps import facts
 from ..update import Callback, Exported, Job, Update, updating, write_if_changed
-from .frames import episode_entry, episode_frames, frame_fields
+from .frames import episode_entry, episode_frames, frame_fields, last_observation
 from .meta import CHUNK, DATA_PATH, EPISODES_PATH, Total, frame_statistics, info_json, tasks_parquet
 
 
@@ -75,13 +76,12 @@ def _write_meta(update: Update, total: Total, fields: Mapping[str, Field]) -> No
 
 def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field]) -> Total:
     """Write the two files of a batch; the total with it."""
-    import pyarrow as pa
-
-    frames, rows, place = [], [], _next_place(update)
+    frames, last, rows, place = [], [], [], _next_place(update)
     for row, episode in update.episodes(job):
         if episode.length:
             task = update.store.task_of(row)
             frames.append(episode_frames(episode, update.store.schema, total, task))
+            last.append(last_observation(episode, update.store.schema))
             statistics = frame_statistics(frames[-1], fields)
             known = {f"pacloop/{name}": value for name, value in facts(row, job).items()}
             rows.append(episode_entry(total, task, episode.length, place, statistics) | known)
@@ -89,7 +89,9 @@ def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field])
     path = update.folder / DATA_PATH.format(**place)
     if rows:
         write_table(path, steps_table(frames, fields))
-        write_table(update.folder / EPISODES_PATH.format(**place), pa.table(fact_columns(rows)))
+        kept = {f"{LAST}{name}": field for name, field in fields.items()}
+        entries = steps_table(last, kept, fact_columns(rows))
+        write_table(update.folder / EPISODES_PATH.format(**place), entries)
     update.count(job, path, len(rows), vars(total))
     return total
 

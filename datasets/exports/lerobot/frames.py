@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DatasetError
+from ...imports.readers.lerobot_files import LAST
 from ...records.episode import Episode
 from ...records.schema import Field, Schema
 from .meta import Statistics, Total
@@ -29,6 +30,14 @@ def frame_fields(schema: Schema) -> dict[str, Field]:
     fields["timestamp"] = Field((), "float32")
     fields |= dict.fromkeys(("frame_index", "episode_index", "index", "task_index"), Field((), "int64"))
     return {name: Field((), f.dtype) if f.shape == (1,) else f for name, f in fields.items()}
+
+
+def last_observation(episode: Episode, schema: Schema) -> dict[str, np.ndarray]:
+    """The observation after the last action, `[1, ...]` each, for which a frame has no place."""
+    return {
+        f"{LAST}{_observation_name(name, field)}": episode.observation[name][-1:]
+        for name, field in schema.observation.items()
+    }
 
 
 def _observation_name(name: str, field: Field) -> str:

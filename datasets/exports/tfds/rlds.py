@@ -81,7 +81,7 @@ def _write_shard(update: Update, job: Job, path: Path) -> None:
     from .features import encoder
 
     encode = encoder(update.store.schema)
-    with replacing(path, parents=True) as aside, aside.open("xb") as file:
+    with replacing(path, parents=True) as aside, aside.open("wb") as file:
         write_records(file, (encode(episode, facts(row, job)) for row, episode in update.episodes(job)))
 
 

@@ -9,5 +9,5 @@ what it claims to be (cut short, another format). It never executes anything fro
 and it holds one episode at a time.
 """
 
-FORMATS = ("rlds", "robomimic", "minari", "lerobot", "npz", "pacloop")
+FORMATS = ("rlds", "robomimic", "minari", "lerobot", "npz", "parquet", "pacloop")
 """The formats by their names; each is a module beside this one."""

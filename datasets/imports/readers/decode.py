@@ -76,23 +76,32 @@ def complete(
     return rows, info
 
 
-def check_flags(name: str, flags: np.ndarray) -> None:
-    """Raise DatasetError where a flag that ends an episode is set before the last step."""
-    early = np.flatnonzero(np.asarray(flags, bool).reshape(-1)[:-1])
+def last_flag(name: str, flags: np.ndarray | None) -> bool | None:
+    """Whether a flag that ends an episode is set at the last step; None where there is none.
+
+    Raises DatasetError where it is set before.
+    """
+    if flags is None:
+        return None
+    early = np.flatnonzero(flags.reshape(-1)[:-1])
     if len(early):
-        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {len(flags)}")
+        raise DatasetError(f"{name} is set at step {early[0]}, before the last of {flags.size}")
+    return last_number(name, flags, bool)
 
 
 def last_number(name: str, values: np.ndarray | None, kind: Callable[[Any], Any]) -> Any:
     """The last of some values as a bool, int or float (`kind`); None where there is none.
 
-    Raises DatasetError where it is no number.
+    Raises DatasetError where it is no number, or not one of that kind.
     """
     if values is None or not values.size:
         return None
     if values.dtype.kind not in "fiub":
         raise DatasetError(f"{name} is {values.dtype}, but must be a number")
-    return kind(values.reshape(-1)[-1])
+    last = values.reshape(-1)[-1].item()
+    if kind is not float and (last % 1 != 0 or (kind is bool and last not in (0, 1))):
+        raise DatasetError(f"{name} is {last}, but must be {'0 or 1' if kind is bool else 'a whole number'}")
+    return kind(last)
 
 
 @contextmanager
@@ -106,31 +115,53 @@ def open_image(data: bytes, options: ReadOptions, name: str, count: int) -> Iter
 
 
 def decode_images(images: Sequence[bytes], options: ReadOptions, name: str) -> np.ndarray:
-    """Encoded images, one a step, as `[T, height, width, channels]` uint8; each is measured before."""
+    """Encoded images, one a step, as `[T, height, width, channels]` uint8; each is measured before.
+
+    Of one with a palette the colours, not their numbers.
+    """
     arrays = []
     for data in images:
         with open_image(bytes(data), options, name, len(images)) as image:
-            array = np.asarray(image)
+            array = np.asarray(image.convert("RGB") if image.mode == "P" else image)
         arrays.append(array[:, :, None] if array.ndim == 2 else array)
     return np.stack(arrays)
 
 
-def text(value: Any) -> str:
-    """Text that a format keeps as bytes, a numpy scalar or an array of one."""
-    flat = np.asarray(value).reshape(-1)
-    first = flat[0] if len(flat) else ""
-    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
+def text(name: str, value: Any) -> str:
+    """Text that a format keeps as bytes, a numpy scalar or the first of an array; "" for an empty one.
+
+    Raises DatasetError where it is something else, or no valid Unicode.
+    """
+    first = next(iter(np.asarray(value).reshape(-1).tolist()), "")
+    if not isinstance(first, bytes | str):
+        raise DatasetError(f"{name} holds {first!r:.50}, but must hold text")
+    try:
+        return first.decode() if isinstance(first, bytes) else first.encode().decode()
+    except UnicodeError:
+        raise DatasetError(f"{name} holds {first!r:.50}, which is no valid Unicode") from None
 
 
 def arrow_numbers(column: Any, shape: tuple[int, ...], options: ReadOptions, name: str) -> np.ndarray:
-    """An Arrow column of numbers, or of lists of them, as `[rows, *shape]`."""
+    """An Arrow column of numbers or text, or of lists of them, as `[rows, *shape]`.
+
+    Raises DatasetError where a row has no value, or another shape.
+    """
     import pyarrow as pa
 
-    rows = len(column)
+    rows, sizes = len(column), []
     while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        is_list = pa.types.is_list(column.type)
+        lengths = np.unique(np.diff(column.drop_null().offsets) if is_list else column.type.list_size)
+        if len(lengths) > 1:
+            raise DatasetError(f"{name} has rows of {lengths[0]} and of {lengths[-1]} values")
+        sizes += lengths.tolist()
         if column.null_count:
-            raise DatasetError(f"{name} has frames without a value")
+            break
         column = column.flatten()
+    if column.null_count:
+        raise DatasetError(f"{name} has frames without a value")
+    if len(sizes) > 1 and tuple(sizes) != shape:
+        raise DatasetError(f"{name} has rows of shape {tuple(sizes)}, but must have {shape}")
     values = column.to_numpy(zero_copy_only=False)
     options.check_size(name, (rows, *shape), values.dtype)
     return values.reshape(rows, *shape)

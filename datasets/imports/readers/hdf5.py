@@ -26,15 +26,21 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def child(group: Any, name: str) -> Any:
-    """A member of a group. Raises DatasetError where it is missing or lies in another file."""
+    """A member of a group. Raises DatasetError where it is missing or a link, even one to nowhere."""
+    member = optional_child(group, name)
+    if member is None:
+        raise DatasetError(f"{group.name} has no {name}")
+    return member
+
+
+def optional_child(group: Any, name: str) -> Any:
+    """Likewise, but None where it is missing. h5py's own `in` and `get` follow links out of the file."""
     import h5py
 
     link = group.get(name, getlink=True)
-    if link is None:
-        raise DatasetError(f"{group.name} has no {name}")
-    if not isinstance(link, h5py.HardLink):
-        raise DatasetError(f"{group.name}/{name} is a link, which is not followed")
-    return group[name]
+    if link is not None and not isinstance(link, h5py.HardLink):
+        raise DatasetError(f"{group.name.rstrip('/')}/{name} is a link, which is not followed")
+    return link and group[name]
 
 
 def leaves(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -66,4 +72,5 @@ def array(dataset: Any, options: ReadOptions, rows: slice = slice(None)) -> np.n
 
 def optional_array(group: Any, name: str, options: ReadOptions) -> np.ndarray | None:
     """A member of a group as an array; None where there is none."""
-    return array(child(group, name), options) if name in group else None
+    member = optional_child(group, name)
+    return None if member is None else array(member, options)

@@ -19,8 +19,8 @@ import numpy as np
 
 from ...errors import DatasetError
 from ...files import read_json
-from .decode import arrow_numbers, attempt, check_flags, decode_images, last_number, whole_file
-from .hdf5 import array, child, leaves, opened
+from .decode import arrow_numbers, attempt, decode_images, last_flag, last_number, whole_file
+from .hdf5 import array, child, leaves, opened, optional_child
 from .raw import RawEpisode, ReadOptions, Unreadable, flat_name
 
 FLAGS = ("terminations", "truncations")
@@ -46,7 +46,7 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
         with opened(folder / "main_data.hdf5") as file:
             for number in range(dataset.total):
                 name = f"episode_{number}"
-                if name not in file:
+                if optional_child(file, name) is None:
                     raise DatasetError(f"{cut_short}{name}: it was cut short")
                 yield attempt(f"main_data.hdf5, {name}", _episode, dataset, number, file, options)
         return
@@ -108,18 +108,17 @@ def _episode(where: str, dataset: _Dataset, number: int, file: Any, options: Rea
     counted, seed = facts.get("total_steps"), facts.get("seed")
     if counted is not None and int(counted) != len(reward):
         raise DatasetError(f"{where} counts {int(counted)} steps, but holds {len(reward)}")
-    check_flags("terminations", ended)
-    check_flags("truncations", cut)
+    last_flag("truncations", cut)
     observation, unread = options.select(_leaves(members["observations"], "observation", ""), read)
     actions = {name: read(name, values) for name, values in _leaves(members["actions"], "action", "action/")}
-    infos = _leaves(members["infos"], "infos", "infos/") if "infos" in members else ()
+    infos = () if members.get("infos") is None else _leaves(members["infos"], "infos", "infos/")
     return RawEpisode(
         where=where,
         observation=observation,
         action=actions.pop("action", None),
         reward=reward,
-        terminal=last_number("terminations", ended, bool),
-        seed=None if seed is None else int(seed),
+        terminal=last_flag("terminations", ended),
+        seed=None if seed is None else last_number("seed", np.asarray(seed), int),
         columns=actions | options.select(infos, read)[0],
         unread=unread,
         info={"episode": number},
@@ -129,8 +128,8 @@ def _episode(where: str, dataset: _Dataset, number: int, file: Any, options: Rea
 def _in_hdf5(file: Any, number: int) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """The members of an episode, not read yet, and what it says about itself."""
     group = child(file, f"episode_{number}")
-    names = (*MEMBERS, "infos") if "infos" in group else MEMBERS
-    return {name: child(group, name) for name in names}, group.attrs
+    members = {name: child(group, name) for name in MEMBERS}
+    return members | {"infos": optional_child(group, "infos")}, group.attrs
 
 
 def _in_arrow(dataset: _Dataset, number: int) -> tuple[dict[str, Any], Mapping[str, Any]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DatasetError
-from .decode import attempt, complete, last_number, text, whole_file
+from .decode import attempt, complete, last_flag, last_number, text, whole_file
 from .raw import PREFIXES, RawEpisode, ReadOptions, Unreadable, natural
 
 KNOWN = {
@@ -31,7 +31,7 @@ KNOWN = {
 }
 """Under which names an array may stand; the first that is there is read."""
 
-NUMBERS = {"terminal": bool, "score": float, "seed": int, "control_hz": float}
+NUMBERS = {"score": float, "seed": int, "control_hz": float}
 
 
 def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
@@ -76,7 +76,8 @@ def _episode(where: str, path: Path, options: ReadOptions) -> RawEpisode:
         action=known["action"],
         reward=known.get("reward"),
         discount=known.get("discount"),
-        instruction=text(known["instruction"]) if "instruction" in known else "",
+        terminal=last_flag("terminal", known.get("terminal")),
+        instruction=text("instruction", known.get("instruction", "")),
         columns=columns,
         unread=unread,
         info={"file": path.name} | repeated,

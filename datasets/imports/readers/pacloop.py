@@ -10,6 +10,7 @@ from pathlib import Path
 from ...errors import DatasetError
 from ...store.backend import SCHEMAS
 from ...store.store import EpisodeStore
+from .origin import exported_info
 from .raw import RawEpisode, ReadOptions, Unreadable
 
 
@@ -22,7 +23,7 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
     for batch in store.batches():
         for row, episode in zip(store.iter_rows([batch]), store.episodes(batch), strict=True):
             observation, unread = options.select(episode.observation.items(), lambda _, array: array)
-            origin = {"id": row.id, "source": batch.source, "policy": row.policy, "round": row.round}
+            facts = vars(row) | {"source": batch.source}
             yield RawEpisode(
                 where=f"{folder.parent.name}, {row.id}",
                 observation=observation,
@@ -35,7 +36,7 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
                 instruction=episode.instruction,
                 control_hz=store.schema.control_hz,
                 unread=unread,
-                info=dict(episode.info) | {"injected_from": origin},
+                info=exported_info(facts),
             )
 
 

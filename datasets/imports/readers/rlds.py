@@ -20,7 +20,8 @@ import numpy as np
 
 from ...errors import DatasetError
 from ...files import read_json
-from .decode import attempt, check_flags, complete, last_number, open_image, text, whole_file
+from .decode import attempt, complete, last_flag, last_number, open_image, text, whole_file
+from .origin import exported_info
 from .raw import RawEpisode, ReadOptions, Unreadable, natural
 
 INSTRUCTIONS = ("language_instruction", "instruction", "natural_language_instruction")
@@ -58,6 +59,10 @@ def count(path: Path) -> int:
     if not isinstance(splits, list) or not splits:
         raise DatasetError(f"{file} has no splits")
     with whole_file(path, "a TFDS directory"):
+        # TFDS makes the names of the shards of these, and would follow them out of the folder.
+        names = [info.get("name"), *(split.get(k) for split in splits for k in ("name", "filepathTemplate"))]
+        if outside := next((name for name in names if "/" in str(name)), None):
+            raise DatasetError(f"{file} names shards in another folder, {outside!r}, which is not followed")
         return sum(int(n) for split in splits for n in split.get("shardLengths", ()))
 
 
@@ -130,25 +135,31 @@ def _episode(
     others = {key: values for key, values in (metadata | steps).items() if key not in observed}
     observation, unread = options.select(observed.items(), decoded)
     observation, repeated = complete(observation, actions, "observation/")
+    exported = {key.removeprefix("episode_metadata/"): value for key, value in metadata.items()}
     seed = _number(metadata, ("seed",), int)
     instructions = (
-        text(value) for key, value in (steps | metadata).items() if key.split("/")[-1] in INSTRUCTIONS
+        text(key, value)
+        for key, value in (steps | metadata).items()
+        if key.split("/")[-1] in INSTRUCTIONS and np.asarray(value).dtype.kind in "OSU"
     )
     reward, discount = (steps[key][:actions] if key in steps else None for key in ("reward", "discount"))
+    terminal = last_flag("is_terminal", steps.get("is_terminal"))
+    if terminal and discount is not None and np.all(discount == 1):
+        discount = None  # recorders write 1 where nobody discounts: it does not contradict the flag
     return RawEpisode(
         where=where,
         observation=observation,
         action=decoded("action", steps["action"])[:actions] if "action" in steps else None,
         reward=reward,
         discount=discount,
-        terminal=last_number("is_terminal", steps.get("is_terminal"), bool),
+        terminal=terminal,
         score=_number(metadata, ("score", "success"), float),
         seed=None if seed is None or seed < 0 else seed,  # exports write -1: TFDS has no missing numbers
         control_hz=_number({**metadata, **facts}, RATES, float),
         instruction=next(filter(None, instructions), ""),
         columns=options.select(others.items(), lambda _, values: values)[0],
         unread=unread,
-        info={"split": facts["split"]} | repeated,
+        info={"split": facts["split"]} | repeated | exported_info(exported),
     )
 
 
@@ -158,10 +169,9 @@ def _count_actions(steps: Mapping[str, np.ndarray]) -> int:
         if flag not in steps:
             raise DatasetError(f"steps have no {flag}")
     first, last = steps["is_first"], steps["is_last"]
-    check_flags("is_last", last)
     if not len(last):
         return 0
-    if not last[-1]:
+    if not last_flag("is_last", last):
         raise DatasetError(f"the last of {len(last)} steps is not is_last: the episode is cut short")
     if not first[0] or first[1:].any():
         raise DatasetError("is_first is not set at the first step alone")
@@ -207,5 +217,5 @@ def _number(facts: Mapping[str, Any], names: Collection[str], kind: Any) -> Any:
     """The first of some facts, by one of these names, that is one number; None where there is none."""
     for key, value in facts.items():
         if key.split("/")[-1] in names and np.size(value) == 1 and np.asarray(value).dtype.kind in "fiub":
-            return kind(np.asarray(value).reshape(()))
+            return last_number(key, np.asarray(value), kind)
     return None

@@ -8,7 +8,9 @@
     data/demo_0/rewards     [T], dones [T], optional
 
 `obs` holds T observations. The last of `next_obs` is the one after the last action; where the file has
-no `next_obs`, the last of `obs` is repeated, and `info` says so.
+no `next_obs`, the last of `obs` is repeated, and `info` says so. robomimic sets `dones` at the end of every
+trajectory, at each step of a success, or both (its `done_mode`): set, it does not say that the environment
+ended the episode.
 """
 
 import json
@@ -19,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import DatasetError
-from .decode import attempt, complete, last_number, text, whole_file
-from .hdf5 import array, child, leaves, opened, optional_array
+from .decode import attempt, complete, last_flag, last_number, text, whole_file
+from .hdf5 import array, child, leaves, opened, optional_array, optional_child
 from .raw import RawEpisode, ReadOptions, Unreadable, natural
 
 
@@ -52,22 +54,23 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
 def count(path: Path) -> int:
     """How many demonstrations there seem to be."""
     with opened(path) as file:
-        return sum(name.startswith("demo") for name in file.get("data", ()))
+        return sum(name.startswith("demo") for name in optional_child(file, "data") or ())
 
 
 def _facts(data: Any) -> dict[str, Any]:
     """Control rate and instruction, where the file's attributes tell them."""
     arguments = _mapping(_attribute(data, "env_args").get("env_kwargs"))
     rate, words = arguments.get("control_freq"), _attribute(data, "problem_info").get("language_instruction")
+    words = words if isinstance(words, str | list) else ""
     return {
         "control_hz": float(rate) if isinstance(rate, int | float) else None,
-        "instruction": "".join(map(str, words)) if isinstance(words, str | list) else "",
+        "instruction": "".join(words) if all(isinstance(word, str) for word in words) else "",
     }
 
 
 def _attribute(data: Any, name: str) -> dict[str, Any]:
     try:
-        return _mapping(json.loads(text(data.attrs.get(name, "{}"))))
+        return _mapping(json.loads(text(name, data.attrs.get(name, "{}"))))
     except ValueError:
         return {}
 
@@ -82,10 +85,11 @@ def _episode(where: str, data: Any, name: str, facts: dict[str, Any], options: R
     counted = group.attrs.get("num_samples")
     if counted is not None and int(counted) != len(action):
         raise DatasetError(f"{name} counts {int(counted)} samples, but holds {len(action)} actions")
-    if "obs" not in group:
+    obs, next_obs = optional_child(group, "obs"), optional_child(group, "next_obs")
+    if obs is None:
         raise DatasetError(f"{name} has no obs: let robomimic's dataset_states_to_obs.py make them first")
-    observation, unread = options.select(leaves(child(group, "obs")), lambda _, a: array(a, options))
-    after = leaves(child(group, "next_obs")) if "next_obs" in group else ()
+    observation, unread = options.select(leaves(obs), lambda _, a: array(a, options))
+    after = () if next_obs is None else leaves(next_obs)
     last, _ = options.select(after, lambda _, a: array(a, options, slice(-1, None)))
     observation, repeated = complete(observation, len(action), f"{name}/obs/", last)
     others = ((key, group) for key in group if key not in ("obs", "next_obs"))
@@ -94,9 +98,21 @@ def _episode(where: str, data: Any, name: str, facts: dict[str, Any], options: R
         observation=observation,
         action=action,
         reward=optional_array(group, "rewards", options),
-        terminal=last_number("dones", optional_array(group, "dones", options), bool),
+        terminal=_terminal(optional_array(group, "dones", options)),
         columns=options.select(others, lambda key, _: array(child(group, key), options))[0],
         unread=unread,
         info={"demo": name} | repeated,
         **facts,
     )
+
+
+def _terminal(dones: np.ndarray | None) -> bool | None:
+    """False where `dones` ends unset. Set, it only says that the file ends or a success is held.
+
+    Raises DatasetError where it is set and later unset.
+    """
+    last = last_number("dones", dones, bool)
+    if dones is not None:
+        held = np.logical_and.accumulate(dones.reshape(-1)[::-1] != 0)[::-1]
+        last_flag("dones", np.where(held, 0, dones.reshape(-1)))
+    return None if last else last

@@ -4,6 +4,7 @@ Where the folder PACLOOP_TEST_SIGNALS holds a file `hang-<pid>`, the process wit
 away, writes its number into the pipe `hung` there, and never steps again.
 """
 
+import importlib
 import os
 import threading
 from dataclasses import replace
@@ -96,3 +97,13 @@ def near():
         schema=replace(far.schema, task="test/reach-near"),
         make=partial(Reach, 0.5),
     )
+
+
+def unmakable():
+    """Its environment needs a package that is not there."""
+    far = task()
+
+    def make():
+        return importlib.import_module("no_such_simulator").Environment()
+
+    return replace(far, schema=replace(far.schema, task="test/unmakable"), make=make)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pacloop.actors.registry import find_task
-from pacloop.actors.rollout.collector import CollectError, CollectorPool
+from pacloop.actors.registry import TaskError, find_task
+from pacloop.actors.rollout.collector import CollectorPool
 from pacloop.actors.rollout.ray_connection import connect
 from pacloop.actors.rollout.rollout import PolicyError, rollout
+from pacloop.actors.rollout.slot import Failure
 from pacloop.learner.checkpoint import build_policy
 from pacloop.learner.policy import Acting
 
@@ -96,7 +97,7 @@ def test_another_task_is_played_by_the_same_collectors(pool, check, reacher, wan
     found = list(pool.run(record, weights, SEEDS[:8], task="test/reach-near"))
     assert all(same_episode(episode, expected[episode.seed]) for episode in found)
     assert not any(same_episode(episode, wanted[episode.seed]) for episode in found)
-    assert all(episode.info == {"contact_force": episode.length} for episode in found)
+    assert all(episode.info["contact_force"] == episode.length for episode in found)
     check()
 
 
@@ -182,9 +183,31 @@ def test_the_same_weights_may_act_in_several_ways(pool, reach, reacher, same_epi
         assert all(same_episode(episode, wanted[episode.seed]) for episode in found)
 
 
-def test_a_failing_task_is_named_and_its_run_is_not_heard_of_later(pool, check, reacher):
-    with pytest.raises(CollectError, match=r"a collector of test/reach failed: .*the arm is stuck"):
-        list(pool.run(*reacher, [13, *range(1000, 1100)]))
+def test_a_seed_that_fails_is_tried_again_and_named_and_the_others_are_played(pool, check, reacher):
+    outcomes = list(pool.run(*reacher, [13, *range(1000, 1020)]))
+    assert sorted(outcome.seed for outcome in outcomes) == [13, *range(1000, 1020)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert failures == [Failure(13, "test/reach, seed 13: RuntimeError: the arm is stuck")]
+    assert pool.replaced == 1, "it was tried again in a fresh actor"
+    check()
+
+
+def test_a_run_that_is_left_early_is_not_heard_of_later(pool, check, reacher):
+    next(iter(pool.run(*reacher, range(1000, 1100))))
+    check()
+
+
+def test_a_seed_can_be_begun_again_in_an_environment_that_is_there(pool, check, wanted):
+    start = pool.start(SEEDS[3])
+    assert all((start[name] == value[0]).all() for name, value in wanted[SEEDS[3]].observation.items())
+    pool.replaced = 0
+    assert pool.start(13) is None, "the arm is stuck"
+    check()
+
+
+def test_an_environment_whose_package_is_missing_is_said_at_once(pool, check, reacher):
+    with pytest.raises(TaskError, match="no environment of test/unmakable can be made: ModuleNotFoundError"):
+        list(pool.run(*reacher, SEEDS[:4], task="test/unmakable"))
     check()
 
 

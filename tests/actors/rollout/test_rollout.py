@@ -2,11 +2,17 @@
 
 import pickle
 import random
+import re
+from dataclasses import replace
 
+import dm_env
 import numpy as np
 import pytest
 
-from pacloop.actors.rollout.rollout import ACTION_NOISE, PolicyError, rollout
+from pacloop.actors.rollout.rollout import EpisodeError, PolicyError, outcomes, rollout
+from pacloop.actors.rollout.slot import ACTION_NOISE, Failure
+from pacloop.actors.task import Task
+from pacloop.datasets import Episode, Field, Schema
 from pacloop.datasets.records.episode import check_episode
 from pacloop.learner.checkpoint import build_policy
 
@@ -115,3 +121,166 @@ def test_a_policy_that_crashes_is_named(reach):
     with pytest.raises(PolicyError, match="policy p7 failed to act: KeyError") as caught:
         run(reach, policy, [1], 1, policy_id="p7")
     assert pickle.loads(pickle.dumps(caught.value)).policy == "p7", "it must arrive from an actor whole"
+
+
+class Counting:
+    """Keeps what it was told to do; ends after five steps, by a time limit of its own."""
+
+    def __init__(self):
+        self.done = []
+
+    def seed(self, seed):
+        pass
+
+    def reset(self):
+        return dm_env.restart({"arm": np.zeros(1, np.float32)})
+
+    def step(self, action):
+        self.done.append(action.copy())
+        observation = {"arm": np.zeros(1, np.float32)}
+        return (
+            dm_env.truncation(0.0, observation)
+            if len(self.done) == 5
+            else dm_env.transition(0.0, observation)
+        )
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "float64", "float32"])
+def test_what_is_recorded_is_what_was_done(dtype):
+    schema = Schema("t", {"arm": Field((1,))}, Field((2,), dtype), (-100.0,) * 2, (100.0,) * 2, 20.0, 9)
+    task = Task(schema, Counting, score=lambda rewards: 0.0, time_limit_is_terminal=True)
+    environment = Counting()
+    policy = Scripted(lambda _, noise: 7 * noise[:, 0] + 0.3)
+    (episode,) = rollout(task, policy, [1], environments=[environment])
+    check_episode(episode, schema)
+    assert np.array_equal(episode.action, np.array(environment.done))
+    assert np.array(environment.done).dtype == dtype
+    given = np.concatenate([7 * noise[:, 0] + 0.3 for _, noise in policy.seen])
+    np.testing.assert_allclose(episode.action, np.rint(given) if dtype[0] != "f" else given, rtol=1e-6)
+    assert (episode.length, episode.ended(9), episode.info["ended"]) == (5, "horizon", "horizon")
+
+
+def test_a_whole_number_that_does_not_fit_is_the_policy_s_fault():
+    schema = Schema("t", {"arm": Field((1,))}, Field((2,), "uint8"), (0.0,) * 2, (9.0,) * 2, 20.0, 9)
+    task = Task(schema, Counting, score=lambda rewards: 0.0, time_limit_is_terminal=True)
+    policy = Scripted(lambda _, noise: 0 * noise[:, 0] - 1)
+    with pytest.raises(PolicyError, match="policy p gave actions that uint8 cannot hold"):
+        list(rollout(task, policy, [1], environments=[Counting()], policy_id="p"))
+
+
+@pytest.fixture
+def misbehave(misbehaving, tmp_path, monkeypatch):
+    """The outcomes of the task that misbehaves, by what goes wrong, with those of the sound one."""
+    monkeypatch.setenv("PACLOOP_DRILL", str(tmp_path))
+    hopeless = {"blocks", "dies", "dies once"}  # as for a process, which is the collectors' business
+    seeds = [seed for seed in range(60) if misbehaving.fault_of(seed) not in hopeless]
+
+    def played(task):
+        return {o.seed: o for o in outcomes(task, Scripted(still), seeds, environments=[None] * 4)}
+
+    bad, sound = played(misbehaving.task()), played(misbehaving.sound())
+    assert sorted(bad) == sorted(sound) == seeds, "one outcome a seed"
+
+    def of(fault):
+        return [(bad[s], sound[s]) for s in seeds if misbehaving.fault_of(s) == fault]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "fault", ["", "reuses buffers", "writes on actions", "overruns", "float64", "a field too many"]
+)
+def test_what_an_environment_does_with_its_buffers_changes_no_record(
+    misbehave, misbehaving, same_episode, fault
+):
+    for found, sound in misbehave(fault):
+        assert same_episode(found, sound)
+        check_episode(found, misbehaving.task().schema)
+    assert misbehave(fault)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("raises in reset", "RuntimeError: the arm is stuck"),
+        ("raises in step", "ValueError: no such joint"),
+        ("raises once", "RuntimeError: this time"),
+        ("NaN observation", "observation arm is not finite"),
+        ("another shape", r"observation arm has shape \(3,\), but must have \(4,\)"),
+        ("a field is missing", "observation arm is missing"),
+        ("text for numbers", "observation clock is <U5, but must be float32"),
+        ("reward is no number", "reward is 'a lot', but must be a finite number"),
+        ("score beyond 1", r"score is \d+.0, but must lie in \[0, 1\]"),
+    ],
+)
+def test_an_episode_that_cannot_be_played_is_named_with_its_seed(misbehave, fault, reason):
+    found = [outcome for outcome, _ in misbehave(fault)]
+    assert found and all(isinstance(outcome, Failure) for outcome in found)
+    for outcome in found:
+        assert re.fullmatch(f"drill/misbehaving, seed {outcome.seed}: {reason}", outcome.reason)
+
+
+def test_where_all_must_be_played_a_failure_is_an_error(misbehaving):
+    stuck = next(seed for seed in range(60) if misbehaving.fault_of(seed) == "raises in reset")
+    with pytest.raises(EpisodeError, match=f"seed {stuck}: RuntimeError: the arm is stuck"):
+        run(misbehaving.task(), Scripted(still), [0, stuck], 2)
+
+
+def test_the_horizon_ends_an_episode_that_does_not_end_by_itself(reach):
+    short = replace(reach, schema=replace(reach.schema, horizon=3))
+    [episode] = run(short, Scripted(still), [1], 1)
+    assert episode.length == 3 and not episode.is_terminal
+    assert episode.discount.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_whole_numbers_that_do_not_fit_are_refused(reach):
+    counts = replace(reach.schema, observation={"arm": Field((4,)), "clock": Field((), "int8")})
+
+    class Counting:
+        """Hands over the clock as a whole number, plus an offset."""
+
+        def __init__(self, offset):
+            self.inner, self.offset = reach.make(), offset
+            self.seed, self.close = self.inner.seed, self.inner.close
+
+        def reset(self):
+            return self.whole(self.inner.reset())
+
+        def step(self, action):
+            return self.whole(self.inner.step(action))
+
+        def whole(self, step):
+            clock = int(step.observation["clock"]) + self.offset
+            return step._replace(observation={**step.observation, "clock": clock})
+
+    for offset, kind in ((0, Episode), (124, Failure)):
+        environments = [Counting(offset)]
+        task = replace(reach, schema=counts)
+        [outcome] = outcomes(task, Scripted(still), [1], environments=environments)
+        assert isinstance(outcome, kind)
+
+
+class RandomState32:
+    """An environment that hands its seed to numpy's RandomState."""
+
+    def __init__(self, inner):
+        self.inner, self.reset, self.step = inner, inner.reset, inner.step
+
+    def seed(self, seed):
+        np.random.RandomState(seed)
+        self.inner.seed(seed)
+
+
+def test_a_seed_that_an_environment_cannot_take_is_given_in_32_bits(misbehaving):
+    """The loop's seeds begin at 2^56, and numpy's RandomState takes 32 bits."""
+    large, make = range(2**56, 2**56 + 20), misbehaving.sound().make
+    task = replace(misbehaving.sound(), seed_limit=2**32, make=lambda: RandomState32(make()))
+    found = {e.observation["arm"][0].tobytes(): e.seed for e in run(task, Scripted(still), large, 4)}
+    assert sorted(found.values()) == list(large), "each has a start of its own, and the seed it was asked for"
+    (again,) = run(task, Scripted(still), [large[7]], 1)
+    assert isinstance(
+        next(outcomes(replace(task, seed_limit=2**63), Scripted(still), large, environments=[None])), Failure
+    )
+    assert found[again.observation["arm"][0].tobytes()] == large[7]
+    assert task.environment_seed(2**32 - 1) == 2**32 - 1
+    assert task.environment_seed(2**32) < 2**32

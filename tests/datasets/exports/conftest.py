@@ -66,7 +66,11 @@ def _random(observation, seed):
     rng = np.random.default_rng(seed)
     made = {}
     for name, array in observation.items():
-        if array.dtype.kind == "b":
+        if array.dtype.kind in "OU":
+            made[name] = np.array([f"stäck {rng.integers(9)}" for _ in array.flat], object).reshape(
+                array.shape
+            )
+        elif array.dtype.kind == "b":
             made[name] = rng.random(array.shape) < 0.5
         elif array.dtype.kind == "f":
             made[name] = rng.standard_normal(array.shape).astype(array.dtype)

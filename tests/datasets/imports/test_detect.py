@@ -51,6 +51,6 @@ def test_a_folder_of_recordings_is_taken_one_by_one(tmp_path, episodes):
 @pytest.mark.parametrize("name", FORMATS)
 def test_naming_the_wrong_format_is_a_sentence(tmp_path, options, name):
     (tmp_path / "notes.txt").write_text("hello")
-    path = tmp_path / "notes.txt" if name in ("robomimic", "npz") else tmp_path
+    path = tmp_path / "notes.txt" if name in ("robomimic", "npz", "parquet") else tmp_path
     with pytest.raises(DatasetError, match=r"notes.txt|no dataset|no TFDS|cannot be read|\.npz"):
         list(reader(path, name)[1].episodes(path, options))

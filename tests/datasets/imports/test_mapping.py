@@ -27,6 +27,26 @@ def test_whole_arrays_pieces_and_several_joined(schema, raw):
     assert names_to_read(schema, pieces) == {"state", "camera", "action/arm", "action/grip"}
 
 
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        (np.full((2, 1), 2**53 + 1), "touch is made of int64, which float64"),
+        (np.array([["a"], ["b"]]), "float64, which <U"),
+    ],
+)
+def test_pieces_that_no_array_holds_together(schema, first, says):
+    raw = RawEpisode(where="x", observation={"a": first, "b": np.zeros((2, 1))}, action=None)
+    with pytest.raises(DatasetError, match=says):
+        field_of(raw, "touch", parse_map("a=touch,b=touch", schema))
+
+
+def test_pieces_of_several_kinds_of_numbers(schema):
+    parts = {"a": np.array([[1], [2]], np.int8), "b": np.array([[0.5], [np.nan]], np.float32)}
+    raw = RawEpisode(where="x", observation=parts, action=None)
+    found = field_of(raw, "touch", parse_map("a=touch,b=touch", schema))
+    assert np.array_equal(found, [[1, 0.5], [2, np.nan]], equal_nan=True)
+
+
 def test_without_a_map_equal_names_meet(schema, raw):
     assert field_of(raw, "gripper", ()).tolist() == [[7], [8]]
     assert names_to_read(schema, ()) == {"arm/position", "camera", "touch"}

@@ -90,6 +90,51 @@ def test_observations_that_do_not_fit(raw, schema, name, make, says):
     assert says in reason
 
 
+@pytest.mark.parametrize(
+    ("value", "theirs", "ours"),
+    [
+        (-1, "int8", "uint8"),
+        (-1, "int16", "uint16"),
+        (-1, "int64", "uint64"),
+        (200, "uint8", "int8"),
+        (2**63, "uint64", "int64"),
+        (2**53 + 1, "int64", "float64"),
+        (2**63 - 1, "int64", "float64"),
+        (2**64 - 1, "uint64", "float64"),
+        (2**24 + 1, "int32", "float32"),
+        (2**17, "int32", "float16"),
+        (2, "int8", "bool"),
+    ],
+)
+def test_a_whole_number_is_kept_or_refused_but_never_another(raw, build, value, theirs, ours):
+    """The largest number below that fits comes through as it was; `value` itself does not."""
+    schema = build.schema(observation={"n": Field((), ours)})
+    many = np.array([0, 1, 1, 0, value], theirs)
+    (reason,) = reasons(replace(raw, observation={"n": many}), schema)
+    assert reason == f"observation n is {theirs}, but must be {ours}, which cannot hold its value {value}"
+    fits = np.array([0, 1, 1, 0, 1], theirs)
+    found = validate(replace(raw, observation={"n": fits}), schema, (), SUCCESS)
+    assert found.observation["n"].tolist() == fits.tolist()
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), 2**60, -(2**63)])
+def test_large_numbers_that_a_double_holds(raw, build, value):
+    schema = build.schema(observation={"n": Field((), "float64")})
+    found = validate(replace(raw, observation={"n": np.full(5, value)}), schema, (), SUCCESS)
+    assert [int(n) for n in found.observation["n"]] == [value] * 5
+
+
+@pytest.mark.parametrize("value", [None, b"\xff", 3, "\ud800"])
+def test_what_is_no_text_is_not_made_text(raw, build, value):
+    schema = build.schema(observation={"word": Field((), "str")})
+    words = np.array(["a", "b", b"c", "d", value], object)
+    (reason,) = reasons(replace(raw, observation={"word": words}), schema)
+    assert reason.startswith(f"observation word holds {value!r}, ")
+    assert reasons(replace(raw, observation={}, instruction="\ud800"), build.schema(observation={})) == [
+        "instruction holds '\\ud800', which is no valid Unicode"
+    ]
+
+
 def test_channels_first_is_named(raw, build):
     schema = build.schema(observation={"camera": Field((4, 4, 3), "uint8")})
     first = replace(raw, observation={"camera": np.zeros((5, 3, 4, 4), np.uint8)})
@@ -107,6 +152,7 @@ UNFIT = [
     ({"control_hz": 30.0}, "has a control rate of 30 Hz, but must have 20 Hz"),
     ({"discount": np.array([1, 0, 1, 1.0])}, "discount is 0 at step 1, before the last of 4"),
     ({"discount": np.array([1, 1, 1, 0.0]), "terminal": False}, "is not terminal, but its last discount"),
+    ({"discount": np.array([1, 1, 1, 0.5]), "terminal": True}, "is terminal, but its last discount is 0.5"),
     ({"discount": np.array([1, 1, 1, 7.0])}, "discount must lie in [0, 1]"),
     ({"seed": 2**70}, "must fit 64 bits"),
 ]
@@ -149,6 +195,25 @@ def test_rewards_that_are_missing_are_made_from_the_score(raw, schema):
 )
 def test_whether_it_ended(raw, schema, told, score, terminal):
     assert validate(replace(raw, **told), schema, (), constant_score(score)).is_terminal is terminal
+
+
+@pytest.mark.parametrize(
+    ("steps", "told", "ended"),
+    [
+        (40, {"terminal": False}, "horizon"),
+        (4, {"terminal": False}, "interrupted"),
+        (4, {"terminal": True}, "terminal"),
+        (4, {"terminal": False, "info": {"ended": "horizon"}}, "horizon"),
+        (40, {"terminal": False, "info": {"ended": "interrupted"}}, "interrupted"),
+        (4, {"terminal": False, "info": {"ended": "tea"}}, "interrupted"),
+    ],
+)
+def test_why_it_ended(schema, build, steps, told, ended):
+    made = build.episode(steps)
+    raw = RawEpisode(where="x", observation=made.observation, action=made.action, reward=made.reward)
+    found = validate(replace(raw, **told), schema, (), constant_score(0.5))
+    assert found.ended(schema.horizon) == ended
+    assert found.info.get("ended", "terminal") == ended
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pacloop.datasets import DatasetError, Field
+from pacloop.datasets import DatasetError, EpisodeStore, Field
 from pacloop.datasets.records.episode import check_episode
 
 
@@ -30,6 +32,23 @@ def test_a_good_episode_passes(build, schema):
 def test_a_bad_field_is_named(build, schema, changes, sentence):
     with pytest.raises(DatasetError, match=sentence):
         check_episode(build.episode(5, **changes), schema)
+
+
+@pytest.mark.parametrize("name", ["action", "reward", "discount"])
+def test_a_list_is_no_array(build, schema, name):
+    episode = build.episode(5)
+    with pytest.raises(DatasetError, match=f"{name} is a list, but must be a numpy array"):
+        check_episode(replace(episode, **{name: getattr(episode, name).tolist()}), schema)
+    listed = {**episode.observation, "touch": episode.observation["touch"].tolist()}
+    with pytest.raises(DatasetError, match="observation touch is a list, but must be a numpy array"):
+        check_episode(replace(episode, observation=listed), schema)
+
+
+def test_a_store_refuses_a_list_in_a_sentence(tmp_path, build, schema):
+    episode = replace(build.episode(5), action=build.episode(5).action.tolist())
+    store = EpisodeStore.create(tmp_path / "d", schema)
+    with pytest.raises(DatasetError, match="batch b, episode 0: action is a list, but must be a numpy array"):
+        store.append([episode], batch_id="b", source="demonstration")
 
 
 def test_length_is_bounded(build, schema):

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -24,15 +26,17 @@ def store(tmp_path, build, schema):
             "episode": np.full(steps + 1, number, np.int32),
         }
         action = np.full((steps, 2), number / 10, np.float32)
-        return build.episode(
-            steps, terminal=terminal, schema=schema, observation=observation, action=action, reward=values
-        )
+        facts = {"observation": observation, "action": action, "reward": values, "info": {"ended": "horizon"}}
+        return build.episode(steps, terminal=terminal, schema=schema, **facts)
 
     store = EpisodeStore.create(tmp_path / "dataset", schema)
     cut, ended = episode(0, rewards(1, 2, 3, 4), False), episode(1, rewards(1, 0, 5), True)
     store.append([cut, ended], batch_id="demo", source="demonstration")
     store.append([episode(2, rewards(7), False)], batch_id="r1", source="collection")
     return store
+
+
+ENDS = ("interrupted", "horizon", "terminal")
 
 
 def open_replay(store, **changes):
@@ -44,6 +48,24 @@ def steps_of(sample):
     """Which of the store's eight steps were drawn."""
     first = np.array([0, 4, 7])[sample.observation["episode"][:, -1]]
     return first + sample.observation["clock"][:, -1, 0].astype(int)
+
+
+def test_the_range_of_the_returns_by_hand(store):
+    # 1+2/2+3/4+4/8, 2+3/2+4/4, 3+4/2, 4; 1+0+5/4, 5/2, 5; 7
+    assert open_replay(store).returns == (2.25, 7.0)
+    assert open_replay(store, discount=1.0).returns == (4.0, 10.0)
+    store.exclude("demo/0", reason="too good", by="test")
+    assert open_replay(store, discount=1.0).returns == (5.0, 7.0)
+
+
+def test_replays_of_one_identity_are_the_same(store):
+    identity = open_replay(store).identity
+    assert open_replay(store).identity == identity == json.loads(json.dumps(identity))
+    others = [{"n_step": 2}, {"history": 2}, {"mixture": {"demonstration": 1.0}}, {"discount": 0.9}]
+    for change in others:
+        assert open_replay(store, **change).identity != identity
+    store.exclude("demo/0", reason="too good", by="test")
+    assert open_replay(store).identity != identity
 
 
 def test_n_step_returns_by_hand(store):
@@ -66,6 +88,23 @@ def test_a_time_limit_may_be_terminal(store):
     found = replay.at(np.arange(8))
     assert found.bootstrap_discount.tolist() == [0.125, 0, 0, 0, 0, 0, 0, 0]
     assert found.n_step_return.tolist() == [2.75, 4.5, 5.0, 4.0, 2.25, 2.5, 5.0, 7.0]
+
+
+def test_what_was_interrupted_keeps_its_bootstrap(tmp_path, build):
+    """Two or three of eight steps were recorded; the time limit is terminal, but it never came."""
+    schema = build.schema(horizon=8)
+    ends = [(8, False, {}), (2, False, {}), *((3, end == "terminal", {"ended": end}) for end in ENDS)]
+    episodes = [build.episode(n, terminal=last, schema=schema, info=info) for n, last, info in ends]
+    assert [episode.ended(8) for episode in episodes] == ["horizon", "interrupted", *ENDS]
+    store = EpisodeStore.create(tmp_path / "d", schema)
+    store.append(episodes[:1], batch_id="collected", source="collection")
+    store.append(episodes[1:], batch_id="injected", source="demonstration")
+    found = open_replay(store, n_step=2, time_limit_is_terminal=True).at(np.arange(19)).bootstrap_discount
+    cut, went_on = [0.25, 0, 0], [0.25, 0.25, 0.5]
+    assert found.tolist() == [0.25] * 6 + [0, 0] + [0.25, 0.5] + went_on + cut + cut
+    store.exclude("injected/1", reason="x", by="me")
+    found = open_replay(store, n_step=2, time_limit_is_terminal=True).at(np.arange(16)).bootstrap_discount
+    assert found.tolist() == [0.25] * 6 + [0, 0] + [0.25, 0.5] + cut + cut
 
 
 def test_one_step_and_more_steps_than_there_are(store):

@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,6 @@ import time
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore
-from pacloop.datasets.files import temporary_beside
 from pacloop.datasets.store import commit
 
 WRITER = """
@@ -50,14 +50,14 @@ def start_writer(store, prefix, first, last, seed=0):
 
 
 def hidden(store):
-    return [path.name for path in (store.folder / "batches").iterdir() if path.name.startswith(".")]
+    return [path.name for path in store.folder.rglob(".*.tmp")]
 
 
 def test_kill_minus_nine_leaves_whole_batches_or_nothing(store):
     rng = random.Random(0)
     reported = []
     for attempt in range(6):
-        process = start_writer(store, f"k{attempt}-", 0, 10**6)
+        process = start_writer(store, f"k{attempt}-", 0, 10**6, attempt)
         process.stdin.write("\n")
         process.stdin.flush()
         reported.append(process.stdout.readline().split()[0])  # at least one commit, however slow the disk
@@ -78,35 +78,48 @@ def test_kill_minus_nine_leaves_whole_batches_or_nothing(store):
 
 
 def test_clean_removes_the_dead_and_spares_the_living(store, build):
-    process = start_writer(store, "x", 0, 1)
-    host = next(iter(_temporary_host(store)))
-    dead_pid = subprocess.Popen([sys.executable, "-c", ""])
-    dead_pid.wait()
-    folders = {
-        "dead": f".a.{host}.{dead_pid.pid}-00000000.tmp",
-        "alive": f".a.{host}.{process.pid}-00000000.tmp",
-        "elsewhere": ".a.elsewhere.1-00000000.tmp",
-    }
+    batches, code = (
+        store.folder / "batches",
+        (
+            "import sys\nfrom pathlib import Path\nfrom pacloop.datasets.files import temporary_beside\n"
+            "with temporary_beside(Path(sys.argv[1]), folder=True) as aside:\n"
+            "  print(aside.name, flush=True); sys.stdin.read()"
+        ),
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", code, batches / "a"], **pipes)
+    alive = process.stdout.readline().strip()
+    host = alive.split(".")[2]
+    # As from another container: its process id is of nobody here, or of us.
+    folders = {"dead": f".a.{host}.{os.getpid()}-00000000.tmp", "elsewhere": ".a.elsewhere.1-00000000.tmp"}
     for name in folders.values():
-        (store.folder / "batches" / name).mkdir()
+        (batches / name).mkdir()
+    other = alive.replace(f".{process.pid}-", ".4194304-")
+    (batches / alive).rename(batches / other)
     assert store.batches() == []
     sentences = store.verify()
     assert len(sentences) == 2
     assert any("writer that died" in sentence and folders["dead"] in sentence for sentence in sentences)
     assert any("another host" in sentence for sentence in sentences)
     assert store.clean() == [folders["dead"]]
+    if shutil.which("unshare") and os.geteuid() == 0:  # a container of the same host name
+        assert _clean_in_a_container(store) == "[]\n"
+        assert (batches / other).exists()
     process.kill()
     process.communicate()
-    assert store.clean() == [folders["alive"]]
+    assert store.clean() == [other]
 
 
-def _temporary_host(store):
-    with temporary_beside(store.folder / "a") as aside:
-        yield aside.name.split(".")[2]
+def _clean_in_a_container(store):
+    code = (
+        "import sys; from pacloop.datasets import EpisodeStore; print(EpisodeStore.open(sys.argv[1]).clean())"
+    )
+    command = ["unshare", "--pid", "--fork", sys.executable, "-c", code, store.folder]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_writers_of_different_ids_do_not_meet_and_of_one_id_one_wins(store):
-    writers = [start_writer(store, prefix, 0, 25) for prefix in ("a", "b", "same", "same")]
+    writers = [start_writer(store, prefix, 0, 25, ord(prefix[0])) for prefix in ("a", "b", "same", "same")]
     for process in writers:
         process.stdin.write("\n")
         process.stdin.flush()

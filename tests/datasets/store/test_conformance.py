@@ -111,8 +111,8 @@ def test_what_goes_in_comes_out_elsewhere(store, elsewhere, build):
 
 
 def test_batches_keep_the_order_of_their_commits(store, elsewhere, build):
-    for name in ("z", "a", "m"):
-        store.append([build.episode()], batch_id=name, source="collection")
+    for seed, name in enumerate(("z", "a", "m")):
+        store.append([build.episode(seed=seed)], batch_id=name, source="collection")
     assert [batch.id for batch in store.batches()] == ["z", "a", "m"]
     assert [batch.id for batch in elsewhere().batches()] == ["z", "a", "m"]
 
@@ -128,6 +128,31 @@ def test_a_snapshot_is_read_elsewhere(store, elsewhere, build):
 
 
 # Once, and the same for ever.
+
+
+def test_the_same_episodes_count_once(place, store, elsewhere, build):
+    facts = {"source": "demonstration", "round": 1}
+    store.append([build.episode()], batch_id="a", **facts)
+    sentence = "batch b holds the same episodes as a, and would count twice"
+    for each in (store, elsewhere()):
+        with pytest.raises(DatasetError, match=sentence):
+            each.append([build.episode()], batch_id="b", **facts)
+    assert [batch.id for batch in elsewhere().batches()] == ["a"]
+    assert elsewhere().verify() == []
+    played = [{"stage": f"race-{way}"} for way in ("mode", "sample")]
+    for number, origin in enumerate(played):  # whose actions may be the same
+        store.append([build.episode()], batch_id=f"race-{number}", origin=origin, **facts)
+    assert len(elsewhere().batches()) == 3
+
+
+def test_what_a_killed_writer_meant_to_append_may_have_another_id(place, store, build, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store.backend, "publish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        store.append([build.episode()], batch_id="a", source="collection")
+    store.append([build.episode()], batch_id="b", source="collection")
+    store.append([build.episode()], batch_id="a", source="collection")
+    (sentence,) = store.verify()
+    assert "a and b hold the same episodes" in sentence
 
 
 def test_appending_again_writes_nothing(place, store, elsewhere, build):
@@ -226,16 +251,49 @@ def test_the_schema_lies_under_its_fingerprint_with_the_facts_beside(place, stor
     assert data["version"] == 1
 
 
+def test_of_two_that_make_it_with_different_layouts_one_wins(place, build, monkeypatch):
+    one, two = build.schema(), build.schema(control_hz=10.0)
+    late, backend = {}, place.backend()
+    create = backend.create
+
+    def meanwhile(key, raw):
+        if not late:
+            late["store"] = EpisodeStore.create(place.backend(), two)
+        return create(key, raw)
+
+    monkeypatch.setattr(backend, "create", meanwhile)
+    with pytest.raises(DatasetError, match=r"is of another schema: control_hz is 20.0, but must be 10.0"):
+        EpisodeStore.create(backend, one)
+    assert EpisodeStore.open(place.backend()).schema == two == late["store"].schema
+
+
+def test_what_a_killed_maker_began_is_finished(place, build, monkeypatch):
+    backend, schema = place.backend(), build.schema()
+    create = backend.create
+
+    def die(key, raw):
+        create(key, raw)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backend, "create", die)
+    with pytest.raises(KeyboardInterrupt):
+        EpisodeStore.create(backend, schema)
+    assert not EpisodeStore.exists(place.backend())
+    with pytest.raises(DatasetError, match="is of another schema"):
+        EpisodeStore.create(place.backend(), build.schema(control_hz=10.0))
+    assert EpisodeStore.create(place.backend(), schema).schema == schema
+
+
 def test_a_changed_horizon_is_recorded_and_the_batches_stay(place, store, elsewhere, build):
     store.append([build.episode(40)], batch_id="a", source="collection")
     before, files = store.snapshot(), place.files()
     longer = build.schema(horizon=60, instruction="reach it")
-    changed = EpisodeStore.create(place.backend(), longer, reason="a slower arm")
+    changed = EpisodeStore.create(place.backend(), longer)
     assert changed.schema == elsewhere().schema == longer
     assert {key: raw for key, raw in place.files().items() if key in files} == files, "nothing is rewritten"
     (record,) = [json.loads(raw) for key, raw in place.files().items() if key not in files]
     assert record["facts"] == {"task": "test/reach", "horizon": 60, "instruction": "reach it"}
-    assert record["reason"] == "a slower arm"
+    assert record["reason"] == "the task says so"
     changed.append([build.episode(60)], batch_id="b", source="collection")
     assert changed.snapshot(batches=["a"]) == before
     assert [batch.id for batch in changed.pinned(changed.snapshot())] == ["a", "b"]
@@ -255,14 +313,11 @@ def test_facts_that_change_back_count_as_they_are_last(place, store, schema, bui
     assert len([key for key in place.files() if key.startswith("facts/")]) == 2
 
 
-def test_another_task_needs_a_reason(place, store, build, elsewhere):
-    other = build.schema(task="test/push")
-    with pytest.raises(
-        DatasetError, match="is of the task test/reach, but must be of test/push: give a reason"
-    ):
-        EpisodeStore.create(place.backend(), other)
-    assert EpisodeStore.create(place.backend(), other, reason="it was renamed").schema == other
-    assert elsewhere().schema.task == "test/push"
+def test_another_task_is_refused(place, store, build, elsewhere):
+    before = place.files()
+    with pytest.raises(DatasetError, match="is of the task test/reach, but must be of test/push"):
+        EpisodeStore.create(place.backend(), build.schema(task="test/push"))
+    assert place.files() == before
 
 
 def test_a_broken_record_of_facts_is_named(place, store, build):
@@ -298,6 +353,7 @@ def test_a_changed_manifest_is_named(place, store, elsewhere, build):
         ({"version": 9}, "version is 9, but this pacloop reads 2"),
     ]:
         place.write("batches/a/batch.json", json.dumps(data | changes).encode())
+        assert any(sentence in fault for fault in store.verify()), "also where it has a copy of the old one"
         assert any(sentence in fault for fault in elsewhere().verify()), sentence
         with pytest.raises(DatasetError, match=sentence):
             elsewhere().batches()

@@ -32,8 +32,8 @@ def test_a_flipped_byte_anywhere_is_found_and_named(store, build, name):
     ],
 )
 def test_a_missing_file_is_found_and_named(store, build, name, sentence):
-    for batch_id in ("a", "b"):
-        store.append([build.episode()], batch_id=batch_id, source="collection")
+    for seed, batch_id in enumerate("ab"):
+        store.append([build.episode(seed=seed)], batch_id=batch_id, source="collection")
     (store.folder / "batches" / "b" / name).unlink()
     (found,) = store.verify()
     assert sentence in found

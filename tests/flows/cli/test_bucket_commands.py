@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from typed import PACLOOP, pacloop, refused
 
-from pacloop.flows.cli.doctor import _bucket
+from pacloop.flows.cli.doctor import _workspace
 from pacloop.flows.pages.round import success_page
 from pacloop.flows.runs import events
 from pacloop.flows.runs.deployments import deployments
@@ -81,9 +81,10 @@ def test_forms_pages_and_events_name_the_url(url, monkeypatch, tmp_path):
 
 
 def test_doctor_says_whether_the_bucket_is_in_reach(url, tmp_path):
-    assert _bucket("workspace") == []
-    (check,) = _bucket(url)
-    assert not check.good and f"{url} is no workspace" in check.found
+    _, (check,) = _workspace(url)
+    assert check.good and check.found == f"there is none at {url}"
+    _, (check,) = _workspace("s3://nowhere/arm")
+    assert not check.good and "there is no such bucket" in check.found
     Workspace.create(url, Config())
-    (check,) = _bucket(url)
+    _, (check,) = _workspace(url)
     assert check.good and check.found.startswith(f"{url} (pacloop/stack), local copy in {tmp_path / 'one'}")

@@ -81,3 +81,16 @@ def test_a_task_that_does_not_exist_is_refused_with_those_that_do(tmp_path, own_
     line = refused("init", "--task", "pacloop/stak", "-w", "arm", cwd=tmp_path)
     assert "there is no task 'pacloop/stak'; known tasks: pacloop/stack, " in line and "test/reach" in line
     assert not (tmp_path / "arm").exists()
+
+
+def test_from_another_workspace_or_for_a_task_but_not_both(tmp_path):
+    pacloop("init", "--task", "pacloop/stack", "-w", "arm", cwd=tmp_path)
+    for words in ([], ["--task", "pacloop/stack", "--from", "arm"]):
+        assert "give either --task NAME or --from WORKSPACE" in refused(
+            "init", *words, "-w", "next", cwd=tmp_path
+        )
+    assert "arm has no champion yet to go on from" in refused(
+        "init", "--from", "arm", "-w", "next", cwd=tmp_path
+    )
+    assert "nowhere is no workspace" in refused("init", "--from", "nowhere", "-w", "next", cwd=tmp_path)
+    assert "next is no workspace" in refused("status", "-w", "next", cwd=tmp_path)

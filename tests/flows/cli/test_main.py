@@ -1,11 +1,16 @@
 """The command line as a user types it: what it says, and what it exits with."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typed import pacloop, refused
+
+from pacloop import datasets
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +29,7 @@ GROUPS = {
     "Run": ["improve", "demo", "init", "demonstrate", "serve", "deploy", "collect", "learn", "evaluate"],
     "Watch": ["status", "report", "doctor"],
     "Data": ["inject", "dataset"],
-    "Policies": ["promote", "rollback", "approve", "reject", "policies", "gate"],
+    "Policies": ["promote", "rollback", "approve", "reject", "gc", "policies", "gate"],
 }
 
 
@@ -153,10 +158,7 @@ def test_policies_ls_and_show(space):
 
 
 def test_excluding_is_on_record_and_can_be_taken_back(space, tmp_path):
-    import shutil
-
-    other = tmp_path / "other"
-    shutil.copytree(space, other)
+    other = another(space, tmp_path / "other")
     (batch,) = json.loads(pacloop("dataset", "ls", "-w", other, "--json", cwd=tmp_path).stdout)
     why = ("--reason", "knocked over", "--by", "ann", "-w", other)
     done = pacloop("dataset", "exclude", f"{batch['id']}/2", *why, cwd=tmp_path)
@@ -180,10 +182,19 @@ def test_an_unknown_task(tmp_path):
     assert not (tmp_path / "workspace").exists()
 
 
+def another(space, folder):
+    """A workspace with the same content, and an identity of its own."""
+    from pacloop.loop.workspace.workspace import IDENTITY, Workspace
+
+    shutil.copytree(space, folder, ignore=shutil.ignore_patterns(IDENTITY))
+    assert Workspace.open(folder).id
+    return folder
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("version = 99", "version 99"),
+        ("version = 99", "version is 99"),
         ("task = ", "not valid TOML"),
         ("[gate]\nlevel = 2.0", "gate.level"),
         ("[gate]\nlevle = 0.1", "levle"),
@@ -191,10 +202,7 @@ def test_an_unknown_task(tmp_path):
     ],
 )
 def test_a_broken_or_newer_configuration(space, tmp_path, text, says):
-    import shutil
-
-    other = tmp_path / "other"
-    shutil.copytree(space, other)
+    other = another(space, tmp_path / "other")
     (other / "pacloop.toml").write_text(text + "\n")
     before = content(other)
     assert says in refused("improve", "-w", other, cwd=tmp_path)
@@ -202,23 +210,17 @@ def test_a_broken_or_newer_configuration(space, tmp_path, text, says):
 
 
 def test_a_workspace_of_another_task(space, tmp_path):
-    import shutil
-
-    other = tmp_path / "other"
-    shutil.copytree(space, other)
+    other = another(space, tmp_path / "other")
     (other / "pacloop.toml").write_text('task = "somebody/elses"\n')
     said = refused("demonstrate", "-w", other, cwd=tmp_path)
     assert "somebody/elses" in said
 
 
 def test_a_dataset_whose_fingerprint_differs(space, tmp_path):
-    import shutil
-
     from pacloop.datasets.files import fingerprint, write_json_atomically
 
-    other = tmp_path / "other"
-    shutil.copytree(space, other)
-    (path,) = (other / "dataset" / "schemas").iterdir()
+    other = another(space, tmp_path / "other")
+    (path,) = (other / "dataset" / "schemas").glob("*.json")
     data = json.loads(path.read_text())
     data["layout"]["control_hz"] = 10.0
     path.unlink()
@@ -276,6 +278,25 @@ def test_doctor_finds_this_machine_fit(tmp_path):
 def test_pairs_need_somebody_to_be_compared_with(space):
     assert refused("evaluate", "r001-pac", "--paired", "-w", space, cwd=space.parent) == (
         "pacloop: --paired needs the other policy: --against B"
+    )
+
+
+def test_every_command_that_is_advised_exists(tmp_path):
+    root = Path(datasets.__file__).parents[1]
+    texts = [
+        path.read_text()
+        for room in ("loop", "flows", "datasets", "actors")
+        for path in (root / room).rglob("*.py")
+    ]
+    advised = {word for text in texts for word in re.findall(r"(?:: |`|, or )pacloop ([a-z]+)", text)}
+    assert {"improve", "inject", "evaluate", "init"} <= advised
+    listed = pacloop("--help", cwd=tmp_path).stdout
+    assert [word for word in sorted(advised) if not re.search(rf"^\W*{word}\b", listed, re.M)] == []
+
+
+def test_there_may_be_no_evaluation_to_give_up(space):
+    assert refused("evaluate", "--give-up", "-w", space, cwd=space.parent) == (
+        f"pacloop: no evaluation was interrupted in {space}"
     )
 
 

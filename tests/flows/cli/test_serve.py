@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from typed import PACLOOP, free_port, refused
+from typed import PACLOOP, free_port, refused, shown_to
 
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
@@ -37,9 +37,9 @@ def port():
 
 def ask(port, path, **data):
     """A request to the server's API; it says 503 now and then."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api{path}", json.dumps(data).encode(), {"content-type": "application/json"}
-    )
+    url = f"http://127.0.0.1:{port}/api"
+    headers = {"content-type": "application/json", "authorization": shown_to(url)}
+    request = urllib.request.Request(f"{url}{path}", json.dumps(data).encode(), headers)
     for _ in range(20):
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -60,7 +60,7 @@ def serving(space, port, home):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
     assert process.stdout
-    found = {"printed": [process.stdout.readline() for _ in range(8)], "home": home}
+    found = {"printed": [process.stdout.readline() for _ in range(9)], "home": home}
     try:
         found["deployments"] = {d["name"]: d for d in ask(port, "/deployments/filter")}
         yield found
@@ -115,20 +115,22 @@ def test_the_address_and_what_is_there_are_printed(served, port):
     text = "".join(served["printed"])
     assert f"http://127.0.0.1:{port}/v2/deployments" in text
     assert f"http://127.0.0.1:{port}/v2/artifacts/key/success-per-round" in text
+    assert f"a browser asks once for the string in {Path.home()}/.pacloop/" in text
     assert "improve runs every 6:00:00, at most 3 rounds each time, until 50%" in text
 
 
 def test_the_ui_asks_this_server_and_nobody_else(served, port):
-    assert served["ui"]["api_url"] == f"http://127.0.0.1:{port}/api"
+    assert (served["ui"]["api_url"], served["ui"]["auth"]) == ("/api", "BASIC")
 
 
 def test_four_deployments_with_name_tag_and_the_workspaces_settings(served, space):
     found = served["deployments"]
     flows = ("evaluate-policy", "improve", "inject-demonstrations", "rollback")
     assert sorted(found) == [f"{flow}-my-arm" for flow in flows]
-    assert all(d["tags"] == ["pacloop", "my-arm"] for d in found.values())
+    tags = ["pacloop", "my-arm", f"workspace:{Workspace.open(space).id}"]
+    assert all(d["tags"] == tags for d in found.values())
     improve = found["improve-my-arm"]
-    asked = {"workspace": str(space), "rounds": 3, "until": 0.5, "minutes": 0.0, "approve": False}
+    asked = {"workspace": str(space), "until": 0.5}
     assert improve["parameters"] == asked
     assert [s["schedule"]["interval"] for s in improve["schedules"]] == [6 * 3600]
     assert found["rollback-my-arm"]["schedules"] == []
@@ -141,7 +143,9 @@ def test_a_run_ends_in_a_sentence_and_no_traceback(served):
 
 
 def test_another_workspace_of_the_same_name_is_told_apart(served, space):
-    assert f"another workspace as 'my-arm', {space}: choose another --name" in served["other"]
+    own = f"another workspace as 'my-arm', {space} (workspace:{Workspace.open(space).id}; "
+    assert own in served["other"]
+    assert "choose another --name" in served["other"]
 
 
 def test_an_interrupt_leaves_nothing_running_and_says_how_the_schedule_is(served, port):

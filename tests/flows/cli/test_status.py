@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pacloop.flows.cli.status import print_status
+from pacloop.flows.terminal import console, table
 from pacloop.loop.views.at_work import Activity
 from pacloop.loop.views.status import read_status
 from pacloop.loop.workspace.config import parse_config
@@ -46,6 +47,13 @@ def test_a_status_is_read_from_an_unfinished_workspace(two_rounds, capsys):
     said = capsys.readouterr().out
     assert "round 1" in said and "round 2, collect: 0 of 1000 episodes" in said
     assert "champion: r001-pac   at work: process" in said
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(capsys):
+    lines = [{"batch": "injected [x]", "verdict": "promoted"}, {"batch": "[/]", "verdict": None}]
+    console().print(table(lines, "[bold]"))
+    printed = capsys.readouterr().out
+    assert "injected [x]" in printed and "[/]" in printed and "[bold]" in printed
 
 
 def test_a_workspace_without_a_dataset_is_watched_and_stays_as_it_is(tmp_path):

@@ -1,6 +1,7 @@
 """The page of a round: complete, linked, and small enough for the UI."""
 
 import re
+import shutil
 from types import SimpleNamespace
 
 from recorded import put, record
@@ -30,6 +31,20 @@ def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
     assert len(page) < 300_000
 
 
+def test_a_rounds_page_says_what_its_learner_ran_into(two_rounds):
+    ranges = {"returns": (-0.7, 1.0), "critic_range": (-1.125, 1.425)}
+    figures = {"lowered_at_step": 350.0}
+    put(two_rounds, 3, "learn", parent="r000-pac", steps=500, figures=figures, **ranges)
+    page = round_page(two_rounds, 3, record("gate"), FILMS, {}, "")
+    assert "returns of the data from -0.7 to 1, the critic's range from -1.12 to 1.43" in page
+    assert "it diverged, and went on from step 350 with a lower learning rate" in page
+    put(two_rounds, 4, "diverged", parent="r000-pac", reason="the learner diverged")
+    page = round_page(two_rounds, 4, record("gate", reason="the learner diverged"), FILMS, {}, "")
+    assert "| learn | 1 | no policy from `r000-pac`: the learner diverged |" in page
+    for number in (3, 4):
+        shutil.rmtree(two_rounds.round_folder(number))
+
+
 def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):
     by_step = [AtStep(step=k, auc=0.5 + k / 100, pairs=10) for k in range(0, 40, 5)]
     curve = [Bin(q=k / 10, returned=k / 12, steps=50) for k in range(10)]
@@ -46,6 +61,13 @@ def test_a_rounds_page_shows_what_the_critic_is_worth(two_rounds):
     page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, {}, "")
     assert "No episodes are kept out of learning yet." in page
     (two_rounds.round_folder(1) / "critic.json").unlink()
+
+
+def test_a_page_says_how_many_episodes_could_not_be_played(two_rounds):
+    put(two_rounds, 1, "collect", failed=3)
+    page = round_page(two_rounds, 1, two_rounds.record(Verdict, 1), FILMS, {}, "")
+    row = next(line for line in page.splitlines() if line.startswith("| collect | "))
+    assert row.endswith("; 3 more could not be played |")
 
 
 def test_what_was_played_is_listed_by_stage_and_policy(two_rounds, monkeypatch):

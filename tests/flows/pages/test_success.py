@@ -59,7 +59,7 @@ def test_the_page_of_all_rounds_tells_baselines_verdicts_and_sources(two_rounds)
     page = pages.success_page(two_rounds)
     for name in ("demonstrations", "BC", "round 1"):
         assert f"| {name} |" in page
-    assert "| round 1 | 80.0% | 58% to 92% | 20 | promoted | 76 | 10 |\n" in page
+    assert "| round 1 | 80.0% in the gate | 58% to 92% | 20 | promoted | 76 | 10 |\n" in page
     assert "| demonstration | 1 | 4 |" in page
     assert "* **round 1**: r001-pac &lt;b>did&lt;/b> \\| so" in page
 

@@ -12,7 +12,7 @@ from typed import PACLOOP, pacloop
 
 from pacloop.loop.errors import Withdrawn
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.approval import question
+from pacloop.loop.stages.question import question
 from pacloop.loop.workspace.verdict import Verdict
 
 DEADLINE_SEC = 240
@@ -84,7 +84,7 @@ def test_the_form_shows_the_figures_and_takes_an_answer(client, waiting, played,
     space = waiting()
     thread = played(space)
     run = paused(space)
-    assert run.name == "round 1 - success 61% - waits for approval"
+    assert run.name == "round 1 - 61% in the gate - waits for approval"
     keyset = run.state.state_details.run_input_keyset
     page = client.read_flow_run_input(run.id, keyset["description"])
     for words in ("Promote `r001-pac`?", "| champion | `r000-pac` | 48.0% |", "data:image/png;base64,"):
@@ -97,7 +97,7 @@ def test_the_form_shows_the_figures_and_takes_an_answer(client, waiting, played,
     assert space.registry.champion() == "r000-pac"
     (run,) = runs(space)
     assert run.state.is_completed()
-    assert run.name == "round 1 - success 61% - rejected"
+    assert run.name == "round 1 - 61% in the gate - rejected"
 
 
 def test_time_that_is_over_keeps_the_champion_and_the_run_completes(waiting, played, runs):
@@ -105,7 +105,7 @@ def test_time_that_is_over_keeps_the_champion_and_the_run_completes(waiting, pla
     played(space).join(DEADLINE_SEC)
     assert space.registry.champion() == "r000-pac"
     (run,) = runs(space)
-    assert run.state.is_completed() and run.name == "round 1 - success 61% - undecided"
+    assert run.state.is_completed() and run.name == "round 1 - 61% in the gate - undecided"
 
 
 def test_a_cancelled_question_is_asked_again(client, waiting, played, paused):
@@ -118,6 +118,25 @@ def test_a_cancelled_question_is_asked_again(client, waiting, played, paused):
     thread.join(DEADLINE_SEC)
     assert client.read_flow_run(run.id).state.is_cancelled()
     assert question(space).judged.candidate == "r001-pac"
+
+
+def test_an_answer_on_the_form_of_a_killed_run_counts(client, waiting, paused, runs, prefect_api):
+    space = waiting()
+    environment = os.environ | {"PREFECT_API_URL": prefect_api}
+    command = [PACLOOP, "improve", "-w", str(space.folder), "--rounds", "1"]
+    killed = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, start_new_session=True)
+    first = paused(space)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    word = {"decision": "approve", "reason": "a steady hand", "who": "anna"}
+    assert client.resume_flow_run(first.id, run_input=word).status.value == "ACCEPT"
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE_SEC)
+    assert "champion r001-pac: 60.0% of 100" in again.stdout, again.stderr
+    reign = space.registry.history()[-1]
+    assert (reign.policy, reign.by) == ("r001-pac", "anna")
+    assert space.record(Verdict, 1).approval.reason == "a steady hand"
+    second = runs(space)[-1]
+    assert second.id != first.id and second.state.is_completed()
 
 
 def test_a_run_killed_while_it_waits_asks_again_and_a_terminal_answers(waiting, paused, runs, prefect_api):

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 from pacloop.datasets import Episode
+from pacloop.datasets.errors import PacloopError
 from pacloop.datasets.imports.detect import FORMATS
 from pacloop.flows.environment import prepare
-from pacloop.loop.workspace.config import Improve, parse_config
+from pacloop.loop.workspace.config import Improve, config_toml, parse_config
 from pacloop.loop.workspace.lease import lease
 from pacloop.loop.workspace.workspace import Workspace
 
 prepare()
 deployed = pytest.importorskip("pacloop.flows.runs.deployed")
+deployments = pytest.importorskip("pacloop.flows.runs.deployments").deployments
+logged = pytest.importorskip("pacloop.flows.runs.log").logged
+make_plan = pytest.importorskip("pacloop.flows.runs.plan").make_plan
 
 
 @pytest.fixture
@@ -37,13 +41,44 @@ def fields(flow):
     return flow.parameters.properties
 
 
-def test_the_forms_have_the_bounds_and_defaults_of_the_settings():
+def test_the_forms_have_the_bounds_of_the_settings_and_are_empty():
     setting = Improve.model_json_schema()["properties"]
     form = fields(deployed.improve_flow)
     for name in ("rounds", "until", "minutes"):
-        for key in ("minimum", "exclusiveMinimum", "maximum", "default", "type"):
+        for key in ("minimum", "exclusiveMinimum", "maximum", "type"):
             assert form[name].get(key) == setting[name].get(key), (name, key)
+        assert form[name]["default"] is None
     assert fields(deployed.evaluate_flow)["episodes"]["minimum"] == 1
+
+
+def test_a_run_of_a_form_or_schedule_does_as_the_file_says_when_it_begins(space, monkeypatch):
+    """Also one whose deployment was registered before the file was edited."""
+    (deployment, *_) = deployments(make_plan(space.folder, until=0.5))
+    ran = []
+
+    def stop(space, progress):
+        ran.append(space.config)
+        raise PacloopError("enough")
+
+    monkeypatch.setattr(deployed, "improve_with_prefect", stop)
+    edited = parse_config({"gate": {"approve": True}, "improve": {"rounds": 3, "until": 0.8}}, "test")
+    (space.folder / "pacloop.toml").write_text(config_toml(edited))
+    for given in ({}, {"rounds": None, "minutes": None}, {"approve": "no", "rounds": 2, "until": 0.7}):
+        parameters = deployment.parameters | given
+        deployed.improve_flow.fn(**deployed.improve_flow.validate_parameters(parameters))
+    assert [(c.gate.approve, c.improve.rounds, c.improve.until) for c in ran] == [
+        (True, 3, 0.5),
+        (True, 3, 0.5),
+        (False, 2, 0.7),
+    ]
+
+
+def test_a_deployment_that_holds_the_settings_of_an_earlier_time_plays_nothing(space):
+    frozen = {"workspace": str(space.folder), "rounds": 8, "until": 0.93, "minutes": 0.0, "approve": False}
+    state = deployed.improve_flow.fn(**deployed.improve_flow.validate_parameters(frozen))
+    assert state.is_failed()
+    assert state.message.startswith("this deployment was registered by an earlier pacloop")
+    assert not space.rounds()
 
 
 def test_the_formats_are_those_that_can_be_read():
@@ -60,6 +95,26 @@ def test_every_field_says_what_it_means(name):
 def test_what_must_be_filled_in():
     assert deployed.rollback_flow.parameters.required == ["workspace", "reason"]
     assert deployed.inject_flow.parameters.required == ["workspace", "path"]
+
+
+@pytest.mark.parametrize(
+    "path, fits",
+    [
+        ("/data/my recordings/a:b.npz", True),
+        ("recording", True),
+        ("s3://robots/arm@2/episodes", True),
+        ("https://example.org:8080/episode.npz", True),
+        ("", False),
+        ("https://anna:secret@example.org/episode.npz", False),
+        ("https://example.org/episode.npz?X-Amz-Signature=secret", False),
+        ("s3://robots?signature=secret", False),
+    ],
+)
+def test_a_form_refuses_an_address_that_carries_secrets(path, fits):
+    from jsonschema import Draft202012Validator
+
+    checked = Draft202012Validator(deployed.inject_flow.parameters.model_dump_for_openapi())
+    assert checked.is_valid({"workspace": "arm", "path": path}) == fits
 
 
 def test_an_injection_leaves_its_table_and_quarantine(space, tmp_path, no_server):
@@ -89,6 +144,14 @@ def test_an_injection_leaves_its_table_and_quarantine(space, tmp_path, no_server
     assert "nothing was added" in strict.message
 
 
+@pytest.mark.parametrize("url", ["https://anna:hush@host/x.npz", "https://host/x.npz?signature=hush"])
+def test_a_secret_in_a_url_goes_no_further(space, no_server, url):
+    """A server that was told not to hold forms to their bounds has passed it on."""
+    state = deployed.inject_flow.fn(str(space.folder), url)
+    assert state.is_failed() and "inject it in a terminal" in state.message
+    assert "hush" not in state.message + str(no_server)
+
+
 def test_a_users_mistake_is_a_failed_run_with_a_sentence(space, tmp_path):
     for state, says in [
         (deployed.rollback_flow.fn(str(space.folder), "why", "anna"), "no champion before this one"),
@@ -111,8 +174,8 @@ def test_two_policies_are_compared_as_on_the_command_line(space, no_server, poli
         put_policy(space, name)
         made = [episode(space, seed, float(score)) for seed in range(20)]
         origin = {"policy": name, "stage": f"compare0000{stage}"}
-        batch = f"r000-compare0000{stage}-00000"
-        space.store.append(made, batch_id=batch, source="evaluation", round=0, origin=origin)
+        batch = f"compare0000{stage}-00000"
+        space.store.append(made, batch_id=batch, source="evaluation", origin=origin)
     state = deployed.evaluate_flow.fn(str(space.folder), policy, 20, against, False)
     assert state.is_completed(), state.message
     assert no_server["name"] == f"evaluate {policy} against {against} - {words}"
@@ -142,10 +205,22 @@ def episode(space, seed, score):
     return Episode(seen, np.zeros((2, 5), np.float32), 0 * flow, flow, score=score, seed=seed)
 
 
+def test_what_nobody_foresaw_ends_a_run_in_a_sentence_too(space, monkeypatch):
+    def broken(space, progress):
+        with logged(space):
+            raise KeyError("goal")
+
+    monkeypatch.setattr(deployed, "improve_with_prefect", broken)
+    state = deployed.improve_flow.fn(str(space.folder))
+    (log,) = (space.folder / "logs").iterdir()
+    assert state.is_failed() and state.message == f"KeyError: 'goal'; all of it is in {log}"
+
+
 def test_a_workspace_in_use_is_skipped(space):
+    space.store.append([episode(space, 1, 1.0)], batch_id="demonstrations", source="demonstration")
     with lease(space.folder):
         for state in (
-            deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0, False),
+            deployed.improve_flow.fn(str(space.folder), 1, 0.9, 0.0),
             deployed.evaluate_flow.fn(str(space.folder), "", 4, "", False),
         ):
             assert (state.type.value, state.name) == ("CANCELLED", "Skipped")

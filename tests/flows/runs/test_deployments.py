@@ -31,6 +31,9 @@ def registered(client, tmp_path):
         settings = parse_config({"improve": {"rounds": 3}}, "test")
         folder = Workspace.create(tmp_path / name, settings).folder
         for deployment in deployments(make_plan(folder, every="6h", until=0.5, approve=True)):
+            deployment.parameters["minutes"] = 7.0  # as of a command that said more
+            deployment.apply()
+            del deployment.parameters["minutes"]
             deployment.apply()
     return {d.name: d for d in client.read_deployments() if d.name.endswith("-arm")}
 
@@ -45,7 +48,8 @@ def test_two_workspaces_are_told_apart_by_name_and_tag_and_their_forms_say_what_
         assert all("pacloop" in d.tags for d in tagged)
 
     improve = registered["improve-left-arm"]
-    assert (improve.parameters["rounds"], improve.parameters["approve"]) == (3, True)
+    settings = {"until": 0.5, "approve": "yes"}
+    assert improve.parameters == {"workspace": str(tmp_path / "left arm"), **settings}, "only what was given"
     assert improve.schedules[0].schedule.interval.total_seconds() == 6 * 3600
     for deployment in registered.values():
         assert deployment.enforce_parameter_schema
@@ -53,7 +57,7 @@ def test_two_workspaces_are_told_apart_by_name_and_tag_and_their_forms_say_what_
         assert all(field["description"].endswith(".") for field in form.values())
     form = improve.parameter_openapi_schema["properties"]
     assert (form["rounds"]["minimum"], form["until"]["maximum"]) == (1, 1)
-    assert form["approve"]["type"] == "boolean"
+    assert form["approve"]["enum"] == [form["approve"]["default"], "yes", "no"]
     inject = registered["inject-demonstrations-left-arm"].parameter_openapi_schema
     assert inject["required"] == ["workspace", "path"]
     assert inject["properties"]["format"]["enum"][:2] == ["auto", "rlds"]
@@ -66,11 +70,20 @@ def test_a_form_filled_in_wrongly_is_refused_by_the_server(client, registered):
     for name, parameters in (
         ("improve-left-arm", {"rounds": 0}),
         ("improve-left-arm", {"until": 1.5}),
+        ("improve-left-arm", {"approve": "perhaps"}),
         ("rollback-left-arm", {}),
         ("inject-demonstrations-left-arm", {"path": "x", "format": "csv"}),
+        ("inject-demonstrations-left-arm", {"path": "https://anna:hush@host/x.npz"}),
+        ("inject-demonstrations-left-arm", {"path": "https://host/x.npz?signature=hush"}),
     ):
         with pytest.raises(PrefectHTTPStatusError, match="409"):
             client.create_flow_run_from_deployment(registered[name].id, parameters=parameters)
+    for path in ("/home/anna/what?.npz", "https://host/a@b.npz", "s3://bucket/x"):
+        registered_id = registered["inject-demonstrations-left-arm"].id
+        run = client.create_flow_run_from_deployment(registered_id, parameters={"path": path})
+        assert run.parameters["path"] == path
+        client.delete_flow_run(run.id)
+    assert not any("hush" in str(run.parameters) for run in client.read_flow_runs())
 
 
 def test_a_pool_that_is_not_there_is_one_sentence(tmp_path, prefect_api):

@@ -1,45 +1,42 @@
-"""What a run says at its end leads on by commands that work as they are printed."""
+"""What `improve` refuses is refused before Ray and Prefect start."""
 
+import subprocess
 import sys
 
 import pytest
-from recorded import record, tally
-from typed import PACLOOP
 
-from pacloop.flows.environment import prepare
-from pacloop.loop.stages.improve import Improved
+from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.workspace import Workspace
 
-prepare()
-improve = pytest.importorskip("pacloop.flows.runs.improve")
-
-
-@pytest.fixture
-def next_steps(monkeypatch):
-    """What is advised where that API is configured; a command and its purpose a line."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    monkeypatch.setattr(sys, "argv", [PACLOOP, "improve"])
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.delenv("PACLOOP_WORKSPACE", raising=False)
-
-    def next_steps(place, *, good, url=None):
-        with temporary_settings({PREFECT_API_URL: url}):
-            text = improve._next_steps(
-                place, Improved("r001-pac", record("final", policy="r001-pac", **tally(5, 10)), "", good)
-            )
-        return dict(line.split(": ", 1) for line in text.splitlines())
-
-    return lambda *args, **named: {k: v.strip() for k, v in next_steps(*args, **named).items()}
+OFFERED = "tests/actors/offered"
+IMPROVE = """
+import sys
+sys.modules.update(ray=None, prefect=None)  # to import them fails
+sys.path.append(sys.argv[2])
+from pacloop.flows.runs.improve import improve_with_prefect
+from pacloop.loop.progress import silent
+from pacloop.loop.workspace.workspace import Workspace
+improve_with_prefect(Workspace.open(sys.argv[1]), silent)
+"""
 
 
-def test_without_a_server_the_command_that_starts_one(next_steps):
-    assert next_steps("workspace", good=True) == {
-        "the whole run as one page": f"{PACLOOP} report --open",
-        "the rounds in Prefect's UI": f"{PACLOOP} serve",
-    }
-    assert next_steps("my arm", good=False)["go on"] == f"{PACLOOP} improve --workspace 'my arm'"
-
-
-def test_where_a_server_is_configured_its_address(next_steps):
-    steps = next_steps("workspace", good=True, url="http://team.example:4200/api")
-    assert steps["the rounds in Prefect's UI"] == "http://team.example:4200"
+@pytest.mark.parametrize(
+    ("task", "advice"),
+    [
+        ("pacloop/stack", "pacloop demonstrate, or pacloop inject PATH"),
+        ("test/reach", "pacloop inject PATH"),
+    ],
+)
+def test_without_demonstrations_it_says_so_at_once(tmp_path, pytestconfig, monkeypatch, task, advice):
+    offered = str(pytestconfig.rootpath / OFFERED)
+    monkeypatch.syspath_prepend(offered)
+    space = Workspace.create(tmp_path / "space", parse_config({"task": task}, "test"))
+    done = subprocess.run(
+        [sys.executable, "-c", IMPROVE, str(space.folder), offered],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.endswith(f"{space.place} has no demonstrations to learn from; add some: {advice}")
+    assert not (space.folder / "dataset").exists()

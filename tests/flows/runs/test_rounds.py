@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,10 +42,10 @@ def ended(prefect_api, tmp_path_factory):
     )
 
     def leave_behind_a_run_of_a_killed_process():
+        facts = {"parameters": {"workspace": str(folder), "number": 1}, "name": "killed"}
+        marks = (f"workspace:{Workspace.open(folder).id}", f"on:{socket.gethostname()}")
         with get_client(sync_client=True) as client:
-            client.create_flow_run(
-                round_flow, parameters={"workspace": str(folder), "number": 1}, name="killed", state=Running()
-            )
+            client.create_flow_run(round_flow, **facts, state=Running(), tags=marks)
 
     teleop = write_npz(folder.parent / "teleop", three_good_episodes(), Workspace.open(folder).task.schema)
     said = []
@@ -84,7 +85,7 @@ def test_a_rounds_run_is_renamed_after_its_verdict(ended):
     names = {run.name for run in ended[1]}
     verdict = ended[0].space.record(Verdict, 1)
     rate = verdict.candidate_rate
-    assert f"round 1 - success {rate:.0%} - {verdict.decision}" in names
+    assert f"round 1 - {rate:.0%} in the gate - {verdict.decision}" in names
     assert f"start - {ended[0].space.record(Raced, 0).policy}" in names
     assert all(run.state.is_completed() for run in ended[1] if run.name != "killed")
 

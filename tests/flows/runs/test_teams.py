@@ -108,7 +108,7 @@ def test_two_loops_outlive_an_absence_of_their_server_and_the_ui_catches_up(serv
     for space in spaces:
         verdict = space.record(Verdict, 2)
         assert verdict and space.has_record(2, f"final-{space.registry.champion()}")
-        name = f"round 2 - success {verdict.candidate_rate:.0%}"
+        name = f"round 2 - {verdict.candidate_rate:.0%} in the gate"
         ours = [r for r in runs if r["parameters"].get("workspace") == str(space.folder)]
         assert any(run["name"].startswith(name) for run in ours), [run["name"] for run in runs]
         pages = [a["data"] for a in artifacts if str(space.folder) in a["data"]]

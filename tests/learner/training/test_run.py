@@ -5,12 +5,14 @@ import signal
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pacloop.learner.config import LearnConfig, PacConfig
 from pacloop.learner.training import run as train
-from pacloop.learner.training.run import learn, result_of
+from pacloop.learner.training.run import DivergedError, learn, result_of
 
 EVERY = 10  # steps between two reports
 NETWORK = PacConfig(width=8, latents=2, action_bins=5, value_bins=5)
@@ -73,7 +75,7 @@ class Interrupting:
     """A replay during whose n-th sample the process receives SIGINT."""
 
     def __init__(self, replay, at):
-        self.replay, self.left = replay, at
+        self.replay, self.left, self.identity = replay, at, replay.identity
 
     def sample(self, *arguments):
         self.left -= 1
@@ -159,6 +161,77 @@ def test_the_state_of_a_run_from_other_weights_is_thrown_away(run, replay, whole
 def test_a_run_starts_from_the_weights_it_is_given(run, whole, tmp_path):
     config = replace(CONFIG, steps=1, learning_rate=0.0)
     assert same(run(tmp_path, config=config, start=whole[0][0]), whole[0])
+
+
+class Poisoned:
+    """A replay that gives returns of NaN from its n-th sample on, `times` times."""
+
+    def __init__(self, replay, at, times):
+        self.replay, self.at, self.until, self.count = replay, at, at + times, 0
+        self.identity = replay.identity
+
+    def sample(self, *arguments):
+        drawn, self.count = self.replay.sample(*arguments), self.count + 1
+        if self.at < self.count <= self.until:
+            drawn = replace(drawn, n_step_return=drawn.n_step_return * np.float32("nan"))
+        return drawn
+
+
+def all_finite(tensors):
+    return all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+@pytest.mark.parametrize("at", [0, 14, 3 * EVERY - 1])
+def test_a_run_that_diverged_goes_back_once_with_a_lower_rate(run, whole, replay, tmp_path, at):
+    weights, figures = run(tmp_path, replay=Poisoned(replay, at, times=1))
+    assert all_finite(weights) and not same((weights, {}), whole[0])
+    assert figures["lowered_at_step"] == 0.0
+    assert [line["step"] for line in lines(tmp_path)] == [EVERY, 2 * EVERY, 3 * EVERY]
+    slower = run(tmp_path / "slower", config=replace(CONFIG, learning_rate=0.1 * CONFIG.learning_rate))
+    assert all(torch.allclose(weights[name], slower[0][name], atol=1e-6) for name in weights)
+
+
+def test_a_run_that_diverged_goes_on_from_what_it_saved_last(run, replay, tmp_path):
+    config, seen = replace(CONFIG, save_every_sec=0.0), []
+
+    def look(step, figures):
+        seen.append((step, figures.get("lowered_at_step")))
+
+    run(tmp_path, config=config, replay=Poisoned(replay, 2 * EVERY + 3, times=1), progress=look)
+    (first, none), (second, _), (last, lowered) = seen
+    assert (first, second, last, none) == (EVERY, 2 * EVERY, 3 * EVERY, None)
+    assert 2 * EVERY <= lowered <= 2 * EVERY + 4
+
+
+def test_a_run_that_diverges_again_ends_and_keeps_nothing_that_is_not_finite(run, replay, tmp_path):
+    config = replace(CONFIG, save_every_sec=0.0)
+    with pytest.raises(DivergedError, match=r"by step 20, also with 0.1 times .* from step 1\d on"):
+        run(tmp_path, config=config, replay=Poisoned(replay, 13, times=1000))
+    state = load_file(tmp_path / "state.safetensors")
+    assert all_finite(state) and state["lowered"] == state["step"]
+    assert [line["step"] for line in lines(tmp_path)] == [EVERY]
+    with pytest.raises(DivergedError):  # again, and at once: it does not go back twice
+        run(tmp_path, config=config, replay=Poisoned(replay, 0, times=1000))
+
+
+def test_an_interrupt_saves_nothing_that_is_not_finite(run, replay, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replay=Interrupting(Poisoned(replay, 4, times=1000), 9))
+    state = load_file(tmp_path / "state.safetensors")
+    assert all_finite(state) and state["step"] == 0
+
+
+def test_a_run_on_other_data_begins_anew(run, replay, whole, tmp_path):
+    """The same draws, but of a replay that says it is another: a mixture that was changed meanwhile."""
+    other = Interrupting(replay, 14)
+    other.identity = replay.identity | {"mixture": {"demonstration": 1.0}}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replay=other)
+    assert load_file(tmp_path / "state.safetensors")["step"] > 0
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replay=Interrupting(replay, 2))
+    assert load_file(tmp_path / "state.safetensors")["step"] < 3
+    assert same(run(tmp_path), whole[0])
 
 
 class Torn:

@@ -1,9 +1,10 @@
 """Which episodes count as whose: once for the gate, the alarm and the table."""
 
 import pytest
-from recorded import play, play_collection
+from recorded import play, play_collection, put
 
 from pacloop.loop.episodes.sample import champion_sample, collections, fresh, sample_of, scores
+from pacloop.loop.gate.alarm import champion_record
 
 
 @pytest.fixture
@@ -19,6 +20,32 @@ def test_a_champions_collections_add_up(collected):
     assert (sample.successes, sample.episodes, sample.rate) == (33, 60, pytest.approx(0.55))
     low, high = sample.interval
     assert 0.4 < low < 0.55 < high < 0.7
+
+
+@pytest.fixture
+def returned(collected):
+    """`r001-pac` collected in rounds 2 and 3, was beaten there, and came back by a rollback after round 3."""
+    for policy in ("r000-pac", "r001-pac", "r003-pac"):
+        collected.policy_folder(policy).mkdir(parents=True)
+        (collected.policy_folder(policy) / "policy.json").write_text("{}")
+    for policy, number, action in (
+        ("r000-pac", 0, "first"),
+        ("r001-pac", 1, "promote"),
+        ("r003-pac", 3, "promote"),
+    ):
+        collected.registry.install(policy, reason="why", by="gate", round=number, action=action)
+    put(collected, 3, "begin", champion="r001-pac")
+    collected.registry.rollback(reason="why", by="anna")
+    return collected
+
+
+def test_a_champion_that_comes_back_begins_anew(returned):
+    """What it had collected was beaten by a candidate: an unlucky sample more often than a lucky one."""
+    assert champion_sample(returned, 3, "r001-pac").episodes == 0
+    assert champion_record(returned) is None
+    play_collection(returned, 4, "r001-pac", 20, 30)
+    assert champion_sample(returned, 4, "r001-pac").episodes == champion_record(returned).episodes == 30
+    assert champion_sample(returned, 4, "r000-pac").episodes == 30, "who reigned once keeps what it has"
 
 
 def test_only_rounds_up_to_the_gates_own_count(collected):

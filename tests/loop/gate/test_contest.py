@@ -52,7 +52,8 @@ class Played:
         return batch
 
     def iter_rows(self, ids):
-        return [SimpleNamespace(score=s) for b in self.batches if b.id in ids for s in b.scores]
+        found = [score for batch in self.batches if batch.id in ids for score in batch.scores]
+        return [SimpleNamespace(score=score, seed=seed) for seed, score in enumerate(found)]
 
 
 @pytest.fixture

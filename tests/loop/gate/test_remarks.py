@@ -1,15 +1,17 @@
 """Comparisons that are worth less than they say are named, with the episodes that give them away."""
 
+import re
 from dataclasses import replace
 
-import dm_env
 import numpy as np
 import pytest
 from recorded import record
 
 from pacloop.datasets import Episode
+from pacloop.loop.episodes.play import Session
 from pacloop.loop.gate import remarks as degenerate
 from pacloop.loop.gate.remarks import same_start, with_remarks
+from pacloop.loop.progress import silent
 
 
 def episode(space, seed, start, end=0.0):
@@ -28,47 +30,43 @@ def episode(space, seed, start, end=0.0):
     )
 
 
-class Environment:
-    """Begins every episode with the same numbers, and remembers the seeds."""
+class Pool:
+    """Begins every episode with the same numbers, or none, and remembers the seeds."""
 
-    def __init__(self, space, start):
-        self.space, self.start, self.seeds = space, start, []
+    def __init__(self, space, again):
+        self.space, self.again, self.seeds = space, again, []
 
-    def seed(self, seed):
+    def start(self, seed):
         self.seeds.append(seed)
-
-    def reset(self):
-        made = episode(self.space, 0, self.start)
-        return dm_env.restart({name: value[0] for name, value in made.observation.items()})
-
-    def close(self):
-        pass
+        if self.again is None:
+            return None
+        made = episode(self.space, 0, self.again)
+        return {name: value[0] for name, value in made.observation.items()}
 
 
 @pytest.fixture
 def judged(space):
     """The remarks on a gate whose episodes had these starts and ends."""
 
-    def judged(starts, ends, again=1.0, arm="collection"):
+    def judged(starts, ends, again=1.0, arm="collection", failed=()):
         for stage, source, first in (("collect", "collection", 100), ("gate", "evaluation", 0)):
             made = [
                 episode(space, first + i, start + (stage == "collect" and len(set(starts)) > 1) * 50, end)
                 for i, (start, end) in enumerate(zip(starts, ends))
             ]
-            origin = {"policy": "r001-pac", "stage": stage}
+            origin = {"policy": "r001-pac", "stage": stage, "failed": failed}
             space.store.append(made, batch_id=f"r001-{stage}-00000", source=source, round=1, origin=origin)
         verdict = record("gate", champion_arm=arm)
-        environment = Environment(space, again)
-        space.__dict__["task"] = replace(space.task, make=lambda: environment)
-        return with_remarks(space, 1, verdict), environment
+        pool = Pool(space, again)
+        return with_remarks(Session(space, lambda: pool, silent), 1, verdict), pool
 
     return judged
 
 
 def test_an_ordinary_gate_has_no_remarks(judged):
-    verdict, environment = judged([1, 2, 3], [4, 5, 6])
+    verdict, pool = judged([1, 2, 3], [4, 5, 6])
     assert (verdict.remarks, verdict.reason) == ((), "because")
-    assert environment.seeds == [0], "one episode is begun again"
+    assert pool.seeds == [0], "one episode is begun again"
 
 
 def test_identical_trajectories_are_counted(judged):
@@ -81,9 +79,9 @@ def test_identical_trajectories_are_counted(judged):
 
 
 def test_an_environment_that_always_starts_alike(judged):
-    verdict, environment = judged([1, 1, 1], [4, 5, 6])
+    verdict, pool = judged([1, 1, 1], [4, 5, 6])
     assert verdict.remarks == ("every episode began in the same state: the environment ignores its seed",)
-    assert environment.seeds == []
+    assert pool.seeds == []
 
 
 def test_a_canary_tells_of_starts_that_are_random_but_not_by_seed(judged):
@@ -91,9 +89,22 @@ def test_a_canary_tells_of_starts_that_are_random_but_not_by_seed(judged):
     assert verdict.remarks == ("seed 0 did not bring its start state back: the environment ignores its seed",)
 
 
+def test_a_canary_that_cannot_be_begun_tells_nothing(judged):
+    verdict, pool = judged([1, 2, 3], [4, 5, 6], again=None)
+    assert verdict.remarks == () and pool.seeds == [0]
+
+
+def test_what_could_not_be_played_is_told_with_the_last_cause(judged):
+    failed = [{"seed": seed, "reason": f"seed {seed}: RuntimeError: stuck"} for seed in (7, 9)]
+    verdict, _ = judged([1, 2, 3], [4, 5, 6], failed=failed)
+    for what in ("failures", "successes"):
+        told = f"2 episodes of r00. could not be played, and count as {what}: seed 9: RuntimeError: stuck"
+        assert any(re.fullmatch(told.replace("r00.", r"r00\d-pac"), remark) for remark in verdict.remarks)
+
+
 def test_where_the_world_cannot_be_put_back_no_canary_is_played(judged):
-    verdict, environment = judged([1, 2, 3], [4, 5, 6], again=1.5, arm="fresh")
-    assert verdict.remarks == () and environment.seeds == []
+    verdict, pool = judged([1, 2, 3], [4, 5, 6], again=1.5, arm="fresh")
+    assert verdict.remarks == () and pool.seeds == []
 
 
 def test_the_same_start_by_hand(space):

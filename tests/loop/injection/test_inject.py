@@ -11,8 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
 from foreign import SCHEMA, WRITERS, make_episode, write_npz, write_pacloop, write_robomimic
 
-from pacloop.datasets import DatasetError, EpisodeStore
+from pacloop.datasets import DatasetError, EpisodeStore, Replay
 from pacloop.datasets.errors import PacloopError
+from pacloop.datasets.exports.lerobot.export import export_lerobot
+from pacloop.datasets.exports.parquet import export_parquet
 from pacloop.datasets.exports.tfds.rlds import export_rlds
 from pacloop.datasets.store.quarantine import read_quarantine
 from pacloop.loop.injection import inject as room
@@ -30,6 +32,9 @@ def episodes():
 @pytest.fixture
 def store(space):
     return EpisodeStore.create(space.folder / "dataset", SCHEMA)
+
+
+EXPORTS = (export_rlds, export_lerobot, export_parquet)
 
 
 def content(folder):
@@ -67,6 +72,35 @@ def test_injecting_twice_adds_nothing(space, store, tmp_path, episodes):
     other = inject(space, Request(write_robomimic(tmp_path / "r", episodes, SCHEMA)), silent)
     assert other.duplicates == 3, "the same episodes in another format are the same episodes"
     assert content(space.folder) == before
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_what_was_exported_is_known_when_it_comes_back(space, store, tmp_path, episodes, export):
+    """And goes into another workspace whole, whatever the format: discounts, scores, seeds, ends."""
+    inject(space, Request(write_npz(tmp_path / "n", episodes, SCHEMA)), silent)
+    path = export(store, tmp_path / "out").path
+    again = inject(space, Request(path), silent)
+    assert (again.accepted, again.duplicates, again.quarantined) == (0, 3, [])
+    other = Workspace.create(tmp_path / "other", parse_config({}, "test"))
+    there = EpisodeStore.create(other.folder / "dataset", SCHEMA)
+    assert inject(other, Request(path), silent).accepted == 3
+    ours, theirs = (sorted(s.iter_rows(), key=lambda row: row.length) for s in (store, there))
+    for mine, yours in zip(ours, theirs, strict=True):
+        assert (mine.digest, mine.score, mine.seed) == (yours.digest, yours.score, yours.seed)
+        was, now = store.episode(mine.id), there.episode(yours.id)
+        assert np.array_equal(was.discount, now.discount) and was.ended(40) == now.ended(40)
+
+
+def test_a_demonstration_that_was_interrupted_keeps_its_bootstrap(space, store, tmp_path):
+    """The time limit is terminal for the critic, at the horizon of 40 steps; 15 of them were recorded."""
+    whole, stopped = (make_episode(steps, steps, 0.0) for steps in (40, 15))
+    for episode in (whole, stopped):
+        episode.discount[-1] = 1.0
+    inject(space, Request(write_npz(tmp_path / "n", [whole, stopped], SCHEMA), score="0"), silent)
+    assert [row.length for row in store.iter_rows()] == [40, 15]
+    replay = Replay(store, store.snapshot(), n_step=1, discount=0.5, time_limit_is_terminal=True)
+    found = replay.at(np.arange(55)).bootstrap_discount
+    assert found.tolist() == [0.5] * 39 + [0.0] + [0.5] * 15
 
 
 def test_duplicates_within_a_file(space, store, tmp_path, episodes):

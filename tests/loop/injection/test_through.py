@@ -20,7 +20,7 @@ from pacloop.loop.workspace.workspace import Workspace
 
 WRITE = WRITERS | {"rlds-writer": write_rlds_writer}
 LENGTHS = (5, 9, 1)
-TOLD = ("rlds", "rlds-writer", "lerobot-video", "lerobot-images", "npz", "pacloop")
+TOLD = ("rlds", "rlds-writer", "lerobot-video", "lerobot-images", "npz", "parquet", "pacloop")
 """Those whose files have a place for the instruction."""
 CODEC = 5  # of 255, in a video; the next frame differs by 3, and the test of the reader looks closer
 

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from recorded import play_collection, put
@@ -11,18 +12,21 @@ from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.stages import approval
-from pacloop.loop.stages.approval import answer, approved, make_answer, no_door, question
+from pacloop.loop.stages.approval import approved, no_door
 from pacloop.loop.stages.gate import gate
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.learn import start_policy
+from pacloop.loop.stages.question import answer, make_answer, question
 from pacloop.loop.workspace.config import parse_config
+from pacloop.loop.workspace.registry import Registry
 from pacloop.loop.workspace.verdict import Verdict
 
 ANNA = {"by": "anna", "reason": "looks fine"}
 
 
 def no_pool():
-    raise AssertionError("no collectors are needed")
+    """Collectors that cannot play, and begin nothing again."""
+    return SimpleNamespace(start=lambda _seed: None)
 
 
 @pytest.fixture
@@ -70,6 +74,17 @@ def test_without_approval_the_gate_promotes(asking):
     assert alone.registry.champion() == "r001-pac"
     assert alone.registry.history()[-1].by == "gate"
     assert question(alone) is None
+
+
+def test_an_approval_is_a_promotion_whatever_a_kill_prevents(waiting, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    answer(waiting, make_answer("approve", **ANNA))
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Registry, "_write", killed)
+        settled(waiting)
+    assert (waiting.registry.champion(), waiting.registry.history()[-1].by) == ("r001-pac", "anna")
 
 
 def test_an_approval_promotes_and_is_on_record(waiting):

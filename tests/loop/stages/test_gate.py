@@ -1,116 +1,32 @@
-"""Verdicts on episodes that are stored for good: guards, further tasks, pairs, by hand, and after a kill.
+"""Verdicts on episodes that are stored for good: guards, further tasks, pairs, and after a kill.
 
 Collectors write episodes of two steps into a real dataset; who succeeds is told by policy, task and seed.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+from contestants import Collectors, Killed, judge
 from recorded import put
 
-from pacloop.datasets import Episode
-from pacloop.loop.episodes.play import Session
+from pacloop.loop.episodes import play as playing
+from pacloop.loop.episodes.play import Play, Session, play
+from pacloop.loop.episodes.sample import champion_sample
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
-from pacloop.loop.stages.evaluate import compare, compared
+from pacloop.loop.stages.evaluate import compare
 from pacloop.loop.stages.gate import check_gate, gate
-from pacloop.loop.workspace.config import parse_config
-from pacloop.loop.workspace.registry import Reign
+from pacloop.loop.stages.improve import next_round
+from pacloop.loop.stages.round import learn_candidate
+from pacloop.loop.workspace.registry import Registry, Reign
 from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
 OFFERED = Path(__file__).parents[2] / "actors" / "offered"
 WIDE = "pacloop/stack-wide"
-GATE = {"cap": 120, "block": 20, "level": 0.3}
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Collectors:
-    """Chance of success and steps of a success by policy, and by `policy@task` on another task.
-
-    `luck` is the share of an episode's chance that its seed decides for whoever plays it.
-    """
-
-    def __init__(self, rates, steps=None, luck=0.0, killed_after=10**9):
-        self.rates, self.steps, self.luck, self.killed_after = rates, steps or {}, luck, killed_after
-        self.played = []
-
-    def run(self, record, _weights, seeds, task=""):
-        rate = self.rates.get(f"{record.id}@{task}", self.rates.get(record.id))
-        for seed in seeds:
-            if len(self.played) == self.killed_after:
-                raise Killed
-            self.played.append((record.id, task, seed))
-            shared = np.random.default_rng([seed, 1]).random()
-            own = np.random.default_rng([seed, *record.id.encode()]).random()
-            decides = np.random.default_rng([seed, 2]).random() < self.luck
-            yield episode(record, seed, (shared if decides else own) < rate, self.steps.get(record.id, 2))
-
-
-def episode(record, seed, success, steps):
-    """Every step is alike; a success ends with reward 1."""
-    flow = np.zeros(steps, np.float32)
-    end = np.arange(steps) == steps - 1
-    return Episode(
-        observation={
-            name: np.full((steps + 1, *field.shape), seed % 997, np.float32)
-            for name, field in record.schema.observation.items()
-        },
-        action=np.zeros((steps, 5), np.float32),
-        reward=flow + end * np.float32(success),
-        discount=1 - flow - end * np.float32(success),
-        score=float(success),
-        seed=seed,
-        policy=record.id,
-    )
-
-
-@pytest.fixture
-def make(tmp_path, put_policies):
-    """A workspace whose champion `old` has collected and whose candidate `new` awaits the gate."""
-
-    def make(collectors, name="space", **gate):
-        gate = {**GATE, **gate}
-        settings = {
-            "gate": gate,
-            "collect": {"episodes": 300, "environments": 150},
-            "dataset": {"rlds": "off"},
-        }
-        space = Workspace.create(tmp_path / name, parse_config(settings, "test"))
-        put_policies(space, "old", "new")
-        space.registry.install("old", reason="first", by="round 0", round=0, action="first")
-        collect(Session(space, lambda: collectors, silent), 1)
-        put(space, 1, "race", policy="new")
-        return space
-
-    return make
-
-
-@pytest.fixture
-def put_policies():
-    import torch
-
-    from pacloop.learner.checkpoint import PolicyRecord, write_policy
-    from pacloop.learner.config import PacConfig
-    from pacloop.learner.policy import Acting
-
-    def put_policies(space, *names, lineage=None):
-        for name in names:
-            made = lineage or {"round": 0}
-            record = PolicyRecord(name, space.task.schema, PacConfig(), Acting("sample"), made, {})
-            write_policy(space.policy_folder(name), record, {"w": torch.zeros(1)})
-
-    return put_policies
-
-
-def judge(space, collectors):
-    return gate(Session(space, lambda: collectors, silent), 1)
 
 
 def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
@@ -124,17 +40,39 @@ def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
         judge(killed, Collectors(rates, killed_after=50))
     assert killed.record(Verdict, 1) is None
     kept = [b.id for b in killed.store.batches() if b.origin["stage"] == "gate"]
-    assert kept == ["r001-gate-00000", "r001-gate-00001"]
+    assert kept == [f"r001-gate-{killed.id[:8]}-{number:05d}" for number in range(2)]
 
     again = Workspace.open(killed.folder)
     found = judge(again, rest := Collectors(rates))
     rest_seeds, all_seeds = [[seed for *_, seed in c.played] for c in (rest, collectors)]
-    assert rest_seeds == all_seeds[40:], "what was finished must not be played again"
+    assert rest_seeds == all_seeds[50:], "what was finished must not be played again"
     assert found.model_copy(update={"seconds": wanted.seconds}) == wanted
     store = again.store
     played = [b for b in store.batches() if b.origin["stage"] == "gate"]
     assert found.candidate_successes == sum(b.successes for b in played)
     assert found.candidate_n == sum(b.episodes for b in played) and store.verify() == []
+
+
+@pytest.mark.parametrize("arm", ["collection", "fresh", "paired"])
+def test_what_a_candidate_could_not_play_counts_as_its_failures(make, arm):
+    collectors = Collectors({"old": 0.5, "new": 1.0})
+    space = make(collectors, champion=arm)
+    collectors.fails = "new"
+    verdict = judge(space, collectors)
+    assert verdict.decision != "promoted" and verdict.candidate_successes == verdict.candidate_n / 2
+    told = f"{verdict.candidate_n // 2} episodes of new could not be played, and count as failures: seed "
+    assert any(remark.startswith(told) and remark.endswith(": stuck") for remark in verdict.remarks)
+
+
+def test_what_a_champion_could_not_play_counts_as_its_successes(make):
+    collectors = Collectors({"old": 0.5, "new": 0.7})
+    collectors.fails = "old"
+    space = make(collectors)
+    verdict = judge(space, collectors)
+    sample = champion_sample(space, 1, "old")
+    assert (sample.episodes, sample.failed, verdict.champion_n) == (150, 150, 300)
+    assert verdict.champion_successes == sample.successes + 150
+    assert verdict.decision != "promoted", "0.7 is better than 0.5, but not than what nobody saw"
 
 
 def test_a_slower_candidate_is_not_promoted_though_it_succeeds_more(make):
@@ -204,10 +142,15 @@ def test_a_task_that_looks_otherwise_is_refused_before_anything_is_played(make, 
         check_gate(space)
 
 
-def test_a_cap_that_no_boundary_can_be_computed_for_is_refused(make):
-    space = make(Collectors({"old": 0.5}), others={WIDE: 0.1}, cap=3000)
-    with pytest.raises(LoopError, match=r"cap is 3000, but must be at most 2000 with \[gate.others\]"):
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [({"others": {WIDE: 0.1}}, r"\[gate.others\]"), ({"champion": "fresh"}, 'champion = "fresh"')],
+)
+def test_a_cap_that_no_boundary_can_be_computed_for_is_refused(make, asked, says):
+    space = make(Collectors({"old": 0.5}), cap=3000, **asked)
+    with pytest.raises(LoopError, match=rf"cap is 3000, but must be at most 2000 with {says}"):
         check_gate(space)
+    check_gate(make(Collectors({"old": 0.5}), "small", cap=2000, **asked))
 
 
 def test_pairs_share_their_start_states_and_need_fewer_where_these_decide(make):
@@ -221,45 +164,95 @@ def test_pairs_share_their_start_states_and_need_fewer_where_these_decide(make):
     assert json.loads((space.round_folder(1) / "gate.json").read_text())["pairing"]["saved"] > 0.3
 
 
-def test_by_hand_the_same_code_leaves_the_same_record(make):
-    collectors = Collectors({"old": 0.4, "new": 0.9})
+def test_another_version_of_the_physics_is_named_and_the_sample_begins_anew(make, monkeypatch):
+    def use(version):
+        monkeypatch.setattr(playing, "physics", lambda _task: {"mujoco": version, "arm-task": "1.0"})
+
+    collectors = Collectors({"old": 0.5, "new": 0.5})
+    use("3.2.0")
     space = make(collectors)
-    judged = judge(space, collectors)
-    found = compare(Session(space, lambda: collectors, silent), policy="old", against="new")
-    path = space.folder / "evaluations" / "0000.json"
-    written = json.loads(path.read_text())
-    assert set(written) == set(judged.model_dump())
-    assert (written["decision"], written["champion"], written["candidate"]) == ("rejected", "new", "old")
-    assert compared(found).startswith("old is no better than new: ")
-    better = compare(Session(space, lambda: collectors, silent), policy="new", against="old")
-    assert better.decision == "better" and better.level == 0.3
-    assert "nobody was promoted; to do it: pacloop promote new --reason" in compared(better)
-    assert len(space.registry.history()) == 2
-    seeds = [seed for _, _, seed in collectors.played]
-    assert len(set(seeds)) == len(seeds)
+    use("3.3.0")
+    verdict = judge(space, collectors)
+    assert (
+        "old was played with mujoco 3.2.0 and arm-task 1.0, but new with mujoco 3.3.0 and arm-task 1.0"
+        in verdict.reason
+    )
+    collect(Session(space, lambda: collectors, silent), 2)
+    put(space, 2, "race", policy="new")
+    verdict = gate(Session(space, lambda: collectors, silent), 2)
+    assert verdict.champion_n == 300, "not the 600 of both rounds"
+    assert "old plays with mujoco 3.3.0 and arm-task 1.0 now, and played with mujoco 3.2.0" in verdict.reason
 
 
-def test_an_interrupted_comparison_is_finished_first(make):
-    rates = {"old": 0.5, "new": 0.5}
-    space = make(Collectors(rates))
-    asked = {"policy": "new", "against": "old", "episodes": 40, "paired": True}
-    dying = Collectors(rates, killed_after=30)
-    with pytest.raises(Killed):
-        compare(Session(space, lambda: dying, silent), **asked)
-    with pytest.raises(
-        LoopError, match="finish it: pacloop evaluate new --episodes 40 --against old --paired"
-    ):
-        compare(Session(space, lambda: Collectors(rates), silent), **asked | {"paired": False})
-    found = compare(Session(space, lambda: Collectors(rates), silent), **asked)
-    assert found.candidate_n == 40 and found.test == "pairs"
+class Graded(Collectors):
+    """`new` scores between 0 and 1."""
+
+    def run(self, record, *arguments, **options):
+        for made in super().run(record, *arguments, **options):
+            yield replace(made, score=0.9) if record.id == "new" else made
 
 
-def test_who_is_compared_must_be_two_that_are_there(make):
-    space = make(Collectors({"old": 0.5}))
-    for policy, against, says in (
-        ("old", "old", "compared with itself"),
-        ("old", "older", "no policy 'older'"),
-    ):
-        with pytest.raises(LoopError, match=says):
-            compare(Session(space, lambda: None, silent), policy=policy, against=against)
-    assert not (space.folder / "evaluations").exists()
+def test_a_candidate_that_scores_between_0_and_1_is_compared_by_means(make):
+    """Its race has told so before the gate."""
+    collectors = Graded({"old": 0.2, "new": 0.5})
+    space = make(collectors)
+    list(play(Session(space, lambda: collectors, silent), Play("race-n4", "new", "race", 1, 20, 20)))
+    verdict = judge(space, collectors)
+    assert (verdict.decision, verdict.test) == ("promoted", "scores")
+    assert verdict.candidate_rate == pytest.approx(0.9)
+
+
+def test_scores_that_nobody_expected_end_a_comparison_of_rates(make):
+    collectors = Graded({"old": 0.2, "new": 0.5})
+    space = make(collectors)
+    verdict = judge(space, collectors)
+    assert (verdict.decision, verdict.test, verdict.candidate_n) == ("undecided", "rates", 20)
+    assert verdict.candidate_rate == pytest.approx(0.9)
+    assert verdict.reason.startswith("new scored between 0 and 1, which no policy had so far")
+    assert compare(Session(space, lambda: collectors, silent), policy="new", against="old").test == "scores"
+
+
+def test_a_level_that_no_test_can_keep_is_refused_with_the_way_on(make):
+    space = make(Collectors({"old": 0.5}), level=0.05)
+    put_verdicts = {"candidate": "new", "level": 1e-7}
+    for number in range(1, 260):
+        put(space, number, "gate", decision="undecided", **put_verdicts)
+    with pytest.raises(LoopError, match=rf"pacloop init --from {space.place} --workspace NEW"):
+        learn_candidate(Session(space, None, silent), 260)
+
+
+def test_a_kill_between_verdict_and_champion_loses_no_promotion(make, monkeypatch):
+    collectors = Collectors({"old": 0.3, "new": 0.95})
+    space = make(collectors)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Registry, "_write", killed)
+        judge(space, collectors)
+    assert space.record(Verdict, 1).decision == "promoted"
+    assert [reign["policy"] for reign in written_reigns(space)] == ["old"], "it was killed in between"
+
+    again = Workspace.open(space.folder)
+    assert again.registry.champion() == "new"
+    assert (again.registry.history()[-1].round, again.registry.history()[-1].by) == (1, "gate")
+    number = next_round(again)
+    assert collect(Session(again, lambda: collectors, silent), number).champion == "new"
+    assert [reign["policy"] for reign in written_reigns(again)] == ["old", "new"]
+    assert again.registry.rollback(reason="why", by="anna") == ("new", "old")
+    assert again.registry.champion() == "old", "a verdict puts its candidate in force once"
+
+
+def test_what_was_promoted_before_a_kill_can_be_rolled_back(make, monkeypatch):
+    collectors = Collectors({"old": 0.3, "new": 0.95})
+    space = make(collectors)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Registry, "_write", killed)
+        judge(space, collectors)
+    assert space.registry.rollback(reason="why", by="anna") == ("new", "old")
+    assert [reign["action"] for reign in written_reigns(space)] == ["first", "promote", "rollback"]
+
+
+def killed(*_):
+    raise Killed
+
+
+def written_reigns(space):
+    return json.loads((space.folder / "champion.json").read_text())["history"]

@@ -62,7 +62,7 @@ def test_what_is_played_to_evaluate_is_mirrored_too(space, monkeypatch):
         return tally(1, 4)
 
     monkeypatch.setattr(measuring, "tally", play)
-    evaluate(Session(space, no_pool, silent), 1, "final", "p", 4)
+    evaluate(Session(space, no_pool, silent), 1, "final", "p")
     assert mirrored(space) == [3, 4]
 
 

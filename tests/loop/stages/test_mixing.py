@@ -7,7 +7,7 @@ import pytest
 from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.learn import mixtures
+from pacloop.loop.stages.replay import mixtures
 from pacloop.loop.views.lineage import policy_facts
 from pacloop.loop.workspace.config import parse_config
 

@@ -11,7 +11,7 @@ from pacloop.loop.progress import silent
 from pacloop.loop.stages.append import append
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.learn import fresh_rows, learn, start_policy
-from pacloop.loop.stages.round import reached
+from pacloop.loop.stages.target import reached
 from pacloop.loop.workspace.config import parse_config
 
 
@@ -53,6 +53,35 @@ def test_whose_weights_a_round_goes_on_from(space):
     for start, policy in (("champion", "r001-pac"), ("pretrained", "r000-pac")):
         other = replace(space, config=parse_config({"learn": {"start": start}}, "test"))
         assert start_policy(other, 4) == policy
+
+
+def test_no_round_goes_on_from_weights_that_were_rolled_back(space, put_policy):
+    """Nor from what learned from them, nor where the rollback comes in the midst of a round."""
+    for name in ("r000-pac", "r001-pac", "r002-pac"):
+        put_policy(name, 0)
+    space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
+    put(space, 1, "gate", **verdict("promoted", "r001-pac", 9, 10))
+    space.registry.settle()
+    put(space, 2, "begin", champion="r001-pac")
+    put(space, 2, "gate", **verdict("undecided", "r002-pac", 9, 10))
+    put(space, 3, "begin", champion="r001-pac")
+    assert start_policy(space, 3) == "r002-pac"
+    space.registry.rollback(reason="it scratches", by="ann")
+    assert start_policy(space, 3) == "r000-pac"
+    put(space, 3, "gate", **verdict("undecided", "r003-pac", 9, 10))
+    put(space, 4, "begin", champion="r000-pac")
+    assert start_policy(space, 4) == "r000-pac"
+    put(space, 4, "gate", **verdict("undecided", "r004-pac", 9, 10))
+    put(space, 5, "begin", champion="r000-pac")
+    assert start_policy(space, 5) == "r004-pac"
+
+
+def test_no_round_goes_on_from_a_run_that_diverged(space):
+    put(space, 1, "gate", **verdict("undecided", "r001-pac", 9, 10))
+    put(space, 2, "diverged")
+    put(space, 2, "gate", **verdict("undecided", "r002-pac", 0, 0))
+    put(space, 3, "begin", champion="r000-pac")
+    assert start_policy(space, 3) == "r001-pac"
 
 
 def test_nothing_is_learned_from_nothing(space):

@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from recorded import play_collection, put, tally, verdict
+from recorded import play_collection, put, record, tally, verdict
 
+from pacloop.datasets import EpisodeStore
+from pacloop.flows.pages.render import markdown
+from pacloop.flows.terminal import console, rows_table
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.views.curve import curve, png
@@ -35,6 +38,15 @@ def test_rows_in_order(played):
         ("round 1", 30, 0.7, "promoted"),  # its next collection, not the 80 % that promoted it
         ("round 2", 20, 0.2, "rejected"),
     ]
+
+
+def test_what_the_gate_selected_does_not_look_like_a_measurement(played):
+    assert [row.success for row in rows(played)[-2:]] == ["70.0%", "20.0% in the gate"]
+    page = markdown("evaluation.md.j2", outcome=record("baseline"), space=played, rows=rows(played))
+    (screen := console()).begin_capture()
+    screen.print(rows_table(rows(played), ""))
+    for shown in (page, screen.end_capture()):
+        assert "20.0% in the gate" in shown and "70.0% in" not in shown
 
 
 def test_a_champion_is_shown_by_all_that_it_collected(played):
@@ -79,6 +91,26 @@ def test_an_injection_stands_before_the_round_that_learned_from_it(injected):
     assert [row.episodes for row in found[-3:]] == [70, 73, 123]
     assert "demonstration from /x/demo.hdf5 by anna" in found[-2].reason
     assert found[-2].reason.endswith("learned from since round 2")
+
+
+def test_what_a_run_began_with_is_shown_also_where_it_is_interventions(space):
+    demos = add_demonstrations(
+        space.folder / "demos",
+        task="pacloop/stack",
+        episodes=3,
+        seed=0,
+        clean=True,
+        bare=True,
+        progress=silent,
+    )
+    made = EpisodeStore.open(space.folder / "demos").episodes(demos)
+    space.store.append(list(made), batch_id="corrected", source="intervention", origin={"command": "inject"})
+    put(space, 0, "append", snapshot=space.store.snapshot(), seconds=1.0)
+    put(space, 0, "baseline", **tally(2, 10, policy="r000-bc"))
+    assert [(row.name, row.n, row.episodes) for row in rows(space)] == [
+        ("demonstrations", 3, 3),
+        ("BC", 10, 13),
+    ]
 
 
 def test_an_empty_workspace_has_no_rows(space):

@@ -28,6 +28,23 @@ with hold(Workspace.open(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
+WRITER = """
+import sys
+from itertools import count
+import numpy as np
+from pacloop.datasets import Episode, Field, Schema
+from pacloop.loop.workspace import bucket_lease
+from pacloop.loop.workspace.lease import hold
+from pacloop.loop.workspace.workspace import Workspace
+bucket_lease.BEAT_SEC = 0.05
+space, ones = Workspace.open(sys.argv[1]), np.ones(1, np.float32)
+with hold(space):
+    store = space.make_store(Schema("t", {"x": Field((1,))}, Field((1,)), (-1,), (1,), 20, 5))
+    for number in count():
+        episode = Episode({"x": np.ones((2, 1), np.float32)}, ones[:, None], ones, ones, 1.0, seed=number)
+        store.append([episode], batch_id=f"b{number}", source="collection")
+        print(number, flush=True)
+"""
 LONG_SEC = 1000.0
 
 
@@ -104,7 +121,7 @@ def test_what_died_elsewhere_is_taken_over_once_it_was_silent(on, url, monkeypat
 def test_a_holder_that_slept_stops_before_it_writes(on, url, monkeypatch):
     times(monkeypatch, beat=LONG_SEC, expiry=0.1)
     one, two = on("one"), on("two")
-    with hold(one):
+    with pytest.raises(LoopError, match="was taken over by process"), hold(one):
         put(one, 1, "begin")
         with hold(two):
             for name in ("rounds/001/gate.json", "champion.json"):
@@ -114,6 +131,37 @@ def test_a_holder_that_slept_stops_before_it_writes(on, url, monkeypatch):
         assert [two.has_record(1, stage) for stage in ("gate", "collect")] == [False, True]
     with hold(two):  # what the sleeper let go of was not his
         pass
+
+
+def test_the_work_of_a_holder_that_was_followed_is_interrupted(on, url, monkeypatch):
+    times(monkeypatch, beat=0.05, expiry=LONG_SEC)
+    one, other, begun = on("one"), b'{"run": "x"}', time.monotonic()
+    bucket = one.copy.bucket
+    with pytest.raises(LoopError, match=f"^{url} was taken over by another process"), hold(one):
+        while bucket.replace(bucket_lease.KEY, other, bucket.fetch(bucket_lease.KEY).version) is None:
+            pass
+        time.sleep(60)
+    assert time.monotonic() - begun < 30
+    assert bucket.read(bucket_lease.KEY) == other, "it lets go of nothing"
+
+
+def test_a_holder_that_is_suspended_and_followed_appends_nothing_more(on, url, tmp_path, monkeypatch):
+    times(monkeypatch, beat=0.05, expiry=0.5)
+    on("one")
+    command = [sys.executable, "-c", WRITER, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and [process.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+        process.send_signal(signal.SIGSTOP)
+        two = on("two")
+        bucket = two.copy.bucket
+        with hold(two):
+            keys = set(bucket.list("dataset"))
+            process.send_signal(signal.SIGCONT)
+            _, words = process.communicate(timeout=60)
+            assert process.returncode == 1
+            assert f"LoopError: {url} was taken over by process {os.getpid()} on " in words.splitlines()[-1]
+            assert set(bucket.list("dataset")) == keys
+            assert len(two.open_store().batches()) >= 3
 
 
 def test_of_two_that_take_over_one_gets_it(on, monkeypatch):

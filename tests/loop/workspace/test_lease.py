@@ -1,11 +1,14 @@
 """The lease: one holder, named to all others, gone with its process."""
 
+import fcntl
 import os
 import subprocess
 import sys
+from threading import Timer
 
 import pytest
 
+from pacloop.datasets.files import temporary_beside
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace.lease import current_holder, lease
 
@@ -62,6 +65,15 @@ def test_it_cannot_be_taken_twice_but_again_even_after_an_error(tmp_path):
         pass
 
 
+def test_who_only_looks_disturbs_nobody(tmp_path):
+    (tmp_path / "lease.json").touch()
+    with (tmp_path / "lease.json").open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)  # as `current_holder` does for a moment
+        Timer(0.2, lambda: fcntl.flock(reader, fcntl.LOCK_UN)).start()
+        with lease(tmp_path):
+            assert current_holder(tmp_path).startswith(f"process {os.getpid()} on ")
+
+
 def test_a_holder_that_has_not_written_yet_is_another_process(tmp_path):
     assert current_holder(tmp_path) is None
     with lease(tmp_path):
@@ -69,3 +81,21 @@ def test_a_holder_that_has_not_written_yet_is_another_process(tmp_path):
             (tmp_path / "lease.json").write_text(text)
             with pytest.raises(LoopError, match="in use by another process"), lease(tmp_path):
                 pass
+
+
+def test_what_a_dead_holder_was_writing_is_removed_by_the_next(tmp_path):
+    program = """
+import os, sys
+from pathlib import Path
+from pacloop.datasets.files import temporary_beside
+with temporary_beside(Path(sys.argv[1])) as aside:
+    aside.write_text("half")
+    os._exit(9)
+"""
+    (tmp_path / "rounds" / "001" / "learn-run").mkdir(parents=True)
+    for name in ("champion.json", "rounds/001/gate.json", "rounds/001/learn-run/metrics.jsonl"):
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=False)
+    with temporary_beside(tmp_path / "rounds" / "answer.json") as alive:
+        assert len(list(tmp_path.rglob(".*.tmp"))) == 4
+        with lease(tmp_path):
+            assert list(tmp_path.rglob(".*.tmp")) == [alive]

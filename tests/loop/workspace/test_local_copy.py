@@ -9,7 +9,7 @@ from recorded import put
 
 from pacloop.datasets import DatasetError
 from pacloop.datasets.objects import Bucket
-from pacloop.learner.checkpoint import PolicyRecord, read_weights
+from pacloop.learner.checkpoint import PolicyRecord, read_policy, read_weights, weights_file
 from pacloop.learner.config import PacConfig
 from pacloop.learner.policy import Acting
 from pacloop.loop.errors import LoopError
@@ -17,6 +17,7 @@ from pacloop.loop.workspace import local_copy
 from pacloop.loop.workspace.config import Config, parse_config
 from pacloop.loop.workspace.place import address_of, url_of
 from pacloop.loop.workspace.records import Appended, Raced
+from pacloop.loop.workspace.retention import remove_files, spare_files
 from pacloop.loop.workspace.workspace import Workspace
 
 
@@ -106,6 +107,35 @@ def test_what_one_machine_writes_the_other_sees(one, on):
     assert two.dataset == f"{two.place}/dataset"
 
 
+def test_weights_that_somebody_deleted_are_one_sentence(one, on):
+    put_policy(one, "a")
+    one.copy.bucket.delete(["policies/a/weights.safetensors"])
+    folder = on("two").policy_folder("a")
+    for read in (read_weights, read_policy, weights_file):
+        with pytest.raises(DatasetError, match=r"^the weights of policy a cannot be read: no such file"):
+            read(folder)
+
+
+def test_what_retention_removes_is_gone_from_the_bucket(one, on):
+    for number, name in enumerate(("a", "b", "c")):
+        record = PolicyRecord(name, one.task.schema, PacConfig(), Acting("sample"), {"round": number}, {})
+        one.write_policy(record, {"w": torch.ones(1)})
+    put(one, 2, "append")
+    two = on("two")
+    two.policy_folder("b")
+    spare = spare_files(two, 1)
+    assert [(file.name, file.bytes > 0) for file in spare] == [("policies/b/weights.safetensors", True)]
+    remove_files(two, spare, "ann")
+    assert [name for name in files(two) if name.startswith("policies/b")] == [
+        "policies/b/policy.json",
+        "policies/b/removed.json",
+    ]
+    assert "policies/b/weights.safetensors" not in one.copy.bucket.list("policies")
+    one.pull()
+    with pytest.raises(LoopError, match="the weights of b were removed"):
+        one.registry.promote("b", reason="why not", by="ann")
+
+
 def test_a_pull_asks_for_what_is_new_only(one, s3):
     for number in range(3):
         put(one, number, "append", rows=number)
@@ -120,10 +150,10 @@ def test_of_two_promotions_at_once_one_is_refused(one, on):
         put_policy(one, name)
     reign(one, "a")
     two = on("two")
-    history = one.registry.history()
-    reign(two, "b")
-    with pytest.raises(LoopError, match=r"champion.json was written by somebody else meanwhile"):
-        one.registry._write([*history, history[0]])
+    refused = pytest.raises(LoopError, match=r"champion.json was written by somebody else meanwhile")
+    with refused, one.registry._changing() as history:
+        reign(two, "b")
+        history.append(history[0])
     assert one.registry.champion() == "b"
     reign(one, "c")
     assert [entry.policy for entry in two.registry.history()] == ["a", "b", "c"]
@@ -203,8 +233,9 @@ def test_a_store_without_conditions_is_refused(s3, url, tmp_path, monkeypatch):
     monkeypatch.setenv("PACLOOP_CACHE", str(tmp_path / "cache"))
     s3.ignore_conditions = True
     try:
-        with pytest.raises(DatasetError, match="overwrites what it was told to replace only as it was seen"):
-            Workspace.create(url, Config())
+        for _ in range(2):
+            with pytest.raises(DatasetError, match="overwrites what it should create only"):
+                Workspace.create(url, Config())
     finally:
         s3.ignore_conditions = False
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -74,6 +76,26 @@ def test_a_promotion_after_a_rollback_is_undone_to_where_it_began(registry):
     assert registry.rollback(reason="worse", by="ann") == ("c", "a")
 
 
+def test_two_processes_at_once_lose_no_reign(registry, tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom pacloop.loop.workspace.registry import Registry\n"
+        "registry = Registry(Path(sys.argv[1]))\nprint(flush=True); sys.stdin.readline()\n"
+        "for round in range(30):\n"
+        "  registry.install('a', reason='r', by=sys.argv[2], round=round, action='promote')"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen([sys.executable, "-c", code, tmp_path, by], **pipes) for by in ("gate", "ann")]
+    for process in both:
+        assert process.stdout.readline() == "\n"
+    for process in both:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in both:
+        process.communicate(timeout=60)
+    reigns = [(reign.by, reign.round) for reign in registry.history()]
+    assert sorted(reigns) == [(by, round) for by in ("ann", "gate") for round in range(30)]
+
+
 def test_unknown_policies_are_refused_by_name(registry):
     with pytest.raises(LoopError, match="there is no policy 'd'; known: a, b, c"):
         registry.promote("d", reason="typo", by="ann")
@@ -105,7 +127,11 @@ def test_a_write_that_fails_leaves_the_old_champion_whole(registry, tmp_path, mo
         patch.setattr(os, "fsync", full)
         install(registry, "b", 1)
     assert (tmp_path / "champion.json").read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["champion.json", "policies"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "champion.json",
+        "champion.lock",
+        "policies",
+    ]
     assert json.loads(before)["version"] == 1
 
 

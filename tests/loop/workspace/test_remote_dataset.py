@@ -1,19 +1,22 @@
 """A workspace whose dataset is in a bucket: the stages and the commands go there."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from recorded import put
 from typed import PACLOOP
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
 from foreign import SCHEMA, make_episode, write_npz
 
-from pacloop.datasets import EpisodeStore
+from pacloop.datasets import DatasetError, EpisodeStore
 from pacloop.loop.episodes.play import Play, Session, play
+from pacloop.loop.episodes.sample import collections, own_batches
 from pacloop.loop.injection.inject import Request, inject
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.append import append
@@ -46,7 +49,9 @@ def test_what_one_workspace_injects_the_other_pins(make_space, tmp_path):
     assert sorted(path.name for path in one.folder.iterdir()) == ["cache", "pacloop.toml", "rlds", "rounds"]
 
 
-def test_blocks_played_into_the_bucket_are_found_again(make_space, tmp_path):
+@pytest.fixture
+def play_in(make_space):
+    """Play six episodes of policy `p` in the workspace of a name; the batches, and how many were played."""
     from dataclasses import replace
 
     import torch
@@ -63,16 +68,57 @@ def test_blocks_played_into_the_bucket_are_found_again(make_space, tmp_path):
                 Pool.played += 1
                 yield replace(make_episode(5, Pool.played), seed=seed, policy="p")
 
-    wanted = Play("collect", "p", "collection", round=1, episodes=6, block=2)
-    seen = []
-    for name in ("one", "two"):
-        space = make_space(name)
+    def play_in(name, weight=0.0):
+        before, space = Pool.played, make_space(name)
         object.__setattr__(space, "store", space.make_store(SCHEMA))
         record = PolicyRecord("p", SCHEMA, PacConfig(), Acting("sample", 1, 0.05), {"round": 0}, {})
-        write_policy(space.policy_folder("p"), record, {"w": torch.zeros(1)})
-        seen.append(list(play(Session(space, Pool, silent), wanted)))
-    assert seen[0] == seen[1]
-    assert (len(seen[0]), Pool.played) == (3, 6)
+        shutil.rmtree(space.folder / "policies", ignore_errors=True)
+        write_policy(space.folder / "policies" / "p", record, {"w": torch.full((1,), weight)})
+        wanted = Play("collect", "p", "collection", round=1, episodes=6, block=2)
+        return space, list(play(Session(space, Pool, silent), wanted)), Pool.played - before
+
+    return play_in
+
+
+def test_blocks_played_into_the_bucket_are_found_again(play_in):
+    _, first, played = play_in("one")
+    assert (len(first), played) == (3, 6)
+    _, again, played = play_in("one")
+    assert (again, played) == (first, 0)
+
+
+def test_two_loops_of_one_dataset_count_only_what_they_played_themselves(play_in):
+    """Every first policy has the same name; who played a block says the identity of the workspace."""
+    one, first, _ = play_in("one")
+    two, second, played = play_in("two")
+    assert played == 6 and not {batch.id for batch in first} & {batch.id for batch in second}
+    for space, own in ((one, first), (two, second)):
+        assert [batch.id for batch in collections(own_batches(space), "p")] == [batch.id for batch in own]
+    assert len(two.store.batches()) == 6, "but both may learn from all"
+
+
+def test_a_block_that_other_weights_of_the_same_name_played_is_refused(play_in):
+    play_in("one")
+    with pytest.raises(DatasetError, match="was played by other weights of p, but must be p's"):
+        play_in("one", weight=1.0)
+
+
+def test_blocks_from_before_identities_are_whose_records_they_have(play_in, make_space):
+    """Played by somebody's round 1: the workspace with the record of that round takes them for its own."""
+    one, batches, _ = play_in("one")
+    episodes = [episode for batch in batches for episode in one.store.episodes(batch)]
+    origin = {"policy": "p", "stage": "collect", "horizon": SCHEMA.horizon}
+    old = one.store.append(
+        episodes, batch_id="r001-collect-00000", source="collection", round=1, origin=origin
+    )
+    for name, ended in (("upgraded", True), ("new", False)):
+        space = make_space(name)
+        object.__setattr__(space, "store", space.open_store())
+        if ended:
+            put(space, 1, "collect")
+        assert (old in own_batches(space)) is ended
+    _, own, played = play_in("new")
+    assert played == 6 and old not in own
 
 
 def test_the_commands_go_to_the_bucket_or_say_why_not(make_space, tmp_path):

@@ -32,6 +32,18 @@ def test_a_fact_that_is_no_real_number(tmp_path, options, what):
     assert found == Unreadable("x.npz", f"{what} is complex128, but must be a number")
 
 
+def test_a_terminal_flag_before_the_end(tmp_path, options):
+    np.savez(tmp_path / "x.npz", action=np.zeros((3, 1)), terminal=np.array([False, True, False]))
+    (found,) = read(tmp_path, options)
+    assert found == Unreadable("x.npz", "terminal is set at step 1, before the last of 3")
+
+
+def test_a_seed_is_not_rounded(tmp_path, options):
+    np.savez(tmp_path / "x.npz", action=np.zeros((3, 1)), seed=3.7)
+    (found,) = read(tmp_path, options)
+    assert found == Unreadable("x.npz", "seed is 3.7, but must be a whole number")
+
+
 def test_claims_are_checked_before_they_are_unpacked(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", action=np.zeros((2**20, 16), np.float32))
     (found,) = read(tmp_path, ReadOptions((), 2**20))

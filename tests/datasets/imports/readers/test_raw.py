@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from pacloop.datasets import DatasetError
-from pacloop.datasets.imports.readers.decode import check_flags, complete, decode_images
+from pacloop.datasets.imports.readers.decode import (
+    arrow_numbers,
+    complete,
+    decode_images,
+    last_flag,
+    last_number,
+    text,
+)
 from pacloop.datasets.imports.readers.raw import ReadOptions, flat_name, natural, printable
 
 
@@ -37,9 +44,63 @@ def test_the_last_observation():
 
 
 def test_flags_may_only_be_set_at_the_end():
-    check_flags("done", np.array([0, 0, 1]))
+    assert last_flag("done", np.array([0, 0, 1])) is True
+    assert last_flag("done", np.array([[False], [False]])) is False
+    assert last_flag("done", None) is None
     with pytest.raises(DatasetError, match="done is set at step 1, before the last of 3"):
-        check_flags("done", np.array([0, 1, 1]))
+        last_flag("done", np.array([0, 1, 1]))
+    with pytest.raises(DatasetError, match=r"done is 0\.5, but must be 0 or 1"):
+        last_flag("done", np.array([0, 0.5]))
+
+
+@pytest.mark.parametrize("seed", [1.5, np.nan, np.inf])
+def test_a_number_is_not_rounded(seed):
+    assert last_number("seed", np.array(3.0), int) == 3
+    assert last_number("seed", np.array(2**64 - 1, np.uint64), int) == 2**64 - 1
+    with pytest.raises(DatasetError, match=f"seed is {seed}, but must be a whole number"):
+        last_number("seed", np.array(seed), int)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [(None, "x holds None, but must hold text"), (7, "must hold text"), (b"\xff", "no valid Unicode")],
+)
+def test_text_is_text(value, says):
+    assert [text("x", known) for known in (b"a\xc3\xa9", "aé", np.array(["aé"]), [])] == [
+        "aé",
+        "aé",
+        "aé",
+        "",
+    ]
+    with pytest.raises(DatasetError, match=says):
+        text("x", value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([[1.0, 2.0], [3.0], [4.0, 5.0, 6.0]], "x has rows of 1 and of 3 values"),
+        ([[1.0, 2.0], None, [5.0, 6.0]], "x has frames without a value"),
+        ([[1.0, 2.0], [3.0, None], [5.0, 6.0]], "x has frames without a value"),
+        (
+            [[[1.0], [2.0]], [[3.0], [4.0]], [[5.0], [6.0]]],
+            r"x has rows of shape \(2, 1\), but must have \(2,\)",
+        ),
+    ],
+)
+def test_rows_that_are_not_alike_do_not_shift_the_others(rows, says):
+    import pyarrow as pa
+
+    with pytest.raises(DatasetError, match=says):
+        arrow_numbers(pa.array(rows), (2,), ReadOptions(()), "x")
+
+
+def test_rows_without_a_value_are_no_numbers_and_no_text():
+    import pyarrow as pa
+
+    for values in ([1, None], ["a", None], [True, None]):
+        with pytest.raises(DatasetError, match="x has frames without a value"):
+            arrow_numbers(pa.array(values), (), ReadOptions(()), "x")
 
 
 def test_a_picture_is_measured_before_it_is_decoded(tmp_path):
@@ -52,6 +113,18 @@ def test_a_picture_is_measured_before_it_is_decoded(tmp_path):
     assert decode_images([buffer.getvalue()], ReadOptions(()), "x").shape == (1, 3000, 3000, 1)
     with pytest.raises(DatasetError, match=r"x of shape .* claims 34 MiB"):
         decode_images([buffer.getvalue()], ReadOptions((), 2**20), "x")
+
+
+def test_a_palette_is_looked_up():
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    picture = np.zeros((2, 3, 3), np.uint8)
+    picture[0, 0] = (200, 10, 30)
+    Image.fromarray(picture).quantize(4).save(buffer, "PNG")
+    assert np.array_equal(decode_images([buffer.getvalue()], ReadOptions(()), "x")[0], picture)
 
 
 def test_control_characters_of_a_file_do_not_reach_the_terminal():

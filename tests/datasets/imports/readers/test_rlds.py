@@ -98,6 +98,7 @@ def test_a_reward_in_the_last_step_makes_it_a_step_like_the_others(tmp_path, mon
         ({"is_last": lambda t, n: False}, "is cut short"),
         ({"is_last": lambda t, n: t >= 2}, "is_last is set at step 2, before the last of 5"),
         ({"is_first": lambda t, n: t in (0, 3)}, "is_first is not set at the first step alone"),
+        ({"is_terminal": lambda t, n: t in (1, n)}, "is_terminal is set at step 1, before the last of 5"),
     ],
 )
 def test_flags_that_contradict_each_other(tmp_path, monkeypatch, options, change, reason):
@@ -109,6 +110,18 @@ def test_flags_that_contradict_each_other(tmp_path, monkeypatch, options, change
     (found,) = read(write_rlds(tmp_path, [make_episode(4, seed=0)], SCHEMA), options)
     assert isinstance(found, Unreadable)
     assert reason in found.reason
+
+
+def test_terminal_without_a_discount_of_its_own(tmp_path, monkeypatch, options):
+    """Recorders that know no discount write 1 everywhere, also into the step that ends an episode."""
+
+    def steps(of):
+        for t, step in enumerate(rlds_steps(of)):
+            yield step | {"discount": 1.0, "is_terminal": t == of.length}
+
+    monkeypatch.setattr("foreign.rlds_steps", steps)
+    (found,) = read(write_rlds(tmp_path, [make_episode(4, seed=0)], SCHEMA), options)
+    assert (found.terminal, found.discount) == (True, None)
 
 
 def test_a_half_downloaded_shard(copy, options):
@@ -128,6 +141,16 @@ def test_no_class_outside_tfds_is_looked_up_and_no_size_believed(copy, options):
         list(read(copy, options))
     (copy / "features.json").write_text(features.replace('"-1"', str(2**40)))
     with pytest.raises(DatasetError, match="length of shape"):
+        list(read(copy, options))
+
+
+@pytest.mark.parametrize("key", ["name", "filepathTemplate"])
+def test_shards_elsewhere_are_not_followed(copy, options, key):
+    info = next(copy.rglob("dataset_info.json"))
+    description = json.loads(info.read_text())
+    description["splits"][0][key] = "../" + description["splits"][0][key]
+    info.write_text(json.dumps(description))
+    with pytest.raises(DatasetError, match="names shards in another folder"):
         list(read(copy, options))
 
 

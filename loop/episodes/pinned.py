@@ -1,0 +1,60 @@
+"""What a stage is about stays as it was when the stage began, whatever becomes of the settings meanwhile.
+
+A stage that plays episodes first records the settings that its sample depends on, as `begin-<stage>.json`.
+One that was interrupted goes on with these: blocks, seeds and the gate's test are those of its beginning.
+Settings edited meanwhile count from the next stage. How the work is done (deadlines, how many failures are
+borne, who must approve) is no part of that.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ..workspace.config import parse_config
+from ..workspace.records import Settings
+from .order import Session
+
+PINNED: dict[str, Any] = {
+    "seed": True,
+    "collect": {"episodes", "actors", "environments"},
+    "learn": {"discount"},
+    "act": {"trial_actions", "trial_episodes"},
+    "gate": {"level", "cap", "block", "champion", "margin", "futility", "others", "guards"},
+    "improve": {"baseline_episodes", "evaluation_episodes"},
+}
+
+
+def pinned(session: Session, number: int, stage: str, name: str = "") -> Session:
+    """The session with the settings that a stage of a round began with, which may be now.
+
+    They are recorded in the round, or as the file `name`.
+    """
+    space, name = session.space, name or f"rounds/{number:03d}/begin-{stage}.json"
+    about = space.config.model_dump(include=PINNED)
+    begun = space.read_record(Settings, name)
+    if begun is None:
+        space.write_json(name, Settings(settings=about).model_dump())
+        return session
+    if changed := _difference(begun.settings, about):
+        session.progress(stage, 0, 0, f"goes on as it began: {changed}")
+    config = parse_config(_merged(space.config.model_dump(), begun.settings), f"{space.place}/{name}")
+    return replace(session, space=space.with_config(config))
+
+
+def _merged(now: dict[str, Any], begun: dict[str, Any]) -> dict[str, Any]:
+    """Settings as they are now, with those of the beginning in their place."""
+    return now | {
+        name: now[name] | value if isinstance(value, dict) else value for name, value in begun.items()
+    }
+
+
+def _difference(begun: dict[str, Any], now: dict[str, Any]) -> str:
+    """The settings that differ, each with both values."""
+    parts = []
+    for section, value in begun.items():
+        values = value if isinstance(value, dict) else {"": value}
+        current = now[section] if isinstance(value, dict) else {"": now[section]}
+        for name in values:
+            if values[name] != current[name]:
+                title = f"[{section}] {name}" if name else section
+                parts.append(f"{title} = {values[name]} (now {current[name]})")
+    return ", ".join(parts)

@@ -1,0 +1,145 @@
+"""A workspace that goes on from another's champion, with its data and an error budget of its own.
+
+It has its own dataset, into which the other's episodes are copied under names of their own: two loops on one
+dataset would take each other's episodes for their own. The settings come last, so that nobody begins in a
+workspace that is half made; until then the same call goes on from what is there.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ...datasets import Batch, EpisodeStore, Snapshot
+from ...datasets.records.batch import episodes_by_source
+from ...learner.checkpoint import read_record, read_weights
+from ..errors import LoopError
+from ..progress import Progress
+from ..workspace.config import Config
+from ..workspace.lease import hold
+from ..workspace.local_copy import CONFIG
+from ..workspace.place import Place
+from ..workspace.records import Appended, From, Learned, Raced
+from ..workspace.workspace import Workspace
+
+POLICY = "r000-from"
+"""Id of the first champion."""
+RUNS = 2**16
+
+
+def start_from(source: Workspace, place: Place, seed: int | None, progress: Progress) -> Workspace:
+    """Make a workspace at `place` of the champion, the data and the settings of `source`.
+
+    Its seed is another one, by default the next, so that it draws no start state a second time. Raises
+    LoopError where something else is at `place`, or `source` has no champion.
+    """
+    settings = source.config.model_copy(update={"seed": (source.config.seed + 1) % RUNS})
+    made = Workspace.unmade(place, settings)
+    if made.address == source.address:
+        raise LoopError(f"{source.place} cannot go on from itself: name another --workspace")
+    made.folder.mkdir(parents=True, exist_ok=True)
+    with hold(made, progress):
+        made.current(f"rounds/000/{From.STAGE}.json")
+        begun = made.record(From, 0)
+        if made.current(CONFIG).exists() or (begun and begun.id != source.id):
+            return _there_already(made, begun, source)
+        begun = begun or made.write_record(0, _begin(source, settings, seed))
+        if seed not in (None, begun.seed):
+            raise LoopError(f"{made.place} was begun with seed {begun.seed}, not {seed}")
+        made = replace(made, config=_settings(made, settings, begun.seed))
+        _fill(source, made, begun, progress)
+        made.write_config()
+    return made
+
+
+def _there_already(made: Workspace, begun: From | None, source: Workspace) -> Workspace:
+    if begun is None or begun.id != source.id:
+        raise LoopError(f"{made.place} is something else already; name another --workspace")
+    return Workspace.open(made.place)
+
+
+def _begin(source: Workspace, settings: Config, seed: int | None) -> From:
+    champion = source.registry.champion()
+    if champion is None:
+        raise LoopError(f"{source.place} has no champion yet to go on from; run: pacloop improve")
+    seed = settings.seed if seed is None else seed
+    if seed == source.config.seed:
+        raise LoopError(f"--seed is {seed}, as in {source.place}: the same start states would be drawn again")
+    snapshot = source.open_store().snapshot()
+    return From(workspace=source.address, id=source.id, policy=champion, seed=seed, snapshot=snapshot)
+
+
+def _settings(made: Workspace, settings: Config, seed: int) -> Config:
+    """The other's, with a seed and a dataset of its own."""
+    url = settings.dataset.url and f"{settings.dataset.url.rstrip('/')}-{made.id[:8]}"
+    dataset = settings.dataset.model_copy(update={"url": url})
+    return settings.model_copy(update={"seed": seed, "dataset": dataset})
+
+
+def _fill(source: Workspace, made: Workspace, begun: From, progress: Progress) -> None:
+    """Copy the episodes, then the policy; then round 0 has ended."""
+    old, store = source.open_store(), made.make_store(source.open_store().schema)
+    batches = old.pinned(begun.snapshot)
+    for number, batch in enumerate(batches, 1):
+        if not store.holds(_name(begun, batch)):
+            _copy_batch(old, store, batch, begun)
+        progress("copy", number, len(batches), batch.id)
+    record = read_record(source.policy_folder(begun.policy))
+    learned_in = source.require(Appended, record.lineage["round"])
+    pinned = _write_append(store, made, begun, learned_in.snapshot)
+    facts = {"round": 0, "parent": None, "snapshot": pinned.snapshot_id, "from": begun.facts()}
+    lineage = {**record.lineage, **facts}
+    weights = read_weights(source.policy_folder(begun.policy))
+    made.write_policy(replace(record, id=POLICY, lineage=lineage), weights)
+    learned = Learned(
+        policy=POLICY,
+        parent=None,
+        steps=0,
+        snapshot=pinned.snapshot_id,
+        rows=pinned.rows,
+        figures=dict(record.figures),
+    )
+    made.write_record(0, learned)
+    made.write_record(0, Raced(policy=POLICY))
+    made.registry.install(POLICY, reason=begun.sentence(), by="init --from", round=0, action="first")
+
+
+def _write_append(store: EpisodeStore, made: Workspace, begun: From, learned: Snapshot) -> Appended:
+    """What the champion has learned from, by the names that it has here."""
+    known = [_name(begun, batch) for batch in learned.batch_ids]
+    snapshot = store.snapshot(batches=[name for name in known if store.holds(name)])
+    batches = store.counted(snapshot)
+    pinned = Appended(
+        snapshot=snapshot,
+        snapshot_id=snapshot.id,
+        episodes=sum(batch.episodes for batch in batches),
+        rows=sum(batch.steps for batch in batches),
+        sources=episodes_by_source(batches),
+        excluded=0,
+    )
+    return made.write_record(0, pinned)
+
+
+def _copy_batch(old: EpisodeStore, store: EpisodeStore, batch: Batch, begun: From) -> None:
+    """Of no round, and of policies that are named after their workspace: they are no policies of this one."""
+    left_out = frozenset(begun.snapshot.excluded)
+    own = str(batch.origin.get("policy") or "")
+    named = own if "/" in own or not own else f"{begun.id[:8]}/{own}"
+    episodes = [
+        replace(episode, policy=named if own and episode.policy == own else episode.policy)
+        for index, episode in enumerate(old.episodes(batch))
+        if f"{batch.id}/{index}" not in left_out
+    ]
+    origin: dict[str, Any] = {name: value for name, value in batch.origin.items() if name != "stage"}
+    origin |= {
+        "command": "init --from",
+        "workspace": begun.workspace,
+        "batch": batch.id,
+        "round": batch.round,
+    }
+    origin |= {"policy": named} if own else {}
+    store.append(episodes, batch_id=_name(begun, batch), source=batch.source, origin=origin)
+
+
+def _name(begun: From, batch: Batch | str) -> str:
+    """The name of a batch here; one that was copied before keeps its own."""
+    name = batch if isinstance(batch, str) else batch.id
+    return name if name.startswith("from-") else f"from-{begun.id[:8]}-{name}"

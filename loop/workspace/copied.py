@@ -1,0 +1,30 @@
+"""A workspace that was copied has the id of another; it is told from one that was moved, and refused."""
+
+from ..errors import LoopError
+from .records import Identity
+from .workspace import IDENTITY, Workspace
+
+
+def settle(space: Workspace) -> None:
+    """Record where a workspace is; call it under the lease. Raises LoopError where it is a copy.
+
+    That is one of a workspace that is still where it was: what one of the two plays would pass for the
+    other's.
+    """
+    identity = space.identity()
+    if identity.address == space.address:
+        return
+    if identity.address and _is_elsewhere(space, identity):
+        raise LoopError(
+            f"{space.place} is a copy of {identity.address}, which is still there; make a workspace that "
+            f"goes on from it: pacloop init --from {identity.address} --workspace NEW"
+        )
+    space.write_json(IDENTITY, Identity(id=identity.id, address=space.address).model_dump())
+
+
+def _is_elsewhere(space: Workspace, identity: Identity) -> bool:
+    """Whether where a workspace was there is another folder or prefix of the same id."""
+    original = Workspace.find(identity.address)
+    if original is None or original.id != identity.id:
+        return False
+    return bool(space.copy or original.copy) or not original.folder.samefile(space.folder)

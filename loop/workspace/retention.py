@@ -1,0 +1,80 @@
+"""What a workspace need not keep: weights that nothing asks for any more, states of learner runs that ended.
+
+What a policy is and came from stays, as every record and every episode does. Kept are the weights of the
+champion and of all before it, of round 0, of the latest candidates, of the one that learning goes on from,
+and of what an evaluation by hand is about.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ...datasets.files import parse_model, read_json
+from .local_copy import WEIGHTS
+from .records import Asked
+from .registry import REMOVED
+from .verdict import Verdict
+from .workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Spare:
+    """A file that may go: its `name` in the workspace, its size, and why nobody needs it."""
+
+    name: str
+    bytes: int
+    why: str
+
+
+def spare_files(space: Workspace, keep: int) -> list[Spare]:
+    """What may go, where the candidates of the last `keep` rounds, at least one, stay. Changes nothing."""
+    needed, last = _needed(space, keep), max(space.rounds(), default=0)
+    spare = [
+        Spare(name, size, "weights of a candidate that is not in use")
+        for name, size in sorted(_weights(space).items())
+        if (policy := name.split("/")[1]) not in needed and space.policy_json(policy).is_file()
+    ]
+    for path in sorted(space.folder.glob("rounds/[0-9]*/*-run/state.safetensors")):
+        number, stage = int(path.parents[1].name), path.parent.name.removesuffix("-run")
+        if number < last or space.has_record(number, stage):
+            name = path.relative_to(space.folder).as_posix()
+            spare.append(Spare(name, path.stat().st_size, "state of a learner run that has ended"))
+    return spare
+
+
+def remove_files(space: Workspace, spare: Sequence[Spare], by: str) -> None:
+    """Remove them; whoever calls holds the lease. A policy says first that its weights are gone."""
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    for file in spare:
+        if file.name.endswith(WEIGHTS):
+            space.write_json(f"policies/{file.name.split('/')[1]}/{REMOVED}", {"when": when, "by": by})
+            if space.copy:
+                space.copy.bucket.delete([file.name])
+        with suppress(FileNotFoundError):  # weights in a bucket are here only where somebody asked for them
+            (space.folder / file.name).unlink()
+
+
+def _weights(space: Workspace) -> dict[str, int]:
+    """The weights of all policies by their names in the workspace, in bytes."""
+    if space.copy:
+        found = space.copy.bucket.list("policies")
+        return {name: meta["size"] for name, meta in found.items() if name.endswith(WEIGHTS)}
+    paths = space.folder.glob(f"policies/[!.]*/{WEIGHTS}")
+    return {path.relative_to(space.folder).as_posix(): path.stat().st_size for path in paths}
+
+
+def _needed(space: Workspace, keep: int) -> set[str]:
+    rounds = space.rounds()
+    needed = {reign.policy for reign in space.registry.history()}
+    for path in space.folder.glob("policies/[!.]*/policy.json"):
+        number = read_json(path)["lineage"].get("round") or 0
+        if number == 0 or number > max(rounds, default=0) - keep:
+            needed.add(path.parent.name)
+    verdicts = [verdict for number in rounds if (verdict := space.record(Verdict, number))]
+    needed |= set([verdict.candidate for verdict in verdicts if verdict.decision != "rejected"][-1:])
+    for path in space.folder.glob("evaluations/*.begun.json"):
+        if not path.with_name(path.name.replace(".begun", "")).exists():
+            asked = parse_model(Asked, read_json(path), path)
+            needed |= {asked.policy, asked.against or asked.policy}
+    return needed

@@ -1,0 +1,64 @@
+"""What may go: weights and states that nothing needs, never what a reign or a resumed run asks for."""
+
+import pytest
+from recorded import put, verdict
+
+from pacloop.loop.errors import LoopError
+from pacloop.loop.workspace.retention import remove_files, spare_files
+
+
+@pytest.fixture
+def rounds(space, put_policy):
+    """Five rounds: 1 promoted and rolled back, 2 rejected, 3 undecided, 4 rejected, 5 not ended."""
+    for name, number in (("r000-bc", 0), ("r000-pac", 0), *((f"r00{k}-pac", k) for k in range(1, 6))):
+        put_policy(name, number)
+    space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
+    decisions = {1: "promoted", 2: "rejected", 3: "undecided", 4: "rejected"}
+    for number, decision in decisions.items():
+        put(space, number, "gate", **verdict(decision, f"r00{number}-pac", 5, 10))
+        space.registry.settle()
+    space.registry.rollback(reason="it scratches", by="ann")
+    for number in (4, 5):
+        folder = space.round_folder(number) / "learn-run"
+        folder.mkdir(parents=True)
+        (folder / "state.safetensors").write_bytes(bytes(100))
+        (folder / "metrics.jsonl").write_text("{}\n")
+    return space
+
+
+def names(space, keep):
+    return [file.name for file in spare_files(space, keep)]
+
+
+def weights(number):
+    return f"policies/r00{number}-pac/weights.safetensors"
+
+
+STATE = "rounds/004/learn-run/state.safetensors"
+
+
+def test_what_may_go(rounds):
+    assert names(rounds, 1) == [weights(2), weights(4), STATE]
+    assert names(rounds, 2) == [weights(2), STATE]
+    assert names(rounds, 9) == [STATE]
+    rounds.write_json(
+        "evaluations/0001.begun.json",
+        {"version": 1, "policy": "r002-pac", "episodes": 5, "against": "r004-pac", "paired": False},
+    )
+    assert names(rounds, 1) == [STATE]
+    rounds.write_json("evaluations/0001.json", {"whatever": "it ended with"})
+    assert names(rounds, 1) == [weights(2), weights(4), STATE]
+
+
+def test_what_went_is_gone_and_nothing_else(rounds):
+    before = {path for path in rounds.folder.rglob("*") if path.is_file()}
+    spare = spare_files(rounds, 1)
+    assert [file.bytes for file in spare] == [(rounds.folder / file.name).stat().st_size for file in spare]
+    remove_files(rounds, spare, "ann")
+    after = {path for path in rounds.folder.rglob("*") if path.is_file()}
+    assert before - after == {rounds.folder / file.name for file in spare}
+    assert {path.name for path in after - before} == {"removed.json"}
+    assert spare_files(rounds, 1) == []
+    with pytest.raises(LoopError, match="the weights of r002-pac were removed by pacloop gc"):
+        rounds.registry.promote("r002-pac", reason="why not", by="ann")
+    rounds.registry.promote("r003-pac", reason="why not", by="ann")
