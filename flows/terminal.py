@@ -118,7 +118,7 @@ def rows_table(rows: "Sequence[Row]", title: str) -> "Table":
         {
             "": row.name,
             "success": row.success,
-            "95 % interval": f"{_bar(row.rate)} {row.interval[0]:.0%} to {row.interval[1]:.0%}",
+            "95 % interval": "{:·<12} {:.0%} to {:.0%}".format("█" * round(row.rate * 12), *row.interval),
             "n": row.n,
             "verdict": Text(row.verdict, style=COLORS.get(row.verdict, "")),
             "episodes": row.episodes,
@@ -149,7 +149,3 @@ def reasons(rows: "Sequence[Row]") -> "list[Text]":
     from rich.text import Text
 
     return [Text(f"{row.name}: {row.reason}", style="dim") for row in rows if row.reason]
-
-
-def _bar(rate: float) -> str:
-    return ("█" * round(rate * 12)).ljust(12, "·")

@@ -34,7 +34,6 @@ class Shard(Strict):
       digest: of the batch's content.
       excluded: ids of its episodes that were left out, sorted.
       file: path within the folder; "" where no episode was left to export.
-      bytes: the file's size.
     """
 
     batch: str = ""

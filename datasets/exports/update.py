@@ -121,11 +121,9 @@ def updating(
     something else: no export to `format`, or one of another dataset.
 
     Args:
-      store: what to export.
       folder: made where there is none.
       format: `rlds`, `lerobot` or `parquet`.
       excluded: ids of episodes to leave out; those of no episode do not matter.
-      callback: called after each episode.
     """
     batches = store.batches()
     if not batches:

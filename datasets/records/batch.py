@@ -26,7 +26,6 @@ class Batch(Strict):
       id: a function of what produced it.
       source: one of `SOURCES`.
       round: the round it was made in; None where it belongs to none.
-      episodes: how many.
       steps: number of actions in all episodes together.
       successes: number of episodes with score 1.
       digests: XXH3 (128 bits) of each data file by name.

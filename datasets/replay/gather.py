@@ -23,7 +23,6 @@ class Gather:
         Args:
           steps: for each batch, its columns by their names in the file.
           starts: the row at which each batch starts, and the number of all, `[batches + 1]`.
-          ram_limit: bytes.
         """
         self._starts = starts
         self._names = [name for name in steps[0] if name.startswith("observation/")]

@@ -71,11 +71,8 @@ def shares_of(shares: Mapping[str, float], steps: Mapping[str, int]) -> dict[str
     """The share of every group that has steps, given the shares of some of all possible groups.
 
     Groups that `shares` does not name divide what it leaves of 1, each by its steps. Those that have no
-    steps are left out, and the others keep their proportions. Raises DatasetError where nothing is left.
-
-    Args:
-      shares: by name, at most 1 together.
-      steps: of each group by name.
+    steps are left out, and the others keep their proportions. `shares` are at most 1 together. Raises
+    DatasetError where nothing is left.
     """
     counts = {name: count for name, count in steps.items() if count}
     unnamed = sum(count for name, count in counts.items() if name not in shares)

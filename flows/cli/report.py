@@ -27,16 +27,15 @@ def report(
     It may be made at any time, also while a loop is at work in the workspace.
     """
     from ...datasets.files import write_bytes_atomically
-    from ...loop.views.film import film
+    from ...loop.views.film import filming
     from ..pages.report import report_page
 
     space = open_workspace(workspace)
     path = out or space.folder / "report.html"
     shelves = dict(_chosen(space))
     episodes = [episode for ids in shelves.values() for episode in ids]
-    with progress_bars() as progress:
-        films = film(space, episodes, videos=True, progress=progress)
-        text = report_page(space, shelves, films).encode()
+    with progress_bars() as progress, filming(space, episodes, videos=True, progress=progress) as films:
+        text = report_page(space, shelves, films()).encode()
     write_bytes_atomically(path, text)
     print(f"{path}: {len(text) / 1e6:.1f} MB, one file that needs nothing else")
     if show:

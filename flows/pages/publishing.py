@@ -17,8 +17,7 @@ from ...loop.workspace.records import Reached
 from ...loop.workspace.verdict import Verdict
 from ...loop.workspace.workspace import Workspace
 from ..server.ask import ui_address
-from .round import episodes_to_show, round_page
-from .success import success_page
+from .round import episodes_to_show, round_page, success_page
 
 KEY = "success-per-round"
 

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 def report_page(space: "Workspace", shelves: Mapping[str, Sequence[str]], films: Films) -> str:
     """The page. Needs no lease and writes nothing; what is not there yet is said to be missing.
 
-    Args:
-      space: the workspace.
-      shelves: ids of episodes by the heading that they stand below.
-      films: of these episodes.
+    `shelves` are ids of episodes by the heading that they stand below, `films` are of these.
     """
     status, batches = read_status(space), committed(space)
     rows, target = status.rows, space.config.improve.until

@@ -1,15 +1,16 @@
-"""What a round's run shows in Prefect, as markdown: how it ended, and the question it may wait with."""
+"""What Prefect shows as markdown: how a round ended, the question it may wait with, and all rounds."""
 
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ...loop.episodes.sample import of_stage
-from ...loop.views.curve import png, success_png
-from ...loop.views.film import Films, choose, film
+from ...loop.gate.alarm import champion_record
+from ...loop.views.curve import curve, png, success_title
+from ...loop.views.film import Films, choose, filming
 from ...loop.views.lineage import policy_lineage
 from ...loop.views.panels import critic_png, training
-from ...loop.views.rounds import committed, rows
+from ...loop.views.rounds import by_source, committed, rows
 from ...loop.views.training import read_training
 from ...loop.workspace.records import Appended, Collected, Diverged, Learned, Raced
 from ...loop.workspace.verdict import CriticChecked, Verdict
@@ -67,13 +68,31 @@ def round_page(
 
 def approval_page(space: "Workspace", question: "Question") -> str:
     """What waits for a person: the figures, the curve, a filmstrip, and both ways to answer."""
+    with filming(space, episodes_to_show(space, question.round)) as films:
+        return markdown(
+            "approval.md.j2",
+            space=space,
+            question=question,
+            verdict=question.judged,
+            curve=png(curve(space, rows(space))),
+            films=films(),
+        )
+
+
+def success_page(space: "Workspace") -> str:
+    """The story of all rounds so far: the curve, the table, the gate's latest reasons, the data.
+
+    Where the champion's success has dropped, a warning with the command that undoes it stands above.
+    """
+    measured, record = rows(space), champion_record(space)
     return markdown(
-        "approval.md.j2",
+        "success.md.j2",
+        title=success_title(space),
+        alarm=record and record.alarm,
+        curve=png(curve(space, measured)),
+        rows=measured,
+        samples=by_source(committed(space)),
         space=space,
-        question=question,
-        verdict=question.judged,
-        curve=success_png(space, rows(space)),
-        films=film(space, episodes_to_show(space, question.round)),
     )
 
 

@@ -56,18 +56,18 @@ def _player(session: "Session") -> Play:
 def _result(space: Workspace, improved: Improved) -> str:
     """What came out and where it is; writes the curve into the workspace."""
     from ...datasets.files import write_bytes_atomically
-    from ...loop.views.curve import success_png
+    from ...loop.views.curve import curve, png
     from ...loop.views.rounds import rows
 
-    curve = space.folder / "curve.png"
-    write_bytes_atomically(curve, success_png(space, rows(space)))
+    path = space.folder / "curve.png"
+    write_bytes_atomically(path, png(curve(space, rows(space))))
     final, (low, high) = improved.final, improved.final.interval
     target = f"target {space.config.improve.until:.0%}: {'reached' if improved.good else 'NOT reached'}"
     return (
         f"champion {final.policy}: {final.rate:.1%} of {final.episodes} fresh episodes "
         f"(95 %: {low:.1%} to {high:.1%}), {target}\n"
         f"workspace {space.place}   dataset {space.dataset}   "
-        f"champion's weights {space.place}/policies/{final.policy}   curve {curve}"
+        f"champion's weights {space.place}/policies/{final.policy}   curve {path}"
     )
 
 

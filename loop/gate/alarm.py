@@ -26,7 +26,6 @@ class ChampionRecord:
     """All fresh episodes of one policy since it came into force.
 
     Attributes:
-      rate: mean score.
       interval: holds the true mean at every look, but for a chance of 5 %.
       alarm: one sentence that names the way back; None while there is none.
     """
@@ -78,8 +77,7 @@ def drop(occasions: Sequence[np.ndarray]) -> tuple[float, int]:
     if not bets:
         return -np.inf, 0
     each = np.array(bets)
-    top = each.max(0)
-    total = top + np.log(np.exp(each - top).sum(0))
+    total = np.logaddexp.reduce(each)
     worst = int(total.argmin())
     return float(total[worst]), int(each[:, worst].argmax()) + 1
 

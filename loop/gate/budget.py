@@ -23,9 +23,7 @@ def round_level(total: float, earlier: Sequence[Verdict]) -> float:
     Every round gets something, but the levels become small: of a total of 0.05, 0.083 % in round 10 and less
     than 1e-7 in round 232 if none was promoted.
 
-    Args:
-      total: the run's budget.
-      earlier: verdicts of the rounds before, in order.
+    `total` is the run's budget, `earlier` the verdicts of the rounds before, in order.
     """
     inherited = earlier[-1].level if earlier and earlier[-1].decision == "promoted" else 0.0
     j = len(earlier) + 1 - EVEN_ROUNDS

@@ -1,11 +1,14 @@
 """What a sequential test is, and which of them a round needs.
 
 A test is one-sided and valid at every look up to its `cap` of candidate episodes: with at most `level` chance
-it promotes a candidate that is not better by `margin` (negative: worse by more than that). It keeps a `tally`
-of each arm's scores, in the order played: the number of successes, or all of them. Its `evidence` grows with
-every score of the candidate and must exceed the `boundary`. It stops where no continuation can promote any
-more, or where the evidence has fallen to the inner boundary, where it has one.
+it promotes a candidate that is not better by `margin` (negative: worse by more than that). Its `evidence`
+grows with every score of the candidate and must exceed the `boundary`. It stops where no continuation can
+promote any more, or where the evidence has fallen to the inner boundary, which only a test of rates has.
 """
+
+from typing import Any
+
+import numpy as np
 
 from ..statistics.betting import BettingTest
 from ..statistics.paired import PairedTest
@@ -15,6 +18,11 @@ from ..workspace.config import Gate
 Test = SequentialTest | PairedTest | BettingTest
 """Of rates of success, against a given sample or in step; of the same in step on the same start states; of
 mean scores between 0 and 1."""
+
+
+def tally(test: Test, scores: np.ndarray) -> Any:
+    """What `evidence` takes of an arm: the number of successes, or all scores as they were played."""
+    return int((scores >= 1.0).sum()) if isinstance(test, SequentialTest) else scores
 
 
 def make_test(config: Gate, champion_n: int, level: float, *, binary: bool = True) -> Test:

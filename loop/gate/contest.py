@@ -20,7 +20,7 @@ from ..errors import LoopError
 from ..statistics.paired import pairing
 from ..statistics.wilson import wilson
 from ..workspace.verdict import Verdict
-from .comparison import Test, make_test
+from .comparison import Test, make_test, tally
 from .decision import decide, decided
 from .guards import Guard, look
 
@@ -54,7 +54,7 @@ def contest(
         n = len(after.scores)
         if test.kind != "scores" and (graded := _graded(test, (champion, new.policy), before, after)):
             return graded.model_copy(update={"task": new.task})
-        tallies: tuple[Any, Any] = test.tally(before.scores), test.tally(after.scores)
+        tallies = tally(test, before.scores), tally(test, after.scores)
         note = f", evidence {test.evidence(*tallies, n):.2f} of {test.boundary(n):.2f}"
         looks = [look(guard, before.numbers[guard], after.numbers[guard], test.level) for guard in guards]
         names = champion, new.policy

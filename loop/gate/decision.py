@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..statistics.sequential import SequentialTest
 from ..statistics.wilson import wilson
 from ..workspace.verdict import Decision, Guarded, Verdict
 from .comparison import Test
@@ -88,7 +89,7 @@ def _decision(
         return "rejected", "it is worse than a guard allows: " + "; ".join(broken)
     if evidence > boundary:
         return _winner(f"evidence {evidence:.2f} exceeds {boundary:.2f}", guards, at_cap=n >= test.cap)
-    given_up_at = test.gives_up(champion, candidate, n)
+    given_up_at = test.gives_up(champion, candidate, n) if isinstance(test, SequentialTest) else None
     possible = test.can_still_promote(champion, candidate, n)
     if possible and given_up_at is None:
         return None

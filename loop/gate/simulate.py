@@ -11,14 +11,10 @@ from ..statistics.sequential import RATES, SequentialTest, calibrate, level_of
 
 @dataclass(frozen=True)
 class Scenario:
-    """Two true rates, and the gate that compares them.
+    """Two true rates, and the gate that compares them at the level `alpha`.
 
     Attributes:
-      alpha: the level.
-      cap: most episodes of the candidate.
-      collected: episodes of the champion's given sample; 0 where both arms are fresh.
-      block: episodes between two looks.
-      margin: by which a candidate must be better.
+      collected: `champion_n` of its test: episodes of the given sample; 0 where both arms are fresh.
       futility: power that giving up early may cost.
     """
 

@@ -26,12 +26,9 @@ def add_demonstrations(
 
     Args:
       place: a workspace, made where there is none, or a dataset's folder.
-      task: name of the task.
-      episodes: how many.
       seed: of the demonstrations, and of a workspace that is made.
       clean: without mistakes.
       bare: whether `place` is a dataset; for a workspace that is there, its dataset.
-      progress: called after each episode.
     """
     from ...actors.registry import find_task
 

@@ -53,7 +53,9 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
         return outcome
     store = space.make_store(reading.schema)
     store.clean()
-    origin, stem = _origin(request, outcome), _stem(reading, request.source, list(accepted))
+    origin = _origin(request, outcome)
+    content = json.dumps([reading.schema.fingerprint(), request.source, list(accepted)])
+    stem = hashlib.sha256(content.encode()).hexdigest()[:16]
     for part in _parts(reading, accepted):
         name = f"inject-{stem}-{len(outcome.batches):05d}"
         store.append(part, batch_id=name, source=request.source, origin=origin)
@@ -138,12 +140,6 @@ def _parts(reading: Reading, accepted: Accepted) -> Iterator[list[Episode]]:
             part, size_bytes = [], 0
     if missing:
         raise DatasetError(f"{reading.path} changed while it was read: inject it again")
-
-
-def _stem(reading: Reading, source: str, keys: list[Key]) -> str:
-    """Sixteen hex digits of what makes the batches: which episodes, as which source."""
-    content = json.dumps([reading.schema.fingerprint(), source, keys])
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _origin(request: Request, outcome: InjectionOutcome) -> dict[str, Any]:

@@ -18,7 +18,6 @@ class InjectionOutcome:
     """What became of the episodes of a path.
 
     Attributes:
-      path: the path or URL.
       found: how many it has: those accepted, duplicates and quarantined together.
       accepted: how many fit and are new.
       successes: how many of the accepted have score 1.

@@ -32,8 +32,6 @@ class Request:
       map: `--map`'s text, see `datasets/imports/mapping.py`.
       score: a number, `column:<name>`, `replay`, or "" for what the file says.
       source: `demonstration` or `intervention`.
-      note: why; kept with the batch.
-      by: who.
       strict: whether one bad episode refuses all.
       url: where `path` was fetched from, and what is recorded instead of it.
     """

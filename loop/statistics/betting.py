@@ -36,15 +36,7 @@ GRID = np.linspace(0.0, 1.0, 401)
 
 @dataclass(frozen=True)
 class BettingTest:
-    """A test of mean scores.
-
-    Attributes:
-      champion_n: episodes of the given sample; 0 where both arms are fresh.
-      cap: most candidate episodes.
-      block: candidate episodes between two looks.
-      level: chance to promote a candidate that is no better.
-      margin: by which a candidate's mean must be better.
-    """
+    """A test of mean scores; its numbers are those of a `SequentialTest`."""
 
     champion_n: int
     cap: int
@@ -52,10 +44,6 @@ class BettingTest:
     level: float
     margin: float = 0.0
     kind: Literal["scores"] = field(default="scores", init=False)
-
-    def tally(self, scores: np.ndarray) -> np.ndarray:
-        """What `evidence` takes: every score, in the order played."""
-        return scores
 
     def evidence(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> float:
         """Log wealth after `n` candidate episodes, from `[n0]` and `[n]` scores in [0, 1]."""
@@ -75,9 +63,6 @@ class BettingTest:
         worst = champion if self.champion_n else np.append(champion, np.zeros(left))
         best = np.append(candidate, np.ones(left))
         return left > 0 and self.evidence(worst, best, self.cap) > self.boundary(self.cap)
-
-    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> None:
-        """Never by evidence: the test has no cap to spare power for."""
 
 
 def least_wealth(
@@ -101,10 +86,8 @@ def log_wealth(scores: np.ndarray, means: np.ndarray) -> np.ndarray:
     """`[Q]`: log of the mean wealth of the shares, for scores in [0, 1] against each mean above 0."""
     values, counts = np.unique(scores, return_counts=True)
     gain = values[:, None, None] / means[None, :, None] * SHARES + (1 - SHARES)  # [V, Q, B]
-    each = np.tensordot(counts.astype(float), np.log(gain), axes=1) if len(values) else np.zeros((1, 1))
-    largest = each.max(1, keepdims=True)
-    log_mean = largest[:, 0] + np.log(np.exp(each - largest).mean(1))
-    return np.broadcast_to(log_mean, means.shape)
+    each = np.tensordot(counts.astype(float), np.log(gain), axes=1)  # [Q, B]
+    return np.logaddexp.reduce(each, axis=1) - np.log(len(SHARES))
 
 
 def interval(scores: np.ndarray) -> tuple[float, float]:

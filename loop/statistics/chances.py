@@ -52,7 +52,8 @@ def follow(plan: Plan, champion_rates: np.ndarray, candidate_rates: np.ndarray) 
     alive = np.ones((1 if fresh else len(plan.rows), 1))
     promoted, episodes = np.zeros(len(champion_rates)), np.zeros(len(champion_rates))
     left = np.ones(len(champion_rates))
-    champion = None if fresh else _grouped(binomial(plan.champion_n, champion_rates), plan.rows)
+    given = binomial(plan.champion_n, champion_rates)
+    champion = None if fresh else np.add.reduceat(given, plan.rows, axis=1)
     n = 0
     for look, promote, give_up in zip(plan.looks.tolist(), plan.promote_at, plan.give_up_at):
         episodes += (look - n) * left
@@ -78,10 +79,6 @@ def binomial(n: int, rates: np.ndarray) -> np.ndarray:
     logs = gammaln(s + 1.0)
     chances = np.exp(logs[n] - logs - logs[::-1] + xlogy(s, rate) + xlog1py(n - s, -rate))
     return np.where(chances < TINY, 0.0, chances)
-
-
-def _grouped(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return weight if weight.shape[1] == len(rows) else np.add.reduceat(weight, rows, axis=1)
 
 
 def _spread(alive: np.ndarray, n: int, later: int) -> np.ndarray:

@@ -24,13 +24,7 @@ from .sequential import looks
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A test of pairs of scores that are 0 or 1.
-
-    Attributes:
-      cap: most pairs.
-      block: pairs between two looks; the last look is at the cap.
-      level: chance to promote a candidate that is no better.
-    """
+    """A test of pairs of scores that are 0 or 1; its numbers are those of a `SequentialTest`, in pairs."""
 
     cap: int
     block: int
@@ -38,10 +32,6 @@ class PairedTest:
     kind: Literal["pairs"] = field(default="pairs", init=False)
     champion_n: int = field(default=0, init=False)
     margin: float = field(default=0.0, init=False)
-
-    def tally(self, scores: np.ndarray) -> np.ndarray:
-        """What `evidence` takes: every score, in the order of the seeds."""
-        return scores
 
     def evidence(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> float:
         """Minus the log of the p-value after `n` pairs, from `[n]` and `[n]` scores."""
@@ -65,9 +55,6 @@ class PairedTest:
         worst, best = np.append(champion, np.zeros(left)), np.append(candidate, np.ones(left))
         later = [look for look in looks(self.cap, self.block) if look > n]
         return any(self.evidence(worst[:k], best[:k], k) > self.boundary(k) for k in later)
-
-    def gives_up(self, champion: np.ndarray, candidate: np.ndarray, n: int) -> None:
-        """Never by evidence."""
 
     def _spent(self, n: int) -> float:
         return self.level * n / self.cap

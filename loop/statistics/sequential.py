@@ -96,10 +96,6 @@ class SequentialTest:
     least: int = 0
     kind: Literal["rates"] = field(default="rates", init=False)
 
-    def tally(self, scores: np.ndarray) -> int:
-        """What `evidence` takes: the number of scores of 1."""
-        return int((scores >= 1.0).sum())
-
     def evidence(self, champion: int, candidate: int, n: int) -> float:
         """Z after `n` candidate episodes, `candidate` of them successes; `champion` is s0."""
         z = self._root(champion, candidate, n)

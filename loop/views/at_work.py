@@ -36,11 +36,8 @@ class Activity:
     """A stage that has begun or is next.
 
     Attributes:
-      round: its round.
-      stage: its name.
       done: episodes or gradient steps on the disk.
       total: of how many at most; None where that is not known beforehand.
-      note: how it goes.
     """
 
     round: int

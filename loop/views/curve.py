@@ -20,13 +20,8 @@ MOST_NAMES, MOST_RATES = 14, 24
 """Most rows of which each has its name below it, and its rate beside it; of more, only some have."""
 
 
-def success_png(space: Workspace, rows: Sequence[Row]) -> bytes:
-    """Success per round of a workspace with these rows, as a PNG, some 15 kB."""
-    return png(curve(space, rows))
-
-
 def success_title(space: Workspace) -> str:
-    """The title of that picture and of its page."""
+    """The title of the curve and of its page."""
     return f"{space.config.task}: success per round"
 
 

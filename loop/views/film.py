@@ -38,8 +38,6 @@ class Film:
     """An episode in pictures.
 
     Attributes:
-      episode: its id.
-      score: how well it went.
       steps: T, the number of its actions.
       seconds: how long it took on the robot's clock.
       remark: in what the pictures differ from the record, or "".
@@ -82,19 +80,14 @@ def choose(store: EpisodeStore, batches: Iterable[Batch], good: int, bad: int) -
     return [row.id for row in best + sorted(others, key=lambda row: row.score)[:bad]]
 
 
-def film(
-    space: Workspace, episodes: Sequence[str], *, videos: bool = False, progress: Progress = silent
-) -> Films:
-    """Make the films of some episodes. Raises nothing for a machine that cannot: `missing` says why."""
-    with filming(space, episodes, videos=videos, progress=progress) as films:
-        return films()
-
-
 @contextmanager
 def filming(
     space: Workspace, episodes: Sequence[str], *, videos: bool = False, progress: Progress = silent
 ) -> Iterator[Callable[[], Films]]:
-    """Make the films beside what goes on inside; what it yields waits for them, at most to the deadline."""
+    """Make the films beside what goes on inside; what it yields waits for them, at most to the deadline.
+
+    Raises nothing for a machine that cannot: `missing` says why.
+    """
     if not episodes:
         yield lambda: Films([], "there are no episodes to show yet")
         return

@@ -78,13 +78,16 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
     snapshot = _snapshot(space, lineage)
     batches = store.counted(snapshot) if snapshot else []
     reigns = [asdict(reign) for reign in space.registry.history() if reign.policy == policy]
+    records = ((number, space.record(Verdict, number)) for number in space.rounds())
+    verdict = next(({"round": k} | r.model_dump() for k, r in records if r and r.candidate == policy), None)
+    rules = space.registry.champion() == policy
     return {
         "id": policy,
         **lineage,
         "children": [p for p in policy_ids(space) if policy_lineage(space, p).get("parent") == policy],
-        "standing": _standing(space, policy, ruled=bool(reigns)),
+        "standing": "champion" if rules else "was champion" if reigns else "never champion",
         "reigns": reigns,
-        "verdict": _verdict(space, policy),
+        "verdict": verdict,
         "episodes": sum(batch.episodes for batch in batches),
         "rows": sum(batch.steps for batch in batches),
         "sources": episodes_by_source(batches),
@@ -95,22 +98,6 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "network": data["network"],
         "figures": data["figures"],
     }
-
-
-def _verdict(space: Workspace, policy: str) -> Facts | None:
-    """What the gate said of a policy; None where it was never a candidate."""
-    for number in space.rounds():
-        record = space.record(Verdict, number)
-        if record and record.candidate == policy:
-            return {"round": number} | record.model_dump()
-    return None
-
-
-def _standing(space: Workspace, policy: str, *, ruled: bool) -> str:
-    """`champion`, `was champion`, or `never champion`."""
-    if space.registry.champion() == policy:
-        return "champion"
-    return "was champion" if ruled else "never champion"
 
 
 def policy_lineage(space: Workspace, policy: str) -> Facts:

@@ -79,9 +79,7 @@ def _panel(axes: "Axes", runs: Sequence[Training], name: str) -> None:
 def sources(batches: Sequence[Batch], learned_in: Mapping[str, int]) -> "Figure | None":
     """Episodes by round and source, stacked; None where there are none.
 
-    Args:
-      batches: all.
-      learned_in: the first round that learned from a batch, by its id: a batch of no round stands there.
+    A batch of no round stands at `learned_in`, the first that learned from it, by its id.
     """
     last = max([0, *learned_in.values()]) + 1
     episodes: Counter[tuple[str, int]] = Counter()

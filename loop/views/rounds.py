@@ -21,8 +21,6 @@ class Row:
     Attributes:
       name: what was measured: `demonstrations`, `BC`, `PAC on the demonstrations`, `round 3`,
         `injected demo.hdf5`, `final`.
-      round: its round.
-      policy: who acted.
       rate: mean score.
       interval: 95 % Wilson interval.
       n: episodes behind the rate.

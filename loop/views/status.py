@@ -19,8 +19,6 @@ class Status:
     """All that `pacloop status` shows.
 
     Attributes:
-      task: its name.
-      rows: the rounds so far.
       champion: id of the policy in force, or None.
       record: of its fresh episodes; None where it has none.
       at_work: who holds the workspace, or None.

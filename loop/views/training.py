@@ -15,7 +15,6 @@ class Training:
     """One learner run, whether it has ended or not.
 
     Attributes:
-      round: its round.
       stage: `clone` or `learn`.
       total: gradient steps it is to take; None where it has not said.
       lines: its figures, a line every few dozen steps, each with its `step`.

@@ -66,12 +66,9 @@ class Demonstrator:
 
     def act(self, observation: Mapping[str, np.ndarray], memories: "Sequence[Script]") -> np.ndarray:
         """Observation fields `[B, H, ...]`, of which only the last is looked at, to actions `[B, 5]`."""
-        return np.stack(
-            [
-                script.act({name: values[row, -1] for name, values in observation.items()})
-                for row, script in enumerate(memories)
-            ]
-        )
+        latest = {name: values[:, -1] for name, values in observation.items()}
+        seen = ({name: values[row] for name, values in latest.items()} for row in range(len(memories)))
+        return np.stack([script.act(scene) for script, scene in zip(memories, seen)])
 
     def info(self, memory: "Script") -> dict[str, Any]:
         """The mistakes by name, with their strength."""

@@ -8,6 +8,7 @@ pose that stays near the measured one, and the gripper's opening itself.
 # mujoco's names come from extension modules without stubs.
 # pyright: reportAttributeAccessIssue=false
 
+from itertools import accumulate
 from math import atan2, cos, hypot, sin
 from pathlib import Path
 
@@ -98,11 +99,8 @@ class Physics:
             ],
             dtype=np.float32,
         )
-        groups, start = {}, 0
-        for name, size in STATE.items():
-            groups[name] = flat[start : start + size]
-            start += size
-        return groups
+        ends = zip(STATE.items(), accumulate(STATE.values()))
+        return {name: flat[end - size : end] for (name, size), end in ends}
 
     def contact_force(self) -> float:
         """Newtons on the finger that is pressed harder."""

@@ -8,7 +8,7 @@ import pytest
 from typed import PACLOOP, pacloop, refused
 
 from pacloop.flows.cli.doctor import _workspace
-from pacloop.flows.pages.success import success_page
+from pacloop.flows.pages.round import success_page
 from pacloop.flows.runs import events
 from pacloop.flows.runs.deployments import deployments
 from pacloop.flows.runs.plan import make_plan

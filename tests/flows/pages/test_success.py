@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pacloop.flows.pages import success as pages
+from pacloop.flows.pages import round as pages
 from pacloop.flows.pages.render import LARGEST_PAGE, picture
 from pacloop.loop.statistics.wilson import wilson
 from pacloop.loop.views.curve import curve, png

@@ -11,7 +11,7 @@ def test_wealth_by_hand():
     # one share b: (1 - b + b / .5)^2 (1 - b + b .25 / .5)
     wanted = np.mean([(1 + b) ** 2 * (1 - b / 2) for b in SHARES])
     assert np.exp(log_wealth(scores, np.array([0.5])))[0] == pytest.approx(wanted)
-    assert log_wealth(np.zeros(0), np.array([0.3, 0.5])).tolist() == [0.0, 0.0]
+    assert log_wealth(np.zeros(0), np.array([0.3, 0.5])) == pytest.approx([0.0, 0.0], abs=1e-12)
 
 
 def test_wealth_falls_with_the_mean_and_grows_with_scores():
@@ -72,7 +72,6 @@ def test_a_clear_gain_is_found(champion_n):
     champion, candidate = rng.beta(2, 2, 300), rng.beta(4, 2, 300)
     assert test.evidence(champion, candidate, 300) > test.boundary(300)
     assert test.evidence(candidate, champion, 300) < 0
-    assert test.gives_up(champion, candidate, 300) is None
 
 
 def test_what_perfect_scores_cannot_change_is_over():

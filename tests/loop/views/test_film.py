@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pacloop.datasets import Episode
-from pacloop.loop.views.film import STRIP_FRAMES, choose, film
+from pacloop.loop.views.film import STRIP_FRAMES, choose, filming
 
 
 @pytest.fixture
@@ -17,6 +17,11 @@ def space(space, cut):
     made[3] = replace(forged, score=0.0)
     space.store.append(made, batch_id="cut", source="intervention")
     return space
+
+
+def film(space, episodes, **options):
+    with filming(space, episodes, **options) as films:
+        return films()
 
 
 def test_the_first_of_each_kind_are_chosen(space):
