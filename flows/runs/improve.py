@@ -20,13 +20,13 @@ LOGS_SEC = 5.0
 def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved, str]:
     """Improve a workspace as its settings say; returns how it ended, also in words."""
     begun = time.monotonic()
+    check_start(space)  # simulators and servers take a while to start
     from prefect.logging.handlers import APILogWorker
 
     from ..server.start import some_api
     from .dead import close_dead_runs
     from .session import PAGES, session
 
-    check_start(space)  # simulators and servers take a while to start
     with session(space, progress) as opened, some_api(), ExitStack() as last:
         last.callback(APILogWorker.drain_all, timeout=LOGS_SEC)
         settings = space.config.improve

@@ -136,6 +136,8 @@ class _Run:
                 f"{LOWERED:g} times the learning rate from step {networks.lowered} on"
             )
         self.figures = go_back(self.folder, networks)
+        if not networks.is_finite():
+            raise DivergedError("the learner cannot begin: the weights that it starts from are not finite")
         networks.lowered = networks.step
         save_state(self.folder, networks)
         self.feed.drop()

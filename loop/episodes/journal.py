@@ -25,7 +25,7 @@ class Journal:
         self._folder, own = folder, folder / fingerprint(about)[:16]
         for other in folder.glob("*"):
             if other != own:
-                shutil.rmtree(other)
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
         self._unwritten: list[Episode] = []
         self._written_sec = time.monotonic()
         self._own, self._schema = own, schema

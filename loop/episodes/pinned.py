@@ -9,7 +9,7 @@ borne, who must approve) is no part of that.
 from dataclasses import replace
 from typing import Any
 
-from ..workspace.config import parse_config
+from ..workspace.config import Config, parse_config
 from ..workspace.records import Settings
 from .order import Session
 
@@ -36,15 +36,19 @@ def pinned(session: Session, number: int, stage: str, name: str = "") -> Session
         return session
     if changed := _difference(begun.settings, about):
         session.progress(stage, 0, 0, f"goes on as it began: {changed}")
-    config = parse_config(_merged(space.config.model_dump(), begun.settings), f"{space.place}/{name}")
-    return replace(session, space=space.with_config(config))
+    then = parse_config(begun.settings, f"{space.place}/{name}")
+    return replace(session, space=space.with_config(_merged(space.config, then, begun.settings)))
 
 
-def _merged(now: dict[str, Any], begun: dict[str, Any]) -> dict[str, Any]:
-    """Settings as they are now, with those of the beginning in their place."""
-    return now | {
-        name: now[name] | value if isinstance(value, dict) else value for name, value in begun.items()
-    }
+def _merged(now: Config, then: Config, names: dict[str, Any]) -> Config:
+    """Settings as they are now, a command's options included, with those of the beginning in their place."""
+    sections: dict[str, Any] = {}
+    for name, inner in names.items():
+        value = getattr(then, name)
+        if isinstance(inner, dict):
+            value = getattr(now, name).model_copy(update={field: getattr(value, field) for field in inner})
+        sections[name] = value
+    return now.model_copy(update=sections)
 
 
 def _difference(begun: dict[str, Any], now: dict[str, Any]) -> str:

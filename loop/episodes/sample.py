@@ -106,7 +106,7 @@ def of_stage(batches: Iterable[Batch], number: int | None, stage: str) -> list[B
 def collections(
     batches: Iterable[Batch], policy: str, upto: int | None = None, *, after: int = 0
 ) -> list[Batch]:
-    """All that a policy collected after a round, up to one where it is named, in the order of the ids.
+    """All that a policy collected after a round, up to one where it is named, in order.
 
     Episodes of another horizon than the last collection's, or of other versions of the physics, are of
     another task, and do not count.
@@ -118,7 +118,7 @@ def collections(
         and player(batch) == policy
         and after < (batch.round or 0) <= (upto or batch.round or 0)
     ]
-    own.sort(key=lambda batch: batch.id)
+    own.sort(key=lambda batch: (batch.round or 0, batch.id))  # round 1000 comes after 999
     return [batch for batch in own if _same_task(batch.origin, own[-1].origin)]
 
 

@@ -9,7 +9,7 @@ from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
 from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session
-from ..episodes.sample import all_binary, champion_batches, scores
+from ..episodes.sample import all_binary, champion_batches, collections, own_batches, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
 from ..gate.budget import level_of_round
@@ -41,6 +41,9 @@ def check_gate(space: Workspace) -> None:
         space.store_of(task)
 
 
+CHANGED = "the champion was changed by hand during the round"
+
+
 def gate(session: Session, number: int) -> Verdict:
     """Play the candidate against the champion's sample until the test decides; promote it where it won.
 
@@ -55,10 +58,11 @@ def gate(session: Session, number: int) -> Verdict:
 
 
 def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
-    """The verdict; undecided where the champion is no longer that of the round's beginning."""
-    if space.registry.champion() == space.require(Collected, number).champion:
+    """The verdict; undecided where the champion was changed since the round's beginning."""
+    unchanged = space.registry.champion() == space.require(Collected, number).champion
+    if unchanged and not space.registry.changed_after(number):
         return verdict
-    reason = f"the champion was changed by hand during the round; {verdict.reason}"
+    reason = f"{CHANGED}; {verdict.reason}"
     return verdict.model_copy(update={"decision": "undecided", "reason": reason})
 
 
@@ -90,6 +94,8 @@ def _compare(session: Session, number: int) -> Verdict:
     )
     if diverged:
         return unplayed(("undecided", diverged.reason))
+    if space.registry.changed_after(number):  # its sample would have to begin anew
+        return unplayed(("undecided", CHANGED))
     try:
         verdict = contest(session, test, champion=champion, new=new, old=old, given=batches, guards=guards)
         return elsewhere(session, verdict, new) if verdict.decision == "promoted" else verdict
@@ -101,7 +107,8 @@ def _compare(session: Session, number: int) -> Verdict:
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
     """The champion's sample. Raises LoopError where the task's horizon was changed since."""
-    given, horizon = champion_batches(space, number, champion), space.task.schema.horizon
+    given = champion_batches(space, number, champion) or collections(own_batches(space), champion, number)
+    horizon = space.task.schema.horizon
     before = given[-1].origin.get("horizon", horizon) if given else horizon
     if before != horizon and space.config.gate.champion == "collection":
         raise LoopError(

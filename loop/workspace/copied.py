@@ -1,5 +1,6 @@
 """A workspace that was copied has the id of another; it is told from one that was moved, and refused."""
 
+from ...datasets.errors import PacloopError
 from ..errors import LoopError
 from .records import Identity
 from .workspace import IDENTITY, Workspace
@@ -24,7 +25,10 @@ def settle(space: Workspace) -> None:
 
 def _is_elsewhere(space: Workspace, identity: Identity) -> bool:
     """Whether where a workspace was there is another folder or prefix of the same id."""
-    original = Workspace.find(identity.address)
-    if original is None or original.id != identity.id:
+    try:
+        original = Workspace.find(identity.address)
+        if original is None or original.id != identity.id:
+            return False
+    except (OSError, PacloopError):  # what cannot be read plays nothing
         return False
     return bool(space.copy or original.copy) or not original.folder.samefile(space.folder)

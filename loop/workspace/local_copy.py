@@ -112,7 +112,7 @@ class LocalCopy:
 
     def share_runs(self) -> None:
         """Let others see the figures of the last round's learner runs, as far as they have come."""
-        last = max(self.folder.glob("rounds/[0-9]*"), default=self.folder)
+        last = max(self.folder.glob("rounds/[0-9]*"), key=lambda path: int(path.name), default=self.folder)
         for path in sorted(last.glob("*-run/[!.]*.json*")):
             key = path.relative_to(self.folder).as_posix()
             with suppress(FileNotFoundError):  # a run that begins anew removes its figures

@@ -80,6 +80,10 @@ class Registry:
         reigns = [reign for reign in self.history() if reign.policy == policy]
         return reigns[-1].after if len(reigns) > 1 else 0
 
+    def changed_after(self, number: int) -> bool:
+        """Whether somebody changed the champion by hand once a round had begun, even if it was put back."""
+        return any(reign.round is None and reign.after >= number for reign in self.history())
+
     def settle(self) -> None:
         """Write down what the newest verdict promoted, where that is not done yet."""
         with self._changing():
@@ -134,13 +138,13 @@ class Registry:
         return max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
 
     def _decided(self, written: list[Reign]) -> list[Reign]:
-        """The reign that the newest verdict began, unless it is written down already."""
+        """The reign that the newest verdict began, unless it is written down or its champion was replaced."""
         number = self._newest_round()
         path = self._folder / f"rounds/{number:03d}/{Verdict.STAGE}.json"
         if not path.exists() or number in {reign.round for reign in written}:
             return []
         verdict = parse_model(Verdict, read_json(path), path)
-        if verdict.decision != "promoted":
+        if verdict.decision != "promoted" or (written and written[-1].policy != verdict.champion):
             return []
         by = verdict.approval.by if verdict.approval else "gate"
         since = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ...datasets.files import parse_model, read_json
 from .local_copy import WEIGHTS
-from .records import Asked
+from .records import Asked, Diverged
 from .registry import REMOVED
 from .verdict import Verdict
 from .workspace import Workspace
@@ -71,7 +71,8 @@ def _needed(space: Workspace, keep: int) -> set[str]:
         number = read_json(path)["lineage"].get("round") or 0
         if number == 0 or number > max(rounds, default=0) - keep:
             needed.add(path.parent.name)
-    verdicts = [verdict for number in rounds if (verdict := space.record(Verdict, number))]
+    learned = [number for number in rounds if not space.has_record(number, Diverged.STAGE)]
+    verdicts = [verdict for number in learned if (verdict := space.record(Verdict, number))]
     needed |= set([verdict.candidate for verdict in verdicts if verdict.decision != "rejected"][-1:])
     for path in space.folder.glob("evaluations/*.begun.json"):
         if not path.with_name(path.name.replace(".begun", "")).exists():

@@ -14,8 +14,8 @@ import pytest
 from httpx import ConnectError
 
 from pacloop.flows.environment import prepare
-from pacloop.loop.stages.approval import answer, make_answer, question
 from pacloop.loop.stages.improve import play_directly
+from pacloop.loop.stages.question import answer, make_answer, question
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
 

@@ -17,8 +17,8 @@ from pacloop.loop.stages.gate import gate
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.learn import start_policy
 from pacloop.loop.stages.question import answer, make_answer, question
+from pacloop.loop.workspace import registry
 from pacloop.loop.workspace.config import parse_config
-from pacloop.loop.workspace.registry import Registry
 from pacloop.loop.workspace.verdict import Verdict
 
 ANNA = {"by": "anna", "reason": "looks fine"}
@@ -82,7 +82,7 @@ def test_an_approval_is_a_promotion_whatever_a_kill_prevents(waiting, monkeypatc
 
     answer(waiting, make_answer("approve", **ANNA))
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(Registry, "_write", killed)
+        patched.setattr(registry, "write_bytes_atomically", killed)
         settled(waiting)
     assert (waiting.registry.champion(), waiting.registry.history()[-1].by) == ("r001-pac", "anna")
 

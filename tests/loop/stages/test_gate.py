@@ -21,7 +21,8 @@ from pacloop.loop.stages.evaluate import compare
 from pacloop.loop.stages.gate import check_gate, gate
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.round import learn_candidate
-from pacloop.loop.workspace.registry import Registry, Reign
+from pacloop.loop.workspace import registry
+from pacloop.loop.workspace.registry import Reign
 from pacloop.loop.workspace.verdict import Verdict
 from pacloop.loop.workspace.workspace import Workspace
 
@@ -225,7 +226,7 @@ def test_a_kill_between_verdict_and_champion_loses_no_promotion(make, monkeypatc
     collectors = Collectors({"old": 0.3, "new": 0.95})
     space = make(collectors)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(Registry, "_write", killed)
+        patched.setattr(registry, "write_bytes_atomically", killed)
         judge(space, collectors)
     assert space.record(Verdict, 1).decision == "promoted"
     assert [reign["policy"] for reign in written_reigns(space)] == ["old"], "it was killed in between"
@@ -244,7 +245,7 @@ def test_what_was_promoted_before_a_kill_can_be_rolled_back(make, monkeypatch):
     collectors = Collectors({"old": 0.3, "new": 0.95})
     space = make(collectors)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(Registry, "_write", killed)
+        patched.setattr(registry, "write_bytes_atomically", killed)
         judge(space, collectors)
     assert space.registry.rollback(reason="why", by="anna") == ("new", "old")
     assert [reign["action"] for reign in written_reigns(space)] == ["first", "promote", "rollback"]

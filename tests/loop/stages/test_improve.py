@@ -1,7 +1,7 @@
 """How many rounds one call plays: `rounds`, of which an interrupted one that is finished is one."""
 
 import pytest
-from recorded import put, record, tally, verdict
+from recorded import play, put, record, tally, verdict
 
 from pacloop.loop.stages.improve import improve
 
@@ -12,6 +12,7 @@ def improved(space, put_policy):
     put_policy("r000-pac", 0)
     space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
     put(space, 0, "race", policy="r000-pac")
+    play(space, 0, "demonstrate", "somebody", [1.0], source="demonstration")
     put(space, 1, "begin", champion="r000-pac")
 
     def improved(rounds, measured=True):
@@ -21,11 +22,11 @@ def improved(space, put_policy):
             facts = {"policy": policy, **tally(5, 10)}
             return put(space, number, f"final-{policy}", **facts) if measured else record("final-x", **facts)
 
-        def play(number):
+        def play_round(number):
             played.append(number)
             put(space, number, "gate", **verdict("undecided", f"r{number:03d}-pac", 5, 10))
 
-        parts = {"round": play, "final": measure}
+        parts = {"round": play_round, "final": measure}
         return played, improve(space, lambda part, *which: parts[part](*which), rounds=rounds).why
 
     return improved

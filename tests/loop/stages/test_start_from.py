@@ -1,5 +1,6 @@
 """A workspace that goes on from another's champion: the data, a fresh budget, on record, killed anywhere."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -125,7 +126,7 @@ def test_lineage_and_status_say_so(source, tmp_path):
     [
         (Workspace, "write_record"),
         (EpisodeStore, "append"),
-        (Workspace, "write_policy"),
+        (sys.modules["pacloop.loop.stages.start_from"], "write_policy"),
         (Registry, "install"),
         (Workspace, "write_config"),
     ],
