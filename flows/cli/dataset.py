@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ...datasets.errors import PacloopError
 from ..environment import user
 from ..runs.plan import open_workspace
 from ..terminal import print_json, progress_bars
@@ -65,6 +66,8 @@ def show(
     from ...loop.views.lineage import episode_facts
     from .tables import print_facts, print_quarantine, readable, whole_batch
 
+    if not (episode or quarantine):
+        raise PacloopError("name an episode or a batch, or give --quarantine")
     space = open_workspace(workspace)
     store = space.open_store()
     if quarantine:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..environment import this_command
-from ..terminal import print_json
+from ..terminal import print_json, sentence
 from .options import HERE, JsonOption, WorkspaceOption
 
 TESTED = {
@@ -90,21 +90,23 @@ def _simulator(task: str) -> Check:
     except Exception as error:
         ours = "mujoco and dm-control must fit: run make"
         advice = ours if task in OURS else f"the package that offers {task} must work here"
-        return Check("simulator", f"{type(error).__name__}: {error}", False, advice)
+        return Check("simulator", sentence(error), False, advice)
     return Check("simulator", f"{task} starts")
 
 
 def _settings(workspace: str) -> list[Check]:
-    """What the environment says of rendering, Prefect and Ray."""
+    """What the environment says of rendering, Prefect and Ray, and whether Prefect answers."""
+    from ..server.ask import answers, unanswered
+
     names = ("MUJOCO_GL", "PREFECT_API_URL", "RAY_ADDRESS")
     backend, prefect, ray = (os.environ.get(name, "") for name in names)
     pick = "" if backend else "images and videos pick EGL or OSMesa by themselves; MUJOCO_GL chooses"
     serve = this_command("serve", workspace)
     see = "" if prefect else f"rounds are kept in Prefect's local database; see them with: {serve}"
-    local = "local, started when needed"
+    local, good = "local, started when needed", not prefect or answers(prefect)
     return [
         Check("rendering", f"MUJOCO_GL={backend or 'not set'}", True, pick),
-        Check("prefect api", prefect or local, True, see),
+        Check("prefect api", (prefect or local) if good else unanswered(prefect), good, see),
         Check("ray cluster", ray or local),
     ]
 
@@ -113,6 +115,7 @@ def _workspace(workspace: str) -> tuple[str, list[Check]]:
     """The task of the workspace, or the first of ours where there is none; and what is said of it."""
     from ...actors.registry import OURS
     from ...datasets.errors import PacloopError
+    from ...loop.workspace.copied import copy_sentence
     from ...loop.workspace.workspace import Workspace
 
     try:
@@ -122,5 +125,7 @@ def _workspace(workspace: str) -> tuple[str, list[Check]]:
         return OURS[0], [Check("workspace", str(error), False, advice)]
     if space is None:
         return OURS[0], [Check("workspace", f"there is none at {workspace}")]
+    if text := copy_sentence(space):
+        return space.config.task, [Check("workspace", text, False)]
     copy = f", local copy in {space.folder}" if space.copy else ""
     return space.config.task, [Check("workspace", f"{space.place} ({space.config.task}){copy}")]

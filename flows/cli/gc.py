@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..environment import user
-from ..runs.plan import open_workspace
+from ..runs.plan import open_to_change
 from ..terminal import console, print_json, table
 from .options import HERE, By, JsonOption, WorkspaceOption
 
@@ -25,7 +25,7 @@ def gc(
     from ...loop.workspace.lease import hold
     from ...loop.workspace.retention import remove_files, spare_files
 
-    space = open_workspace(workspace)
+    space = open_to_change(workspace)
     if dry_run:
         spare = spare_files(space, keep)
     else:

@@ -6,7 +6,7 @@ import typer
 
 from ..environment import this_command, user
 from ..runs.events import emit_injection
-from ..runs.plan import open_workspace
+from ..runs.plan import open_to_change
 from ..terminal import console, print_json, progress_bars
 from .options import HERE, By, JsonOption, WorkspaceOption
 
@@ -43,7 +43,7 @@ def inject(
     from ...loop.injection.inject import Request
     from ...loop.injection.inject import inject as run
 
-    space = open_workspace(workspace)
+    space = open_to_change(workspace)
     with fetch_recording(path) as (local, url), progress_bars(quiet=as_json) as progress:
         request = Request(local, format, map, score, source, note, by or user(), strict, dry_run, url)
         outcome = run(space, request, progress)

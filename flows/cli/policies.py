@@ -7,7 +7,7 @@ import typer
 
 from ..environment import this_command, user
 from ..runs.events import emit_change
-from ..runs.plan import open_workspace
+from ..runs.plan import open_to_change, open_workspace
 from ..terminal import console, print_json, table
 from .options import HERE, By, JsonOption, Reason, WorkspaceOption
 
@@ -21,7 +21,7 @@ def promote(
     workspace: WorkspaceOption = HERE,
 ) -> None:
     """Put a policy in force by hand; the gate is not asked."""
-    space, who = open_workspace(workspace), by or user()
+    space, who = open_to_change(workspace), by or user()
     before = space.registry.champion()
     space.registry.promote(policy, reason=reason, by=who)
     emit_change(space, "promoted", before, policy, reason, who)
@@ -30,7 +30,7 @@ def promote(
 
 def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Put the champion before this one in force again."""
-    space, who = open_workspace(workspace), by or user()
+    space, who = open_to_change(workspace), by or user()
     before, after = space.registry.rollback(reason=reason, by=who)
     emit_change(space, "rolled-back", before, after, reason, who)
     print(f"champion: {before} -> {after}")
@@ -50,7 +50,7 @@ def _answer(workspace: str, decision: Literal["approve", "reject"], reason: str,
     from ...loop.stages.question import answer, make_answer
     from ...loop.workspace.lease import at_work
 
-    space = open_workspace(workspace)
+    space = open_to_change(workspace)
     question = answer(space, make_answer(decision, by=by or user(), reason=reason))
     word = {"approve": "approved", "reject": "rejected"}[decision]
     print(f"round {question.round}, {question.judged.candidate}: {word}")
@@ -99,8 +99,9 @@ def show(
     if as_json:
         print_json(data)
         return
-    verdict = data["verdict"]
+    verdict, removed = data["verdict"], data.pop("weights_removed")
     words = {
+        "weights": removed and f"weights removed by gc on {removed['when'][:10]}, for {removed['by']}",
         "verdict": verdict and f"{verdict['decision']} in round {verdict['round']}: {verdict['reason']}",
         "reigns": [f"{r['action']} by {r['by']}, {r['since']}: {r['reason']}" for r in data["reigns"]],
         "batches": [_batch_line(batch) for batch in data["batches"]],

@@ -33,7 +33,7 @@ from .dead import close_dead_runs
 from .events import emit_change, emit_injection
 from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Recording, Rounds, Target, Text
 from .improve import improve_with_prefect
-from .plan import open_workspace
+from .plan import open_to_change, open_workspace
 from .rounds import rename
 from .session import session
 
@@ -129,7 +129,7 @@ def inject_flow(
     """
     if "://" in path and without_secrets(path) != path:
         raise PacloopError("a URL with a password or a query may be secret: inject it in a terminal")
-    space = Workspace.open(workspace)
+    space = open_to_change(workspace)
     with fetch_recording(path) as (local, url), progress_bars() as progress:
         request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)
         outcome = inject(space, request, progress)
@@ -192,7 +192,7 @@ def rollback_flow(workspace: Text, reason: Text, who: str = "") -> tuple[str, st
       reason: Why; it is kept on record.
       who: Your name; it is kept on record.
     """
-    space = Workspace.open(workspace)
+    space = open_to_change(workspace)
     by = who or user()
     before, after = space.registry.rollback(reason=reason, by=by)
     publish(space)

@@ -73,6 +73,15 @@ def open_workspace(place: "Place", **options: Any) -> "Workspace":
     return replace(space, config=with_options(space.config, **options))
 
 
+def open_to_change(place: "Place") -> "Workspace":
+    """Open a workspace of which something is to be changed. Raises LoopError where it is a copy."""
+    from ...loop.workspace.copied import refuse_copy
+
+    space = open_workspace(place)
+    refuse_copy(space)
+    return space
+
+
 def timetable(every: str | None, cron: str | None) -> dict[str, Any]:
     """What `--every` and `--cron` say, as Prefect's deployments take it; empty where they say nothing.
 

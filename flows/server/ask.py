@@ -28,6 +28,14 @@ def answers(url: str) -> bool:
     return False
 
 
+def unanswered(url: str) -> str:
+    """What is wrong with a configured API at which nobody answers."""
+    return (
+        f"PREFECT_API_URL is {url}, but no Prefect server answers there: "
+        "start it, or choose a local one with --port"
+    )
+
+
 def ui_address(url: str) -> str:
     """Where the UI's pages are: a Prefect server has a new UI, an old one, or both."""
     site = url.removesuffix("/api")

@@ -16,7 +16,7 @@ import httpx
 from ...loop.errors import LoopError
 from ..environment import program
 from .access import client_of, new_string, string_kept
-from .ask import answers, configured
+from .ask import answers, configured, unanswered
 
 HOST, PORT = "127.0.0.1", 4200
 START_SEC = 120.0
@@ -42,10 +42,7 @@ def prefect_server(
     """
     if port is None and (url := configured()):
         if not answers(url):
-            raise LoopError(
-                f"PREFECT_API_URL is {url}, but no Prefect server answers there: "
-                "start it, or choose a local one with --port"
-            )
+            raise LoopError(unanswered(url))
         with _admitted(url):
             yield url, False
         return

@@ -185,11 +185,14 @@ def is_own(space: Workspace, batch: Batch) -> bool:
     """Whether a batch is no other workspace's.
 
     A batch of a stage says whose it is, unless it was made before workspaces had identities. Then it is
-    this workspace's, unless the dataset is shared and there is no record here of a stage of that time.
+    this workspace's, unless the dataset is shared and there is no record here of a stage of that time. One
+    of no stage came from outside: where it names a workspace, `init --from` copied it from there.
     """
+    if not stage_of(batch):
+        return True
     if owner := batch.origin.get("workspace"):
         return owner == space.id
-    if not stage_of(batch) or not space.config.dataset.url or batch.round is None:
+    if not space.config.dataset.url or batch.round is None:
         return True
     stage = stage_of(batch).removesuffix("-champion")
     stage = "race" if stage.startswith("race-") else stage

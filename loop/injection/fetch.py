@@ -1,5 +1,6 @@
 """A recording that lies elsewhere: in a bucket, or behind a web address."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,4 +75,5 @@ def _from_web(url: str, target: Path) -> None:
     except httpx.InvalidURL:  # whose message quotes the URL
         raise DatasetError(f"{failure} the URL is malformed") from None
     except (httpx.HTTPError, OSError) as error:
-        raise DatasetError(f"{failure} {str(error) or type(error).__name__}") from None
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+        raise DatasetError(f"{failure} {reason or type(error).__name__}") from None

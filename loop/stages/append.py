@@ -6,6 +6,7 @@ from ..errors import LoopError
 from ..gate.critic import learnable
 from ..injection.demonstrations import SCRIPTED
 from ..progress import Progress, stopwatch
+from ..workspace.place import command
 from ..workspace.records import Appended, Collected
 from ..workspace.workspace import Workspace
 from .mirror import mirror
@@ -41,10 +42,9 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
 
 def no_demonstrations(space: Workspace) -> LoopError:
     """What is wrong with a dataset from which nothing can be learned."""
-    scripted = "pacloop demonstrate, or " if space.config.task == SCRIPTED else ""
-    return LoopError(
-        f"{space.place} has no demonstrations to learn from; add some: {scripted}pacloop inject PATH"
-    )
+    ways = ["demonstrate"] if space.config.task == SCRIPTED else []
+    advice = ", or ".join(command(words, space.place) for words in [*ways, "inject PATH"])
+    return LoopError(f"{space.place} has no demonstrations to learn from; add some: {advice}")
 
 
 def _check_collected(space: Workspace, number: int) -> None:

@@ -3,6 +3,7 @@
 from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, tally
 from ..errors import LoopError
+from ..workspace.place import command
 from ..workspace.records import Begun, Collected
 from ..workspace.workspace import Workspace
 from .target import collected_episodes, reached_in
@@ -34,5 +35,5 @@ def champion_of(space: Workspace) -> str:
     """Id of the policy in force. Raises LoopError where there is none yet."""
     champion = space.registry.champion()
     if champion is None:
-        raise LoopError(f"{space.place} has no champion yet; run: pacloop improve")
+        raise LoopError(f"{space.place} has no champion yet; run: {command('improve', space.place)}")
     return champion

@@ -16,7 +16,7 @@ from ..progress import Progress
 from ..workspace.config import Config
 from ..workspace.lease import hold
 from ..workspace.local_copy import CONFIG
-from ..workspace.place import Place
+from ..workspace.place import Place, command
 from ..workspace.policies import write_policy
 from ..workspace.records import Appended, From, Learned, Raced
 from ..workspace.workspace import Workspace
@@ -36,13 +36,14 @@ def start_from(source: Workspace, place: Place, seed: int | None, progress: Prog
     made = Workspace.unmade(place, settings)
     if made.address == source.address:
         raise LoopError(f"{source.place} cannot go on from itself: name another --workspace")
+    order = _begin(source, settings, seed)
     made.folder.mkdir(parents=True, exist_ok=True)
     with hold(made, progress):
         made.current(f"rounds/000/{From.STAGE}.json")
         begun = made.record(From, 0)
         if made.current(CONFIG).exists() or (begun and begun.id != source.id):
             return _there_already(made, begun, source)
-        begun = begun or made.write_record(0, _begin(source, settings, seed))
+        begun = begun or made.write_record(0, order)
         if seed not in (None, begun.seed):
             raise LoopError(f"{made.place} was begun with seed {begun.seed}, not {seed}")
         made = replace(made, config=_settings(made, settings, begun.seed))
@@ -60,7 +61,8 @@ def _there_already(made: Workspace, begun: From | None, source: Workspace) -> Wo
 def _begin(source: Workspace, settings: Config, seed: int | None) -> From:
     champion = source.registry.champion()
     if champion is None:
-        raise LoopError(f"{source.place} has no champion yet to go on from; run: pacloop improve")
+        advice = command("improve", source.place)
+        raise LoopError(f"{source.place} has no champion yet to go on from; run: {advice}")
     seed = settings.seed if seed is None else seed
     if seed == source.config.seed:
         raise LoopError(f"--seed is {seed}, as in {source.place}: the same start states would be drawn again")

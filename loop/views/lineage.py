@@ -72,7 +72,7 @@ def policy_ids(space: Workspace) -> list[str]:
 
 def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
     """Everything known of a policy. Raises LoopError where there is none of this id."""
-    space.registry.require(policy)
+    removed = space.registry.removed(policy)
     data = read_json(space.policy_json(policy))
     lineage = {"round": None, "parent": None, "snapshot": None, **data["lineage"]}
     snapshot = _snapshot(space, lineage)
@@ -97,6 +97,7 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "acting": data["acting"],
         "network": data["network"],
         "figures": data["figures"],
+        "weights_removed": removed,
     }
 
 

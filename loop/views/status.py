@@ -7,6 +7,7 @@ from ...actors.registry import check_name
 from ..episodes.sample import failed_sentence
 from ..gate.alarm import ChampionRecord, champion_record
 from ..stages.question import Question, question
+from ..workspace.copied import copy_sentence
 from ..workspace.lease import at_work
 from ..workspace.records import From
 from ..workspace.workspace import Workspace
@@ -26,6 +27,7 @@ class Status:
       question: the promotion that waits for a person, or None.
       failed: what could not be played, in a sentence, or "".
       begun_from: the workspace and the policy that it goes on from, or None.
+      copied: that the workspace is a copy, in a sentence, or "".
     """
 
     task: str
@@ -37,6 +39,7 @@ class Status:
     question: Question | None
     failed: str = ""
     begun_from: dict[str, str] | None = None
+    copied: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -51,7 +54,7 @@ class Status:
             lines.append(f"goes on from {begun['policy']} of {begun['workspace']}")
         lines += [self.record.sentence()] if self.record else []
         lines += [self.question.sentence()] if self.question else []
-        lines += [self.failed] if self.failed else []
+        lines += [text for text in (self.failed, self.copied) if text]
         return "\n".join(lines)
 
 
@@ -78,4 +81,5 @@ def read_status(space: Workspace, before: Status | None = None) -> Status:
         question=question(space),
         failed=failed_sentence(batches),
         begun_from=begun and begun.facts(),
+        copied=copy_sentence(space),
     )

@@ -12,15 +12,27 @@ def settle(space: Workspace) -> None:
     That is one of a workspace that is still where it was: what one of the two plays would pass for the
     other's.
     """
+    refuse_copy(space)
     identity = space.identity()
-    if identity.address == space.address:
-        return
-    if identity.address and _is_elsewhere(space, identity):
-        raise LoopError(
-            f"{space.place} is a copy of {identity.address}, which is still there; make a workspace that "
-            f"goes on from it: pacloop init --from {identity.address} --workspace NEW"
-        )
-    space.write_json(IDENTITY, Identity(id=identity.id, address=space.address).model_dump())
+    if identity.address != space.address:
+        space.write_json(IDENTITY, Identity(id=identity.id, address=space.address).model_dump())
+
+
+def refuse_copy(space: Workspace) -> None:
+    """Raise LoopError where a workspace is a copy."""
+    if text := copy_sentence(space):
+        raise LoopError(text)
+
+
+def copy_sentence(space: Workspace) -> str:
+    """Of which workspace this one is a copy, and what to do; "" where it is none. Writes nothing."""
+    identity = space.read_record(Identity, IDENTITY)
+    if identity is None or identity.address in ("", space.address) or not _is_elsewhere(space, identity):
+        return ""
+    return (
+        f"{space.place} is a copy of {identity.address}, which is still there; make a workspace that "
+        f"goes on from it: pacloop init --from {identity.address} --workspace NEW"
+    )
 
 
 def _is_elsewhere(space: Workspace, identity: Identity) -> bool:

@@ -1,6 +1,7 @@
 """Where a workspace is: a folder, or a URL of a bucket."""
 
 import re
+import shlex
 from pathlib import Path
 
 Place = Path | str
@@ -18,3 +19,8 @@ def url_of(place: Place) -> str | None:
 def address_of(place: Place) -> str:
     """What names a place from wherever one looks: the URL, or the whole path of the folder."""
     return url_of(place) or str(Path(place).resolve())
+
+
+def command(words: str, place: Place) -> str:
+    """`pacloop` with these words, for the workspace at a place."""
+    return f"pacloop {words} -w {shlex.quote(str(place))}"

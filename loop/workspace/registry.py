@@ -173,8 +173,16 @@ class Registry:
 
     def require(self, policy: str) -> None:
         """Raise LoopError, naming the known ones, where there is no such policy, or no weights of it."""
-        if (self._policies / policy / REMOVED).is_file():
+        if self.removed(policy):
             raise LoopError(f"the weights of {policy} were removed by pacloop gc: it cannot act any more")
+
+    def removed(self, policy: str) -> dict[str, str] | None:
+        """When the weights of a policy were removed, and by whom; None where they were not.
+
+        Raises LoopError, naming the known ones, where there is no such policy.
+        """
         if not (self._policies / policy / "policy.json").is_file():
             known = sorted(p.name for p in self._policies.glob("[!.]*")) if self._policies.is_dir() else []
             raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")
+        path = self._policies / policy / REMOVED
+        return read_json(path) if path.is_file() else None

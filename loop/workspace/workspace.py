@@ -29,7 +29,7 @@ from ...datasets.store.store import Place as DatasetPlace
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
-from .place import Place, address_of, url_of
+from .place import Place, address_of, command, url_of
 from .records import Identity, R
 from .registry import Registry
 
@@ -246,7 +246,8 @@ class Workspace:
         """What a stage of a round ended with. Raises LoopError where it has not ended."""
         record = self.record(kind, number, stage)
         if record is None:
-            raise LoopError(f"round {number} has no {stage or kind.STAGE} yet; run: pacloop improve")
+            advice = command("improve", self.place)
+            raise LoopError(f"round {number} has no {stage or kind.STAGE} yet; run: {advice}")
         return record
 
     def write_record(self, number: int, record: R, stage: str = "") -> R:

@@ -92,5 +92,6 @@ def test_from_another_workspace_or_for_a_task_but_not_both(tmp_path):
     assert "arm has no champion yet to go on from" in refused(
         "init", "--from", "arm", "-w", "next", cwd=tmp_path
     )
+    assert not (tmp_path / "next").exists()
     assert "nowhere is no workspace" in refused("init", "--from", "nowhere", "-w", "next", cwd=tmp_path)
     assert "next is no workspace" in refused("status", "-w", "next", cwd=tmp_path)

@@ -65,7 +65,7 @@ def test_what_an_environment_lacks_is_a_sentence_and_a_file_has_the_traceback(la
 def test_a_workspace_without_demonstrations_is_refused_before_a_server_starts(tmp_path):
     space = Workspace.create(tmp_path / "arm", parse_config({}, "test"))
     line = refused("improve", "-w", space.folder, cwd=tmp_path, PREFECT_HOME=str(tmp_path / "prefect"))
-    advice = "pacloop demonstrate, or pacloop inject PATH"
+    advice = f"pacloop demonstrate -w {space.folder}, or pacloop inject PATH -w {space.folder}"
     assert line == f"pacloop: {space.folder} has no demonstrations to learn from; add some: {advice}"
     assert not list((tmp_path / "prefect").glob("*.db"))
     assert not (space.folder / "logs").exists()
@@ -76,6 +76,11 @@ def test_a_task_that_nobody_offers_is_named_by_whoever_looks(tmp_path):
     says = "there is no task 'nope/x'; known tasks: pacloop/stack"
     for command in ("status", "improve"):
         assert says in refused(command, "-w", tmp_path, cwd=tmp_path)
+
+
+def test_an_episode_to_show_must_be_named(tmp_path):
+    says = "pacloop: name an episode or a batch, or give --quarantine"
+    assert refused("dataset", "show", "-w", tmp_path, cwd=tmp_path) == says
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def test_a_task_that_cannot_be_is_a_sentence(tmp_path, offered, space, task, wor
     checks = json.loads(pacloop("doctor", "-w", folder, "--json", cwd=tmp_path).stdout)
     simulator = next(check for check in checks if check["name"] == "simulator")
     assert not simulator["good"] and words in simulator["found"]
+    assert "TaskError" not in simulator["found"]
     assert "the package that offers" in simulator["advice"]
     if task == "pacloop/stak":
         assert words in refused("status", "-w", folder, cwd=tmp_path)

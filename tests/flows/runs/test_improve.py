@@ -23,8 +23,8 @@ improve_with_prefect(Workspace.open(sys.argv[1]), silent)
 @pytest.mark.parametrize(
     ("task", "advice"),
     [
-        ("pacloop/stack", "pacloop demonstrate, or pacloop inject PATH"),
-        ("test/reach", "pacloop inject PATH"),
+        ("pacloop/stack", "pacloop demonstrate -w {0}, or pacloop inject PATH -w {0}"),
+        ("test/reach", "pacloop inject PATH -w {0}"),
     ],
 )
 def test_without_demonstrations_it_says_so_at_once(tmp_path, pytestconfig, monkeypatch, task, advice):
@@ -38,5 +38,6 @@ def test_without_demonstrations_it_says_so_at_once(tmp_path, pytestconfig, monke
         timeout=200,
     )
     last = done.stderr.strip().splitlines()[-1]
-    assert last.endswith(f"{space.place} has no demonstrations to learn from; add some: {advice}")
+    says = f"{space.place} has no demonstrations to learn from; add some: {advice.format(space.place)}"
+    assert last.endswith(says)
     assert not (space.folder / "dataset").exists()

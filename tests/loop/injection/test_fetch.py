@@ -47,6 +47,12 @@ def test_a_file_behind_a_web_address(web, tmp_path):
         pass
 
 
+def test_a_host_that_nobody_knows_is_said_without_its_number():
+    says = r"^https://x\.invalid/a\.hdf5 cannot be read: [A-Z][^\[\]]+$"
+    with pytest.raises(DatasetError, match=says), fetch_recording("https://x.invalid/a.hdf5"):
+        pass
+
+
 def test_a_file_and_a_folder_in_a_bucket(s3):
     from pacloop.datasets.objects import Bucket
 

@@ -169,6 +169,7 @@ def test_what_cannot_be_is_refused(source, tmp_path):
     other = Workspace.create(tmp_path / "other", parse_config({}, "test"))
     with pytest.raises(LoopError, match="other has no champion yet"):
         start_from(other, tmp_path / "next", None, silent)
+    assert not (tmp_path / "next").exists()
     with pytest.raises(LoopError, match="other is something else already"):
         start_from(source, other.folder, None, silent)
     made = start_from(source, tmp_path / "next", 9, silent)

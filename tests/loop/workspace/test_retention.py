@@ -4,6 +4,7 @@ import pytest
 from recorded import put, verdict
 
 from pacloop.loop.errors import LoopError
+from pacloop.loop.views.lineage import policy_facts
 from pacloop.loop.workspace.retention import remove_files, spare_files
 
 
@@ -59,6 +60,8 @@ def test_what_went_is_gone_and_nothing_else(rounds):
     assert before - after == {rounds.folder / file.name for file in spare}
     assert {path.name for path in after - before} == {"removed.json"}
     assert spare_files(rounds, 1) == []
+    facts = policy_facts(rounds, rounds.store, "r002-pac")
+    assert facts["weights_removed"]["by"] == "ann" and facts["verdict"]["decision"] == "rejected"
     with pytest.raises(LoopError, match="the weights of r002-pac were removed by pacloop gc"):
         rounds.registry.promote("r002-pac", reason="why not", by="ann")
     rounds.registry.promote("r003-pac", reason="why not", by="ann")
