@@ -21,6 +21,7 @@ from ..gate.contest import contest
 from ..gate.guards import guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
+from ..workspace.place import command
 from ..workspace.records import Asked, GivenUp, Measured
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
@@ -138,9 +139,10 @@ def _begun(space: Workspace, order: Asked) -> Iterator[int]:
     """The number of the next evaluation, whose order is on record. A policy that cannot act ends it."""
     number, begun = _unfinished(space)
     if begun and begun != order:
+        again, end = command(_words(begun), space.place), command("evaluate --give-up", space.place)
         raise LoopError(
             f"an evaluation of {begun.policy} on {begun.episodes} episodes was interrupted; finish it: "
-            f"{_command(begun)}, or give it up: pacloop evaluate --give-up"
+            f"{again}, or give it up: {end}"
         )
     for policy in filter(None, (order.policy, order.against)):
         space.registry.require(policy)
@@ -152,8 +154,8 @@ def _begun(space: Workspace, order: Asked) -> Iterator[int]:
         raise
 
 
-def _command(begun: Asked) -> str:
-    words = ["pacloop evaluate", begun.policy, "--episodes", str(begun.episodes)]
+def _words(begun: Asked) -> str:
+    words = ["evaluate", begun.policy, "--episodes", str(begun.episodes)]
     if begun.against is not None:
         words += ["--against", begun.against, *(["--paired"] if begun.paired else [])]
     return " ".join(words)

@@ -288,7 +288,8 @@ def test_every_command_that_is_advised_exists(tmp_path):
         for room in ("loop", "flows", "datasets", "actors")
         for path in (root / room).rglob("*.py")
     ]
-    advised = {word for text in texts for word in re.findall(r"(?:: |`|, or )pacloop ([a-z]+)", text)}
+    pattern = re.compile(r"(?:(?:: |`|, or )pacloop |command\([\"'])([a-z]+)")
+    advised = {word for text in texts for word in pattern.findall(text)}
     assert {"improve", "inject", "evaluate", "init"} <= advised
     listed = pacloop("--help", cwd=tmp_path).stdout
     assert [word for word in sorted(advised) if not re.search(rf"^\W*{word}\b", listed, re.M)] == []

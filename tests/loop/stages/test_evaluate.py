@@ -40,8 +40,8 @@ def test_an_interrupted_comparison_is_finished_first(make):
         compare(Session(space, lambda: dying, silent), **asked)
     with pytest.raises(
         LoopError,
-        match="finish it: pacloop evaluate new --episodes 40 --against old --paired, or give it up: "
-        "pacloop evaluate --give-up",
+        match="finish it: pacloop evaluate new --episodes 40 --against old --paired "
+        f"-w {space.place}, or give it up: pacloop evaluate --give-up -w {space.place}",
     ):
         compare(Session(space, lambda: Collectors(rates), silent), **asked | {"paired": False})
     found = compare(Session(space, lambda: Collectors(rates), silent), **asked)
