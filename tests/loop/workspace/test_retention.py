@@ -74,5 +74,6 @@ def test_what_the_round_after_a_diverged_one_goes_on_from_stays(space, put_polic
         put(space, number, "begin", champion="r000-pac")
         put(space, number, "gate", **verdict(decision, f"r00{number}-pac", 5, 10))
     space.write_record(4, Diverged(policy="r004-pac", parent="r003-pac", reason="not finite", seconds=0.0))
+    put(space, 5, "begin", champion="r000-pac")
     assert start_policy(space, 5) == "r001-pac"
     assert weights(1) not in names(space, 1)
