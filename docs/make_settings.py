@@ -27,9 +27,9 @@ A workspace's settings are in its file `pacloop.toml`. `pacloop init` writes eve
 change the line that is there, since a name or a table may stand only once. A line that is deleted has its
 default again. Unknown names and values out of bounds are refused, with the name and the reason.
 
-A command reads the file when it begins. `pacloop serve` and `pacloop deploy` keep `[improve] until, rounds,
-minutes, evaluation_episodes` and `[gate] approve` from their own start: start them again after an edit of
-these.
+A command reads the file when it begins, and so does each run of `pacloop serve` and `pacloop deploy`: after
+an edit nothing need be started again. Only what was given to these two as an option, or is filled in in a
+form, counts instead ([schedule.md](schedule.md)).
 
 This page is made from the code: `.venv/bin/python docs/make_settings.py`.
 """

@@ -37,7 +37,8 @@ def improve(
     target, the alarm rings, or data was injected. Another champion, after a
     rollback for example, is collected and judged as in any round.
 
-    Exits 0 where what was measured last reaches the target, else 1.
+    Exits 0 where what was measured last or, in a run that only watched,
+    all that the champion has collected reaches the target, else 1.
     """
     from ...loop.views.rounds import rows
     from ..runs.improve import improve_with_prefect

@@ -94,8 +94,8 @@ def _compare(session: Session, number: int) -> Verdict:
     )
     if diverged:
         return unplayed(("undecided", diverged.reason))
-    if space.registry.changed_after(number):  # its sample would have to begin anew
-        return unplayed(("undecided", CHANGED))
+    if space.registry.changed_after(number):
+        return unplayed(("undecided", "its sample begins anew, so nothing was played"))
     try:
         verdict = contest(session, test, champion=champion, new=new, old=old, given=batches, guards=guards)
         return elsewhere(session, verdict, new) if verdict.decision == "promoted" else verdict

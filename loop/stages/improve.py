@@ -95,9 +95,9 @@ def _measurement(space: Workspace, play: Play, *, watched: bool) -> Measured:
 
 def check_start(space: Workspace) -> None:
     """Raise LoopError for what can be known to stop a run before anything is started for it."""
-    check_gate(space)
     if not space.has_store() or not space.open_store().batches():
         raise no_demonstrations(space)
+    check_gate(space)
 
 
 def next_round(space: Workspace) -> int:

@@ -18,7 +18,7 @@ from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import collect
 from pacloop.loop.stages.evaluate import compare
-from pacloop.loop.stages.gate import check_gate, gate
+from pacloop.loop.stages.gate import CHANGED, check_gate, gate
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.round import learn_candidate
 from pacloop.loop.workspace import registry
@@ -257,3 +257,29 @@ def killed(*_):
 
 def written_reigns(space):
     return json.loads((space.folder / "champion.json").read_text())["history"]
+
+
+def test_a_champion_that_was_replaced_and_put_back_in_the_round_leaves_it_undecided(make):
+    collectors = Collectors({"old": 0.95, "new": 0.2})
+    space = make(collectors)
+    space.registry.promote("new", reason="to see", by="anna")
+    space.registry.rollback(reason="it scratches", by="anna")
+    verdict = judge(space, collectors)
+    assert (verdict.decision, verdict.reason.partition(";")[0]) == ("undecided", CHANGED)
+    assert verdict.candidate_n == 0 and space.registry.champion() == "old"
+
+
+def test_a_rollback_between_look_and_verdict_is_not_overridden(make, monkeypatch):
+    collectors = Collectors({"older": 0.3, "old": 0.3, "new": 0.95})
+    space = make(collectors)
+    write = Workspace.write_record
+
+    def rolled_back_first(self, number, record, stage=""):
+        if isinstance(record, Verdict):
+            space.registry.promote("new", reason="by hand", by="anna")
+        return write(self, number, record, stage)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "write_record", rolled_back_first)
+        assert judge(space, collectors).decision == "promoted"
+    assert [reign["by"] for reign in written_reigns(space)] == ["round 0", "anna"]

@@ -4,7 +4,9 @@ import pytest
 from recorded import put, verdict
 
 from pacloop.loop.errors import LoopError
+from pacloop.loop.stages.learn import start_policy
 from pacloop.loop.views.lineage import policy_facts
+from pacloop.loop.workspace.records import Diverged
 from pacloop.loop.workspace.retention import remove_files, spare_files
 
 
@@ -65,3 +67,16 @@ def test_what_went_is_gone_and_nothing_else(rounds):
     with pytest.raises(LoopError, match="the weights of r002-pac were removed by pacloop gc"):
         rounds.registry.promote("r002-pac", reason="why not", by="ann")
     rounds.registry.promote("r003-pac", reason="why not", by="ann")
+
+
+def test_what_the_round_after_a_diverged_one_goes_on_from_stays(space, put_policy):
+    for name, number in (("r000-pac", 0), *((f"r00{k}-pac", k) for k in range(1, 4))):
+        put_policy(name, number)
+    space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
+    for number, decision in {1: "undecided", 2: "rejected", 3: "rejected", 4: "undecided"}.items():
+        put(space, number, "begin", champion="r000-pac")
+        put(space, number, "gate", **verdict(decision, f"r00{number}-pac", 5, 10))
+    space.write_record(4, Diverged(policy="r004-pac", parent="r003-pac", reason="not finite", seconds=0.0))
+    put(space, 5, "begin", champion="r000-pac")
+    assert start_policy(space, 5) == "r001-pac"
+    assert weights(1) not in names(space, 1)
