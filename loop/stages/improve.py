@@ -97,7 +97,7 @@ def _measurement(space: Workspace, play: Play, *, watched: bool) -> Measured:
 def check_start(space: Workspace) -> None:
     """Raise LoopError for what can be known to stop a run before anything is started for it."""
     find_task(space.config.task)
-    if not space.has_store() or not space.open_store().batches():
+    if not space.has_store() or not space.store.batches():
         raise no_demonstrations(space)
     check_gate(space)
 
