@@ -4,13 +4,22 @@ import re
 import shutil
 from types import SimpleNamespace
 
+import pytest
 from recorded import put, record
 
 from pacloop.flows.pages.round import episodes_to_show, round_page
 from pacloop.loop.views.film import Film, Films
 from pacloop.loop.workspace.verdict import AtStep, Bin, CriticFigures, Verdict
+from pacloop.loop.workspace.workspace import Workspace
 
 FILMS = Films([Film(f"r001-gate-00000/{k}", k % 2, 60, 3.0, "", bytes(20_000)) for k in range(4)])
+
+
+@pytest.fixture
+def two_rounds(two_rounds, tmp_path):
+    """A copy, which a test may write into."""
+    shutil.copytree(two_rounds.folder, tmp_path / "arm")
+    return Workspace.open(tmp_path / "arm")
 
 
 def test_a_rounds_page_tells_verdict_stages_training_and_films(two_rounds):
