@@ -20,7 +20,7 @@ def deployments(plan: "Plan") -> list[RunnerDeployment]:
     """The workspace's deployments, `improve` first, named after flow and plan: `improve-arm`."""
     space = plan.space
     where = f"Workspace: `{space.address}`, task: {space.config.task}."
-    return [
+    made = [
         RunnerDeployment.from_flow(
             flow,
             name=f"{flow.name}-{plan.name}",
@@ -33,6 +33,16 @@ def deployments(plan: "Plan") -> list[RunnerDeployment]:
         )
         for flow in (improve_flow, inject_flow, evaluate_flow, rollback_flow)
     ]
+    for deployment in made:
+        _leave_empty(deployment)
+    return made
+
+
+def _leave_empty(deployment: RunnerDeployment) -> None:
+    """Name no default where it is None: the form would send it, and the server refuses it as no number."""
+    for field in deployment._parameter_openapi_schema.properties.values():
+        if field.get("default", "") is None:
+            del field["default"]
 
 
 def check_name(plan: "Plan", deployments: list[RunnerDeployment]) -> None:
