@@ -123,4 +123,4 @@ def test_a_browser_that_was_not_let_in_is_asked_for_the_string(page, site):
     page.wait_for_url(f"{site}/v2/login**")
     page.goto(f"{site}/open#pacloop:guessed")
     page.get_by_text("was that of another start of pacloop serve").wait_for()
-    assert page.evaluate("localStorage.length") == 0
+    assert page.evaluate("localStorage.getItem('prefect-password')") is None
