@@ -1,5 +1,6 @@
 """Append: the round's data is closed, checked against what was reported, and pinned for the learner."""
 
+from ...datasets import EpisodeStore, Snapshot
 from ...datasets.records.batch import episodes_by_source
 from ..episodes.sample import is_own, own_batches
 from ..errors import LoopError
@@ -24,20 +25,24 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     snapshot = store.snapshot(batches=learnable(known, space.config.learn.held_out))
     if not snapshot.batches:
         raise no_demonstrations(space)
+    progress("append", len(snapshot.batches), len(snapshot.batches), f"snapshot {snapshot.id}")
+    record = space.write_record(number, pinned_data(store, snapshot, watch()))
+    mirror(space, progress)
+    return record
+
+
+def pinned_data(store: EpisodeStore, snapshot: Snapshot, seconds: float = 0.0) -> Appended:
+    """What is on record of a snapshot from which a round learns."""
     batches = store.counted(snapshot)
-    progress("append", len(batches), len(batches), f"snapshot {snapshot.id}")
-    record = Appended(
+    return Appended(
         snapshot=snapshot,
         snapshot_id=snapshot.id,
         episodes=sum(b.episodes for b in batches),
         rows=sum(b.steps for b in batches),
         sources=episodes_by_source(batches),
         excluded=len(store.excluded()),
-        seconds=watch(),
+        seconds=seconds,
     )
-    space.write_record(number, record)
-    mirror(space, progress)
-    return record
 
 
 def no_demonstrations(space: Workspace) -> LoopError:

@@ -27,6 +27,8 @@ from ..workspace.workspace import Workspace
 from .mirror import mirror
 from .question import JUDGED
 
+CHANGED = "the champion was changed by hand during the round"
+
 
 def check_gate(space: Workspace) -> None:
     """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played."""
@@ -39,9 +41,6 @@ def check_gate(space: Workspace) -> None:
         raise LoopError(f"[gate] cap is {settings.cap}, but must be at most {MOST_FRESH} with {fresh}")
     for task in settings.others:
         space.store_of(task)
-
-
-CHANGED = "the champion was changed by hand during the round"
 
 
 def gate(session: Session, number: int) -> Verdict:

@@ -10,10 +10,10 @@ from ...learner.config import SIZES, LearnConfig, cover_returns, in_short
 from ...learner.policy import Acting
 from ..errors import LoopError
 from ..progress import Progress, stopwatch
+from ..workspace.candidates import last_candidate
 from ..workspace.machine import code
 from ..workspace.policies import write_policy
 from ..workspace.records import Appended, Begun, Diverged, Learned
-from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .replay import open_replay
 
@@ -154,10 +154,7 @@ def start_policy(space: Workspace, number: int) -> str:
     if space.config.learn.start == "pretrained":
         return space.require(Learned, 0).policy
     if space.config.learn.start == "latest":
-        for earlier in range(number - 1, returned, -1):
-            verdict = space.record(Verdict, earlier)
-            if verdict and verdict.decision != "rejected" and not space.has_record(earlier, Diverged.STAGE):
-                return verdict.candidate
+        return last_candidate(space, number, after=returned) or champion
     return champion
 
 

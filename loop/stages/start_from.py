@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from ...datasets import Batch, EpisodeStore, Snapshot
-from ...datasets.records.batch import episodes_by_source
 from ...learner.checkpoint import read_record, read_weights
 from ..errors import LoopError
 from ..progress import Progress
@@ -20,6 +19,7 @@ from ..workspace.place import Place, command
 from ..workspace.policies import write_policy
 from ..workspace.records import Appended, From, Learned, Raced
 from ..workspace.workspace import Workspace
+from .append import pinned_data
 
 POLICY = "r000-from"
 """Id of the first champion."""
@@ -109,16 +109,7 @@ def _write_append(store: EpisodeStore, made: Workspace, begun: From, learned: Sn
     """What the champion has learned from, by the names that it has here."""
     known = [_name(begun, batch) for batch in learned.batch_ids]
     snapshot = store.snapshot(batches=[name for name in known if store.holds(name)])
-    batches = store.counted(snapshot)
-    pinned = Appended(
-        snapshot=snapshot,
-        snapshot_id=snapshot.id,
-        episodes=sum(batch.episodes for batch in batches),
-        rows=sum(batch.steps for batch in batches),
-        sources=episodes_by_source(batches),
-        excluded=0,
-    )
-    return made.write_record(0, pinned)
+    return made.write_record(0, pinned_data(store, snapshot))
 
 
 def _copy_batch(old: EpisodeStore, store: EpisodeStore, batch: Batch, begun: From) -> None:

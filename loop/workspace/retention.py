@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ...datasets.files import parse_model, read_json
+from .candidates import last_candidate
 from .local_copy import WEIGHTS
-from .records import Asked, Diverged
+from .records import Asked
 from .registry import REMOVED
-from .verdict import Verdict
 from .workspace import Workspace
 
 
@@ -71,9 +71,7 @@ def _needed(space: Workspace, keep: int) -> set[str]:
         number = read_json(path)["lineage"].get("round") or 0
         if number == 0 or number > max(rounds, default=0) - keep:
             needed.add(path.parent.name)
-    learned = [number for number in rounds if not space.has_record(number, Diverged.STAGE)]
-    verdicts = [verdict for number in learned if (verdict := space.record(Verdict, number))]
-    needed |= set([verdict.candidate for verdict in verdicts if verdict.decision != "rejected"][-1:])
+    needed |= {last_candidate(space, max(rounds, default=0) + 1) or ""}
     for path in space.folder.glob("evaluations/*.begun.json"):
         if not path.with_name(path.name.replace(".begun", "")).exists():
             asked = parse_model(Asked, read_json(path), path)

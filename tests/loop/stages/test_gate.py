@@ -223,11 +223,7 @@ def test_a_level_that_no_test_can_keep_is_refused_with_the_way_on(make):
 
 
 def test_a_kill_between_verdict_and_champion_loses_no_promotion(make, monkeypatch):
-    collectors = Collectors({"old": 0.3, "new": 0.95})
-    space = make(collectors)
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(registry, "write_bytes_atomically", killed)
-        judge(space, collectors)
+    space, collectors = killed_after_the_verdict(make, monkeypatch)
     assert space.record(Verdict, 1).decision == "promoted"
     assert [reign["policy"] for reign in written_reigns(space)] == ["old"], "it was killed in between"
 
@@ -242,13 +238,19 @@ def test_a_kill_between_verdict_and_champion_loses_no_promotion(make, monkeypatc
 
 
 def test_what_was_promoted_before_a_kill_can_be_rolled_back(make, monkeypatch):
+    space, _ = killed_after_the_verdict(make, monkeypatch)
+    assert space.registry.rollback(reason="why", by="anna") == ("new", "old")
+    assert [reign["action"] for reign in written_reigns(space)] == ["first", "promote", "rollback"]
+
+
+def killed_after_the_verdict(make, monkeypatch):
+    """A workspace whose run died between the verdict that promotes and champion.json."""
     collectors = Collectors({"old": 0.3, "new": 0.95})
     space = make(collectors)
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(registry, "write_bytes_atomically", killed)
         judge(space, collectors)
-    assert space.registry.rollback(reason="why", by="anna") == ("new", "old")
-    assert [reign["action"] for reign in written_reigns(space)] == ["first", "promote", "rollback"]
+    return space, collectors
 
 
 def killed(*_):
