@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets import EpisodeStore, Replay, Snapshot, Transitions
+from ..datasets.records.episode import is_success
 from ..datasets.replay.index import step_numbers
 
 STRIDE = 5
@@ -42,7 +43,7 @@ def visit(
     )
     step = step_numbers(lengths)
     places = np.flatnonzero(step % STRIDE == 0)
-    won = np.repeat([row.score >= 1.0 for row in rows], lengths)
+    won = np.repeat([is_success(row.score) for row in rows], lengths)
     return replay.at(places), step[places], won[places]
 
 

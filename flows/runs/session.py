@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 PAGES: list[Thread] = []
-"""Those of rounds that have ended and are still being made; the session waits for them."""
+"""Those of rounds that have ended and are still being made; `improve` waits for them."""
 SESSION: ContextVar[Session] = ContextVar("session")
 """That of this process, which its flows use."""
 
@@ -46,8 +46,6 @@ def session(space: Workspace, progress: Progress = silent) -> Iterator[Session]:
         before = SESSION.set(opened)
         try:
             yield opened
-            for page in PAGES:
-                page.join()
         finally:
             PAGES.clear()
             SESSION.reset(before)

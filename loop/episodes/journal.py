@@ -29,6 +29,7 @@ class Journal:
         self._unwritten: list[Episode] = []
         self._written_sec = time.monotonic()
         self._own, self._schema = own, schema
+        self._store: EpisodeStore | None = None
         try:
             self.found = self._read() if own.exists() else []
         except DatasetError:  # a power cut may have left anything
@@ -44,7 +45,7 @@ class Journal:
     def write(self) -> None:
         """Write what was added since the last time."""
         if self._unwritten:
-            store = EpisodeStore.create(self._own, self._schema)
+            self._store = store = self._store or EpisodeStore.create(self._own, self._schema)
             name = f"p{len(store.batches()):05d}"
             store.append(self._unwritten, batch_id=name, source="collection")
         self._unwritten, self._written_sec = [], time.monotonic()

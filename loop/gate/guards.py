@@ -29,6 +29,7 @@ import numpy as np
 
 from ...actors.task import episode_measures
 from ...datasets import Batch, EpisodeStore
+from ...datasets.records.episode import is_success
 from ..errors import LoopError
 from ..statistics.betting import least_wealth
 from ..workspace.verdict import Guarded
@@ -139,7 +140,7 @@ def _down(numbers: np.ndarray) -> np.ndarray:
 
 
 def _time(store: EpisodeStore, batch: Batch) -> np.ndarray:
-    lengths = [row.length for row in store.iter_rows([batch]) if row.score >= 1.0]
+    lengths = [row.length for row in store.iter_rows([batch]) if is_success(row.score)]
     return 1 - (np.array(lengths, float) / store.schema.horizon).clip(0, 1)
 
 

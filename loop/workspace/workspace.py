@@ -163,7 +163,11 @@ class Workspace:
         return store
 
     def make_store(self, schema: Schema) -> EpisodeStore:
-        """The dataset, made with this schema where there is none, wherever it lives."""
+        """The dataset, made with this schema where there is none, wherever it lives.
+
+        What the task says otherwise since is recorded; `store` is opened anew, so that it knows.
+        """
+        vars(self).pop("store", None)
         return EpisodeStore.create(self._dataset_place(), schema)
 
     def store_of(self, task: str) -> EpisodeStore:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,15 @@ def test_the_commands_go_to_the_bucket_or_say_why_not(make_space, tmp_path):
 def test_without_a_url_the_dataset_is_the_folder(space):
     assert type(space.store) is EpisodeStore
     assert space.dataset == str(space.store.folder) == str(space.folder / "dataset")
+
+
+def test_another_horizon_counts_in_the_very_run_that_records_it(space):
+    _ = space.store
+    again = Workspace.open(space.folder)
+    schema = replace(again.task.schema, horizon=again.task.schema.horizon + 30)
+    vars(again)["task"] = replace(again.task, schema=schema)
+    assert again.store.schema.horizon == schema.horizon - 30, (
+        "looked at before the lease, nothing is recorded"
+    )
+    again.make_store(schema)
+    assert again.store.schema.horizon == schema.horizon
