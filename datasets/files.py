@@ -186,10 +186,11 @@ def named_errors(path: Path | str, verb: str) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, *, parents: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, parents: bool = False, cached: bool = False) -> Iterator[Path]:
     """A name to write to; what is written takes the place of `path`, synced, when all went well.
 
-    With `parents` its folder is made where there is none. Raises DatasetError, and leaves `path` as it was,
+    With `parents` its folder is made where there is none. What is `cached` may be gone after a power cut, but
+    is never half there. Raises DatasetError, and leaves `path` as it was,
     where the disk is full or access is denied.
     """
     with named_errors(path, "written"):
@@ -199,7 +200,8 @@ def replacing(path: Path, *, parents: bool = False) -> Iterator[Path]:
             yield aside
             sync(aside)
             aside.replace(path)
-            sync(path.parent)
+            if not cached:
+                sync(path.parent)
 
 
 @contextmanager

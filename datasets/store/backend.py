@@ -4,7 +4,7 @@
     schemas/first                               the same, by whoever made the dataset (schemas.py)
     facts/<time>-<digest>.json                  a later change of the facts (schemas.py)
     batches/<id>/batch.json                     a batch's manifest, and beside it its data files
-    contents/<digest>                           the id under which this content was appended first (commit.py)
+    contents/<digest>                           id and origin of the one batch of this content (commit.py)
     excluded/<time>-<digest>.json               tombstones: what later snapshots leave out (exclusion.py)
     quarantine/<digest>.json                    what was not taken, and why (quarantine.py)
 
@@ -41,10 +41,12 @@ class Backend(Protocol):
     Attributes:
       folder: a local folder, in whose `batches` new batches are written aside.
       place: what sentences call it: the folder's path, or the bucket's URL.
+      local: whether the dataset lies in `folder`, which else holds copies only.
     """
 
     folder: Path
     place: str
+    local: bool
 
     def names(self, room: str) -> list[str]:
         """The names in a room, sorted: of its files, or in `batches` the ids of the batches."""

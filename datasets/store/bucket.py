@@ -21,7 +21,7 @@ from ..files import fingerprint, named_errors, remove_dead, temporary_beside, wr
 from ..objects import Bucket, Version
 from ..records.batch import Batch
 from .backend import BATCHES, FILES, MANIFEST, SCHEMAS, manifest_key
-from .cache import Cache
+from .cache import SUFFIX, Cache
 from .folder import Folder
 
 UPLOAD_SEC = 24 * 3600.0
@@ -32,6 +32,8 @@ THREADS = 8
 
 class CachedBucket:
     """The files of a dataset, in a bucket, with local copies in a folder of bounded size."""
+
+    local = False
 
     def __init__(
         self, url: str, cache: Path, cache_bytes: int, before_write: Callable[[], None] = lambda: None
@@ -81,10 +83,8 @@ class CachedBucket:
         begun, raw = time.time(), (aside / MANIFEST).read_bytes()
         upload, key = _upload_name(raw), manifest_key(batch.id)
         self._before_write()
-        for name in FILES:
-            self._bucket.upload(aside / name, _data_key(batch.id, upload, name))
-        for name in FILES:
-            self._download(batch, upload, name, None)
+        with ThreadPoolExecutor(THREADS) as threads:
+            list(threads.map(lambda name: self._upload(batch, upload, aside / name), FILES))
         if time.time() - begun > UPLOAD_SEC / 2:
             raise DatasetError(f"{self.place}/{BATCHES}/{batch.id} took too long to upload: append it again")
         self._before_write()
@@ -109,7 +109,7 @@ class CachedBucket:
         """Fetch what is not in the cache, several files at a time."""
         if again:
             for batch in batches:
-                self._cache.forget(batch.id)
+                self._cache.forget(batch.id, SUFFIX)
         else:
             self._cache.in_use = frozenset(batch.id for batch in batches)
         with ThreadPoolExecutor(THREADS) as threads:
@@ -166,10 +166,11 @@ class CachedBucket:
         if not _is_manifest(key):
             return self._bucket.read(key)
         path = self._copy_of(key, self._tags.get(key))
-        if path.exists():
-            raw = path.read_bytes()
+        raw = path.read_bytes() if path.exists() else b""
+        if raw.endswith(b"}\n"):  # whole
             self._uploads[path.parent.name] = _upload_name(raw)
             return raw
+        path.unlink(missing_ok=True)
         current = self._bucket.fetch(key)
         if current:
             self._keep_manifest(key, current.raw, current.version)
@@ -183,13 +184,18 @@ class CachedBucket:
             with named_errors(path, "written"):
                 path.parent.mkdir(exist_ok=True)
                 with temporary_beside(path) as aside:
-                    aside.write_bytes(raw)  # not synced: its digest is checked whenever it is used
+                    aside.write_bytes(raw)  # not synced: whether it is whole shows whenever it is read
                     aside.replace(path)
         self._uploads[path.parent.name] = _upload_name(raw)
 
     def _copy_of(self, key: str, tag: str | None) -> Path:
         """Where the copy of a manifest lies, whose tag the bucket gives to no other content."""
         return (self.folder / key).with_name(f"{fingerprint(tag)[:16]}.json")
+
+    def _upload(self, batch: Batch, upload: str, path: Path) -> None:
+        """Upload a data file, and read back what is there."""
+        self._bucket.upload(path, _data_key(batch.id, upload, path.name))
+        self._download(batch, upload, path.name, None)
 
     def _download(self, batch: Batch, upload: str, name: str, path: Path | None) -> None:
         key, digest = _data_key(batch.id, upload, name), batch.digests.get(name, "")

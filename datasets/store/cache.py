@@ -40,7 +40,7 @@ class Cache:
         """
         path = self._folder / batch_id / name
         if not self._touch(path):
-            with replacing(path, parents=True) as aside:
+            with replacing(path, parents=True, cached=True) as aside:
                 fetch(aside)
             self.added(path)
         return path
@@ -54,9 +54,9 @@ class Cache:
             if self._size is None or self._size > self._limit:
                 self._evict(path)
 
-    def forget(self, batch_id: str) -> None:
-        """Remove the files of a batch."""
-        for path in (self._folder / batch_id).glob("[!.]*"):
+    def forget(self, batch_id: str, suffix: str = "") -> None:
+        """Remove the files of a batch; with a `suffix` those only."""
+        for path in (self._folder / batch_id).glob(f"[!.]*{suffix}"):
             path.unlink(missing_ok=True)
 
     def _touch(self, path: Path) -> bool:

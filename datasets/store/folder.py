@@ -18,6 +18,8 @@ from .backend import BATCHES, MANIFEST, ROOMS
 class Folder:
     """The files of a dataset, in a folder."""
 
+    local = True
+
     def __init__(self, folder: Path | str) -> None:
         """Use `folder`; nothing is made or read yet."""
         self.folder, self.place = Path(folder), str(Path(folder))

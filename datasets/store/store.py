@@ -86,9 +86,10 @@ class EpisodeStore:
         """Commit `episodes` as one batch; when this returns they are on the disk, whole and read back.
 
         Appending a batch id again returns what is committed and writes nothing, so a stage that was
-        killed may simply run again. Raises DatasetError, and leaves nothing behind, where an episode
-        does not fit the schema, the id is taken by other content (episodes, source or round), or this content
-        is there under another id.
+        killed may simply run again. What a killed writer was about to commit under another id is committed
+        under that one: the batch that is returned says so. Raises DatasetError, and leaves nothing behind,
+        where an episode does not fit the schema, the id is taken by other content (episodes, source or
+        round), or this content is committed under another id.
         """
         episodes = list(episodes)
         draft = Batch(
@@ -102,18 +103,7 @@ class EpisodeStore:
             origin=json.loads(to_json(f"batch {batch_id}: origin", dict(origin or {}))),
             committed="",
         )
-        columns = tables.step_columns(batch_id, episodes, self.schema)
-        rows = in_background(episode_rows, batch_id, episodes, round)
-        if self.holds(batch_id):
-            digest = content_digest(draft, rows.result(), columns["discount"])
-        else:
-            digest = commit(self.backend, draft, tables.steps_table(episodes, columns), rows).digest
-        with named_errors(self.folder / BATCHES, "synced"):
-            sync(self.folder / BATCHES)  # also where another writer committed but has not synced yet
-        batch = self.batch(batch_id)
-        if batch.digest != digest:
-            raise DatasetError(f"batch {batch_id} is already committed, with other content")
-        return batch
+        return self._commit(draft, episodes)
 
     def batch(self, batch_id: str) -> Batch:
         """The committed batch of this id. Raises DatasetError where there is none."""
@@ -195,9 +185,9 @@ class EpisodeStore:
         excluded = frozenset(snapshot.excluded)
         return (row for row in self.iter_rows(snapshot.batch_ids) if row.id not in excluded)
 
-    def task_of(self, row: EpisodeRow) -> str:
+    def task_of(self, instruction: str) -> str:
         """What an episode was about: its instruction, or the schema's task where it has none."""
-        return row.instruction or self.schema.task
+        return instruction or self.schema.task
 
     def exclude(self, target: str, *, reason: str, by: str) -> int:
         """Leave an episode, or all of a batch, out of every later snapshot; how many that leaves out more.
@@ -233,6 +223,25 @@ class EpisodeStore:
     def clean(self) -> list[str]:
         """Remove what writers that are known to be dead have left behind. The names of what was removed."""
         return self.backend.clean()
+
+    def _commit(self, draft: Batch, episodes: Sequence[Episode]) -> Batch:
+        """Commit `episodes`, or find them committed; `draft` is the manifest but for digests and time."""
+        columns = tables.step_columns(draft.id, episodes, self.schema)
+        rows = in_background(episode_rows, draft.id, episodes, draft.round)
+        if self.holds(draft.id):
+            digest = content_digest(draft, rows.result(), columns["discount"])
+        else:
+            first = commit(self.backend, draft, tables.steps_table(episodes, columns), rows)
+            if first.id != draft.id:  # its writer was killed, or is at work
+                return self._commit(replace(draft, id=first.id, origin=first.origin), episodes)
+            digest = first.digest
+        if self.backend.local:
+            with named_errors(self.folder / BATCHES, "synced"):
+                sync(self.folder / BATCHES)  # also where another writer committed but has not synced yet
+        batch = self.batch(draft.id)
+        if batch.digest != digest:
+            raise DatasetError(f"batch {draft.id} is already committed, with other content")
+        return batch
 
     def _pinned(self, snapshot: Snapshot) -> list[Batch]:
         if snapshot.schema != self._fingerprint:

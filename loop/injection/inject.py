@@ -58,9 +58,9 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
     stem = hashlib.sha256(content.encode()).hexdigest()[:16]
     for part in _parts(reading, accepted):
         name = f"inject-{stem}-{len(outcome.batches):05d}"
-        store.append(part, batch_id=name, source=request.source, origin=origin)
-        outcome.batches.append(name)
-        progress("commit", sum(store.batch(b).episodes for b in outcome.batches), outcome.accepted, name)
+        batch = store.append(part, batch_id=name, source=request.source, origin=origin)
+        outcome.batches.append(batch.id)
+        progress("commit", sum(store.batch(b).episodes for b in outcome.batches), outcome.accepted, batch.id)
     if outcome.quarantined:
         write_quarantine(store, outcome.quarantined, origin)
     outcome.written = True

@@ -1,62 +1,15 @@
 """What every place that keeps a dataset promises: the same tests for a folder and for a bucket.
 
-A further backend joins by one more entry of `PLACES`.
+A further backend joins by one more entry of `PLACES` in conftest.py.
 """
 
 import json
-from itertools import count
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore, Replay
-from pacloop.datasets.objects import Bucket
-from pacloop.datasets.store.bucket import CachedBucket
-from pacloop.datasets.store.folder import Folder
 from pacloop.datasets.store.quarantine import Quarantined, read_quarantine, write_quarantine
-
-
-def folder(request, tmp_path):
-    path = tmp_path / "dataset"
-
-    def files():
-        found = [path for path in path.rglob("*") if path.is_file()] if path.exists() else []
-        return {str(file.relative_to(path)): file.read_bytes() for file in found}
-
-    def write(key, raw):
-        (path / key).write_bytes(raw)
-
-    return SimpleNamespace(backend=lambda: Folder(path), files=files, write=write)
-
-
-def bucket(request, tmp_path):
-    objects, caches = Bucket(request.getfixturevalue("url")), count()
-
-    def files():
-        return {
-            key: objects.read(key)
-            for room in ("schemas", "facts", "batches", "excluded", "quarantine")
-            for key in objects.list(room)
-        }
-
-    def write(key, raw):
-        objects.delete([key])
-        objects.create(key, raw)
-
-    def backend():
-        return CachedBucket(objects.url, tmp_path / f"machine{next(caches)}", 2**40)
-
-    return SimpleNamespace(backend=backend, files=files, write=write)
-
-
-PLACES = {"folder": folder, "bucket": bucket}
-
-
-@pytest.fixture(params=PLACES)
-def place(request, tmp_path):
-    """`backend()`, one for each machine, `files()` by key, and `write(key, raw)`, which breaks things."""
-    return PLACES[request.param](request, tmp_path)
 
 
 @pytest.fixture
@@ -128,31 +81,6 @@ def test_a_snapshot_is_read_elsewhere(store, elsewhere, build):
 
 
 # Once, and the same for ever.
-
-
-def test_the_same_episodes_count_once(place, store, elsewhere, build):
-    facts = {"source": "demonstration", "round": 1}
-    store.append([build.episode()], batch_id="a", **facts)
-    sentence = "batch b holds the same episodes as a, and would count twice"
-    for each in (store, elsewhere()):
-        with pytest.raises(DatasetError, match=sentence):
-            each.append([build.episode()], batch_id="b", **facts)
-    assert [batch.id for batch in elsewhere().batches()] == ["a"]
-    assert elsewhere().verify() == []
-    played = [{"stage": f"race-{way}"} for way in ("mode", "sample")]
-    for number, origin in enumerate(played):  # whose actions may be the same
-        store.append([build.episode()], batch_id=f"race-{number}", origin=origin, **facts)
-    assert len(elsewhere().batches()) == 3
-
-
-def test_what_a_killed_writer_meant_to_append_may_have_another_id(place, store, build, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store.backend, "publish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        store.append([build.episode()], batch_id="a", source="collection")
-    store.append([build.episode()], batch_id="b", source="collection")
-    store.append([build.episode()], batch_id="a", source="collection")
-    (sentence,) = store.verify()
-    assert "a and b hold the same episodes" in sentence
 
 
 def test_appending_again_writes_nothing(place, store, elsewhere, build):
