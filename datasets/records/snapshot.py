@@ -23,13 +23,13 @@ class Snapshot(Strict):
 
     def __post_init__(self) -> None:
         """Check that no batch is named twice, and sort what is left out."""
-        ids = self.batch_ids
-        if len(set(ids)) != len(ids):
+        ids, known = self.batch_ids, set(self.batch_ids)
+        if len(known) != len(ids):
             twice = next(name for name in ids if ids.count(name) > 1)
             raise DatasetError(f"snapshot names the batch {twice} twice")
         object.__setattr__(self, "excluded", tuple(sorted(set(self.excluded))))
         for episode in self.excluded:
-            if batch_of(episode) not in ids:
+            if batch_of(episode) not in known:
                 raise DatasetError(f"snapshot excludes {episode}, but does not hold its batch")
 
     @property
@@ -44,7 +44,8 @@ class Snapshot(Strict):
 
     def shared(self, other: "Snapshot") -> "Snapshot":
         """What both snapshots hold: the batches in both, without the episodes that either leaves out."""
-        batches = tuple(pair for pair in self.batches if pair in other.batches)
+        others = set(other.batches)
+        batches = tuple(pair for pair in self.batches if pair in others)
         ids = {name for name, _ in batches}
         excluded = (e for e in (*self.excluded, *other.excluded) if batch_of(e) in ids)
         return Snapshot(self.schema, batches, tuple(excluded))

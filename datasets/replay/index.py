@@ -47,12 +47,14 @@ class Extents:
       length: T.
       interrupted: whether it was cut off by something else than a time limit, as `Episode.ended` tells.
       source: of its batch, as an index into `SOURCES`.
+      instruction: what the robot was told, or "".
     """
 
     first: np.ndarray
     length: np.ndarray
     interrupted: np.ndarray
     source: np.ndarray
+    instruction: np.ndarray
 
 
 def batch_starts(batches: Sequence[Batch]) -> np.ndarray:
@@ -67,10 +69,10 @@ def read_extents(store: EpisodeStore, batches: Sequence[Batch], excluded: Collec
     for batch, start in zip(batches, batch_starts(batches)):
         extents = tables.read_extents(store.file(batch, tables.EPISODES))
         numbers = [int(episode.rpartition("/")[2]) for episode in excluded_ids.get(batch.id, ())]
-        offsets, lengths, ended = (np.delete(column, numbers) for column in extents)
+        offsets, lengths, instructions, ended = (np.delete(column, numbers) for column in extents)
         interrupted = (ended == INTERRUPTED) | ((ended != HORIZON) & (lengths < store.schema.horizon))
         source = np.full(len(lengths), SOURCES.index(batch.source), np.int8)
-        parts.append((offsets + start, lengths, interrupted, source))
+        parts.append((offsets + start, lengths, interrupted, source, instructions))
     return Extents(*map(np.concatenate, zip(*parts)))
 
 

@@ -9,6 +9,7 @@ B is the batch of transitions, H the history, A the action's dimensions.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -62,7 +63,6 @@ class Replay:
 
     Attributes:
       episodes: how many there are.
-      returns: the smallest and the largest discounted return from any step to its episode's end.
       identity: what its samples are a function of, beside the generator; plain JSON.
     """
 
@@ -90,7 +90,7 @@ class Replay:
         self._table = transition_table(
             reward, ends, extents, n_step=n_step, gamma=discount, cut_is_terminal=time_limit_is_terminal
         )
-        self.returns = return_range(reward, ends, extents, discount)
+        self._return_range = partial(return_range, reward, ends, extents, discount)
         self.identity = {
             "snapshot": snapshot.id,
             "n_step": n_step,
@@ -101,7 +101,7 @@ class Replay:
             "task_mixture": task_mixture and dict(task_mixture),
         }
         groupings = [] if mixture is None else [_by_source(extents, mixture)]
-        groupings += [] if task_mixture is None else [_by_task(store, snapshot, task_mixture)]
+        groupings += [] if task_mixture is None else [_by_task(extents, store, task_mixture)]
         self._mixture = Mixture(groupings) if groupings else None
         self._history = np.arange(history - 1, -1, -1)
         self._gather = Gather(steps, batch_starts(batches), ram_limit)
@@ -110,6 +110,13 @@ class Replay:
     def rows(self) -> int:
         """Number of transitions."""
         return len(self._table)
+
+    @cached_property
+    def returns(self) -> tuple[float, float]:
+        """The smallest and the largest discounted return from any step to its episode's end."""
+        returns = self._return_range()
+        del self._return_range  # with the columns that it needed
+        return returns
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> Transitions:
         """Draw `batch_size` transitions with replacement, a function of the generator's state alone.
@@ -165,8 +172,8 @@ def _by_source(extents: Extents, shares: Mapping[str, float]) -> Grouping:
     return Grouping("source", SOURCES, np.repeat(extents.source, extents.length), shares)
 
 
-def _by_task(store: EpisodeStore, snapshot: Snapshot, shares: Mapping[str, float]) -> Grouping:
-    tasks, lengths = zip(*((store.task_of(row), row.length) for row in store.counted_rows(snapshot)))
+def _by_task(extents: Extents, store: EpisodeStore, shares: Mapping[str, float]) -> Grouping:
+    tasks = [store.task_of(instruction) for instruction in extents.instruction]
     names = sorted(set(tasks))
     place = {name: index for index, name in enumerate(names)}
-    return Grouping("task", names, np.repeat([place[task] for task in tasks], lengths), shares)
+    return Grouping("task", names, np.repeat([place[task] for task in tasks], extents.length), shares)

@@ -4,6 +4,7 @@ The last record about an episode decides. A snapshot keeps the exclusions of its
 before stays what it was. Sizes say of each batch id how many episodes the batch has.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,8 @@ from ..records.batch import batch_of
 from .backend import EXCLUDED, Backend, append_record, read_room
 
 VERSION = 1
+
+_INDEX = re.compile(r"/(0|[1-9][0-9]{0,17})\Z")  # as a row's id writes it
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,11 @@ def mark(backend: Backend, sizes: Mapping[str, int], tombstone: Tombstone) -> in
 
 def excluded(tombstones: Iterable[Tombstone], sizes: Mapping[str, int]) -> frozenset[str]:
     """Ids of the episodes that are left out after all these records, the oldest first."""
-    ids: frozenset[str] = frozenset()
+    ids: set[str] = set()
     for tombstone in tombstones:
-        episodes = _episodes_of(tombstone.id, sizes)
-        ids = ids | episodes if tombstone.action == "exclude" else ids - episodes
-    return ids
+        change = ids.update if tombstone.action == "exclude" else ids.difference_update
+        change(_episodes_of(tombstone.id, sizes))
+    return frozenset(ids)
 
 
 def tombstone_faults(backend: Backend, sizes: Mapping[str, int]) -> list[str]:
@@ -75,6 +78,7 @@ def tombstone_faults(backend: Backend, sizes: Mapping[str, int]) -> list[str]:
 
 def _episodes_of(target: str, sizes: Mapping[str, int]) -> frozenset[str]:
     """The episodes that an id stands for: none where there is no such episode or batch."""
-    batch = target if target in sizes else batch_of(target)
-    ids = frozenset(f"{batch}/{index}" for index in range(sizes.get(batch, 0)))
-    return ids if target in sizes else ids & {target}
+    if target in sizes:
+        return frozenset(f"{target}/{index}" for index in range(sizes[target]))
+    index = _INDEX.search(target)
+    return frozenset({target} if index and int(index[1]) < sizes.get(batch_of(target), 0) else ())

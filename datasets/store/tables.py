@@ -149,15 +149,18 @@ def read_episodes(path: Path) -> tuple[EpisodeRow, ...]:
         return tuple(EpisodeRow(*values) for values in zip(*(column.to_pylist() for column in batch.columns)))
 
 
-def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Offset, length and what its info says of why it ended, or "", of each episode: all a replay needs.
+def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Offset, length, instruction and what its info says of why it ended, or "", of each episode.
 
-    `[episodes]` each.     Raises DatasetError where `episodes.arrow` is missing or broken.
+    `[episodes]` each: all a replay needs. Raises DatasetError where `episodes.arrow` is missing or broken.
     """
     with _mapped(path, _EPISODES_SCHEMA.names) as batch:
         infos = batch.column("info").to_pylist()
         ended = [str(json.loads(info).get("ended", "")) if '"ended"' in info else "" for info in infos]
-        return batch.column("offset").to_numpy(), batch.column("length").to_numpy(), np.array(ended, object)
+        numbers = (batch.column(name).to_numpy() for name in ("offset", "length"))
+        words = batch.column("instruction").dictionary_encode()  # few, so that each is kept once
+        instructions = np.array(words.dictionary.to_pylist(), object)[words.indices.to_numpy()]
+        return *numbers, instructions, np.array(ended, object)
 
 
 def _to_arrow(column: np.ndarray) -> pa.Array:

@@ -51,7 +51,7 @@ def mixtures(space: Workspace, snapshot: Snapshot) -> Mixtures:
     if settings.task_mixture:
         steps = Counter()
         for row in space.store.counted_rows(snapshot):
-            steps[space.store.task_of(row)] += row.length
+            steps[space.store.task_of(row.instruction)] += row.length
         if strangers := sorted(set(settings.task_mixture) - set(steps)):
             raise LoopError(
                 f"[learn] task_mixture names {strangers[0]!r}, which is no task of the snapshot; "

@@ -79,7 +79,7 @@ def _export(update: Update, total: Total, job: Job, fields: Mapping[str, Field])
     frames, last, rows, place = [], [], [], _next_place(update)
     for row, episode in update.episodes(job):
         if episode.length:
-            task = update.store.task_of(row)
+            task = update.store.task_of(row.instruction)
             frames.append(episode_frames(episode, update.store.schema, total, task))
             last.append(last_observation(episode, update.store.schema))
             statistics = frame_statistics(frames[-1], fields)

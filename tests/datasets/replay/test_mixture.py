@@ -43,6 +43,21 @@ def test_tasks_in_their_shares(store):
     assert abs(found["demonstration", "lift"] - 2000) < 150
 
 
+def test_tasks_are_known_from_what_is_read_once(store, monkeypatch):
+    file, opened = store.backend.file, []
+    monkeypatch.setattr(
+        store.backend, "file", lambda batch, name: opened.append((batch.id, name)) or file(batch, name)
+    )
+    open_replay(store, task_mixture={"lift": 1})
+    assert len(opened) == len(set(opened)) == 4, "two files of each batch"
+
+
+def test_an_excluded_episode_takes_its_task_along(store):
+    store.exclude("demonstration/2", reason="it slipped", by="ann")
+    found = drawn(open_replay(store, task_mixture={"push": 1}), store)
+    assert found.keys() == {("collection", "push")}
+
+
 def test_sources_and_tasks_together_multiply(store):
     shares = {"demonstration": 0.5, "collection": 0.5}
     found = drawn(open_replay(store, mixture=shares, task_mixture={"lift": 0.5, "push": 0.5}), store)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore, Field, Replay, Snapshot
+from pacloop.datasets.replay import replay
 
 
 def rewards(*values):
@@ -56,6 +57,16 @@ def test_the_range_of_the_returns_by_hand(store):
     assert open_replay(store, discount=1.0).returns == (4.0, 10.0)
     store.exclude("demo/0", reason="too good", by="test")
     assert open_replay(store, discount=1.0).returns == (5.0, 7.0)
+
+
+def test_the_range_of_the_returns_is_computed_once_for_who_asks(store, monkeypatch):
+    calls = []
+    monkeypatch.setattr(replay, "return_range", lambda *_: calls.append(0) or (0.0, 1.0))
+    opened = open_replay(store)
+    opened.sample(4, np.random.default_rng(0))
+    assert calls == []
+    assert opened.returns == opened.returns == (0.0, 1.0)
+    assert len(calls) == 1
 
 
 def test_replays_of_one_identity_are_the_same(store):

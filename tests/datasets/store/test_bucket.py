@@ -1,7 +1,10 @@
 """Datasets in a bucket of a real S3 server: the same as in a folder, whoever dies and whenever."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -125,6 +128,62 @@ def test_a_bad_episode_asks_for_nothing(s3, store, build):
             [build.episode(action=np.full((5, 2), 3, np.float32))], batch_id="a", source="collection"
         )
     assert s3.requests == []
+
+
+# No more requests and syncs than it takes.
+
+
+def test_the_files_of_an_append_are_uploaded_at_once_and_then_committed(s3, store, build, monkeypatch):
+    upload, both = Bucket.upload, Barrier(2)
+
+    def meet(self, path, key):
+        both.wait(20)
+        upload(self, path, key)
+
+    monkeypatch.setattr(Bucket, "upload", meet)
+    s3.requests.clear()
+    store.append([build.episode()], batch_id="a", source="collection")
+    methods = [method for method, path in s3.requests if "/batches/" in path and "." in path]
+    assert sorted(methods[-5:-1]) == ["GET", "GET", "PUT", "PUT"], "each is read back"
+    assert methods[-1] == "PUT" and s3.requests[-1][1].endswith("batch.json")
+
+
+def test_of_what_is_only_a_copy_the_bytes_are_synced(store, elsewhere, build, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def count(handle):
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    other = elsewhere()
+    monkeypatch.setattr(os, "fsync", count)
+    store.append([build.episode()], batch_id="a", source="collection")
+    assert sorted(synced) == ["episodes.arrow", "steps.arrow"]
+    synced.clear()
+    list(other.episodes("a"))
+    assert [name.split(".")[1:3] for name in sorted(synced)] == [["episodes", "arrow"], ["steps", "arrow"]]
+
+
+def test_verify_keeps_the_copies_of_manifests(s3, store, elsewhere, url, build):
+    for number in range(3):
+        store.append([build.episode(seed=number)], batch_id=f"b{number}", source="collection")
+    assert store.verify() == []
+    again = EpisodeStore.open(CachedBucket(url, store.folder.parent, LARGE))
+    s3.requests.clear()
+    assert len(again.batches()) == 3
+    assert len(s3.requests) == 1, "the listing"
+
+
+def test_a_copy_of_a_manifest_that_a_power_cut_spoiled_is_fetched_again(s3, store, url, build):
+    batch = store.append([build.episode()], batch_id="a", source="collection")
+    (copy,) = (store.folder / "batches" / "a").glob("*.json")
+    for spoiled in (b"", bytes(copy.stat().st_size)):
+        copy.write_bytes(spoiled)
+        for gets in (2, 1):  # the listing, and what was spoiled
+            again = EpisodeStore.open(CachedBucket(url, store.folder.parent, LARGE))
+            s3.requests.clear()
+            assert again.batches() == [batch]
+            assert len(s3.requests) == gets
 
 
 # Two at once.

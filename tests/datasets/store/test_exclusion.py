@@ -5,6 +5,7 @@ import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore, Replay, Snapshot
 from pacloop.datasets.files import fingerprint, json_bytes, parse_model
+from pacloop.datasets.store import exclusion
 from pacloop.datasets.store.exclusion import EXCLUDED
 
 
@@ -112,7 +113,19 @@ def test_what_two_snapshots_share(store, build):
     assert before.shared(after) == shared
 
 
-@pytest.mark.parametrize("target", ["nope", "demo/3", "demo/-1", "demo/01", "demo/", "", "/0", "../demo/0"])
+def test_a_tombstone_of_an_episode_counts_no_batch(store, monkeypatch):
+    ranges = []
+    monkeypatch.setattr(exclusion, "range", lambda size: ranges.append(size) or range(size), raising=False)
+    for number in (1, 2):
+        exclude(store, f"demo/{number}")
+    assert store.snapshot().excluded == ("demo/1", "demo/2")
+    assert ranges == []
+
+
+UNKNOWN = ["nope", "demo/3", "demo/-1", "demo/01", "demo/", "", "/0", "../demo/0", "demo/" + "9" * 5000]
+
+
+@pytest.mark.parametrize("target", UNKNOWN)
 def test_what_is_not_there_cannot_be_excluded(store, target):
     with pytest.raises(DatasetError, match=f"has no batch or episode {target}"):
         exclude(store, target)
