@@ -60,7 +60,7 @@ class Slot:
         return None
 
     def act(self, action: np.ndarray, policy_id: str | None) -> Episode | Failure | None:
-        """Take one action; the outcome where the episode ended with it, or the horizon cut it off."""
+        """Take one action, in the schema's dtype; the outcome where that or the horizon ended the episode."""
         try:
             return self._episode(policy_id) if self._step(action) else None
         except Exception as error:
@@ -74,7 +74,7 @@ class Slot:
         return np.stack([self.observations[max(0, last - h)][name] for h in range(self.history - 1, -1, -1)])
 
     def _step(self, action: np.ndarray) -> bool:
-        self.actions.append(action.astype(self.task.schema.action.dtype))
+        self.actions.append(action)
         step = self.environment.step(action.copy())
         self.rewards.append(_number("reward", step.reward))
         self.discounts.append(_number("discount", step.discount))

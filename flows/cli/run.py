@@ -40,13 +40,12 @@ def improve(
     Exits 0 where what was measured last or, in a run that only watched,
     all that the champion has collected reaches the target, else 1.
     """
-    from ...loop.views.rounds import rows
     from ..runs.improve import improve_with_prefect
 
     space = open_workspace(workspace, rounds=rounds, until=until, minutes=minutes, approve=approve)
     with progress_bars() as progress:
-        improved, text = improve_with_prefect(space, progress)
-    print_rows(rows(space), f"{space.config.task}: success per round")
+        improved, measured, text = improve_with_prefect(space, progress)
+    print_rows(measured, f"{space.config.task}: success per round")
     print(text)
     raise SystemExit(0 if improved.good else 1)
 

@@ -84,14 +84,15 @@ def success_page(space: "Workspace") -> str:
 
     Where the champion's success has dropped, a warning with the command that undoes it stands above.
     """
-    measured, record = rows(space), champion_record(space)
+    batches = committed(space)
+    measured, record = rows(space, batches), champion_record(space, batches)
     return markdown(
         "success.md.j2",
         title=success_title(space),
         alarm=record and record.alarm,
         curve=png(curve(space, measured)),
         rows=measured,
-        samples=by_source(committed(space)),
+        samples=by_source(batches),
         space=space,
     )
 

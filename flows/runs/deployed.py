@@ -101,7 +101,7 @@ def improve_flow(
     asked = {"yes": True, "no": False}.get(approve)
     space = open_workspace(workspace, rounds=rounds, until=until, minutes=minutes, approve=asked)
     with progress_bars() as progress:
-        improved, text = improve_with_prefect(space, progress)
+        improved, _, text = improve_with_prefect(space, progress)
     reached = "reached" if improved.good else "not reached"
     return f"improve - success {improved.final.rate:.0%} - target {reached}", text
 

@@ -36,9 +36,10 @@ def emit_verdict(space: "Workspace", number: int, verdict: "Verdict | Reached", 
     """Emit how a round ended, and the champion's alarm where there is one; or the one `event` about it."""
     figures: dict[str, Any] = verdict.model_dump(exclude={"alarm", "version"}) | {"round": number}
     policies = {role: figures[role] for role in ("champion", "candidate") if role in figures}
-    emit(space, event or verdict.decision, figures, policies=policies)
+    events = {event or verdict.decision: figures}
     if not event and (alarm := getattr(verdict, "alarm", None)):
-        emit(space, "alarm", {"round": number, "alarm": alarm}, policies=policies)
+        events["alarm"] = {"round": number, "alarm": alarm}
+    emit(space, events, policies=policies)
 
 
 def emit_injection(space: "Workspace", outcome: "InjectionOutcome", request: "Request") -> None:
@@ -47,27 +48,29 @@ def emit_injection(space: "Workspace", outcome: "InjectionOutcome", request: "Re
         return
     figures = {name: getattr(outcome, name) for name in ("path", "format", "accepted", "duplicates")}
     figures |= {"by": request.by, "note": request.note, "quarantined": len(outcome.quarantined)}
-    if outcome.batches:
-        emit(space, "injected", figures, batches=outcome.batches)
+    events = {"injected": figures} if outcome.batches else {}
     if outcome.quarantined:
-        emit(space, "quarantined", figures | {"reasons": outcome.reasons()}, batches=outcome.batches)
+        events["quarantined"] = figures | {"reasons": outcome.reasons()}
+    emit(space, events, batches=outcome.batches)
 
 
 def emit_change(space: "Workspace", event: str, before: str | None, after: str, reason: str, by: str) -> None:
     """Emit that a person put a policy in force."""
     figures = {"before": before, "reason": reason, "by": by}
-    emit(space, event, figures, policies={"candidate": after} | ({"champion": before} if before else {}))
+    emit(space, {event: figures}, policies={"candidate": after} | ({"champion": before} if before else {}))
 
 
 def emit(
     space: "Workspace",
-    event: str,
-    figures: dict[str, Any],
+    events: dict[str, dict[str, Any]],
     *,
     policies: dict[str, str] | None = None,
     batches: "list[str] | tuple[str, ...]" = (),
 ) -> None:
-    """Emit `pacloop.<event>`: policies by their roles, batches, and figures as its payload. Never raises."""
+    """Emit `pacloop.<event>` for each of `events`, with its figures as the payload. Never raises.
+
+    All are about the same policies, by their roles, and the same batches.
+    """
     with suppress(Exception):
         if not _somebody_listens():
             return
@@ -76,16 +79,14 @@ def emit(
         address = space.address
         related = [_resource("policy", f"{address}/{name}", role) for role, name in (policies or {}).items()]
         related += [_resource("batch", f"{address}/{batch}", "batch") for batch in batches[:MOST_BATCHES]]
-        emit_event(
-            f"pacloop.{event}",
-            resource={
-                "prefect.resource.id": f"pacloop.workspace.{address}",
-                "prefect.resource.name": space.name,
-                "pacloop.workspace.id": space.id,
-            },
-            related=related,
-            payload={"workspace": address, "task": space.config.task, **figures},
-        )
+        resource = {
+            "prefect.resource.id": f"pacloop.workspace.{address}",
+            "prefect.resource.name": space.name,
+            "pacloop.workspace.id": space.id,
+        }
+        for event, figures in events.items():
+            payload = {"workspace": address, "task": space.config.task, **figures}
+            emit_event(f"pacloop.{event}", resource=resource, related=related, payload=payload)
 
 
 def _resource(kind: str, name: str, role: str) -> dict[str, str]:

@@ -12,17 +12,19 @@ from ..environment import this_command
 
 if TYPE_CHECKING:
     from ...loop.episodes.play import Session
+    from ...loop.views.rounds import Row
 
 LOGS_SEC = 5.0
 """So long a server that stops is given for the last of the log."""
 
 
-def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved, str]:
-    """Improve a workspace as its settings say; returns how it ended, also in words."""
+def improve_with_prefect(space: Workspace, progress: Progress) -> "tuple[Improved, list[Row], str]":
+    """Improve a workspace as its settings say; returns how it ended, what is measured, and both in words."""
     begun = time.monotonic()
     check_start(space)  # simulators and servers take a while to start
     from prefect.logging.handlers import APILogWorker
 
+    from ...loop.views.rounds import rows
     from ..server.start import some_api
     from .dead import close_dead_runs
     from .session import PAGES, session
@@ -35,7 +37,9 @@ def improve_with_prefect(space: Workspace, progress: Progress) -> tuple[Improved
         for page in PAGES:
             page.join()
     text = f"stopped after {(time.monotonic() - begun) / 60:.1f} minutes: {improved.why}\n"
-    return improved, text + _result(space, improved) + "\n" + _next_steps(space.place, improved)
+    measured = rows(space)
+    text += _result(space, improved, measured)
+    return improved, measured, f"{text}\n{_next_steps(space.place, improved)}"
 
 
 def _player(session: "Session") -> Play:
@@ -53,14 +57,13 @@ def _player(session: "Session") -> Play:
     return play
 
 
-def _result(space: Workspace, improved: Improved) -> str:
+def _result(space: Workspace, improved: Improved, measured: "list[Row]") -> str:
     """What came out and where it is; writes the curve into the workspace."""
     from ...datasets.files import write_bytes_atomically
     from ...loop.views.curve import curve, png
-    from ...loop.views.rounds import rows
 
     path = space.folder / "curve.png"
-    write_bytes_atomically(path, png(curve(space, rows(space))))
+    write_bytes_atomically(path, png(curve(space, measured)))
     final, (low, high) = improved.final, improved.final.interval
     target = f"target {space.config.improve.until:.0%}: {'reached' if improved.good else 'NOT reached'}"
     return (

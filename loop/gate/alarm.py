@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...datasets import Batch
 from ..episodes.sample import fresh, own_batches, scores
 from ..statistics.betting import GRID, interval, log_wealth
 from ..workspace.workspace import Workspace
@@ -44,13 +45,17 @@ class ChampionRecord:
         return f"its fresh episodes: {self.rate:.1%} of {self.episodes} ({interval}){alarm}"
 
 
-def champion_record(space: Workspace) -> ChampionRecord | None:
-    """The record of the policy in force, in this reign; None where it has no fresh episodes."""
+def champion_record(space: Workspace, batches: Sequence[Batch] | None = None) -> ChampionRecord | None:
+    """The record of the policy in force, in this reign; None where it has no fresh episodes.
+
+    `batches` are the workspace's own, where they are at hand.
+    """
     policy = space.registry.champion()
     if policy is None:
         return None
-    batches = fresh(own_batches(space), policy, space.registry.returned_after(policy))
-    if not (occasions := [scores(space, own) for own in batches]):
+    batches = own_batches(space) if batches is None else batches
+    played = fresh(batches, policy, space.registry.returned_after(policy))
+    if not (occasions := [scores(space, own) for own in played]):
         return None
     evidence, at = drop(occasions)
     every, alarm = np.concatenate(occasions), None

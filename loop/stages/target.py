@@ -6,7 +6,7 @@ more, its alarm rings, or there are demonstrations or interventions that nobody 
 that came into force since is no longer watched but collects as in any round.
 """
 
-from ..episodes.sample import champion_sample
+from ..episodes.sample import champion_sample, own_batches
 from ..gate.alarm import champion_record
 from ..statistics.wilson import wilson
 from ..workspace.records import Appended, Begun, Collected, Learned, Reached
@@ -22,10 +22,11 @@ def reached(space: Workspace, number: int, champion: str) -> str | None:
     What shows it are all fresh episodes that the champion collected up to the round, as in the gate. The
     confidence is that of one look; a champion that collects again is looked at again.
     """
-    settings, sample = space.config.improve, champion_sample(space, number, champion)
+    settings, batches = space.config.improve, own_batches(space)
+    sample = champion_sample(space, number, champion, batches)
     played = sample.episodes + sample.failed
     lower, _ = wilson(sample.successes, played, confidence=2 * settings.confidence - 1)
-    record = champion_record(space)
+    record = champion_record(space, batches)
     if lower < settings.until or (record and record.alarm) or _unlearned(space, number):
         return None
     return (

@@ -49,15 +49,16 @@ class Row:
         return f"{self.rate:.1%}" + (" in the gate" if self.selected else "")
 
 
-def rows(space: Workspace) -> list[Row]:
+def rows(space: Workspace, batches: Sequence[Batch] | None = None) -> list[Row]:
     """All that has been measured, in order; the best unselected sample of each policy.
 
-    The parts below say of their rows how many `episodes` came with each; one without a name is not shown.
+    `batches` are those that `committed` lists, where they are at hand. The parts below say of their rows how
+    many `episodes` came with each; one without a name is not shown.
 
     A policy that collected is shown by its collection, which nobody selected; a candidate that has not
     collected yet is shown by the gate's episodes.
     """
-    learned_in, batches = first_learned(space), committed(space)
+    learned_in, batches = first_learned(space), committed(space) if batches is None else batches
     injected, samples = _injected(batches, learned_in), _samples(space, batches)
     parts = [_demonstrations(batches, learned_in), *_first_policies(space, samples)]
     for number in filter(None, space.rounds()):

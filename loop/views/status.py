@@ -65,12 +65,13 @@ def read_status(space: Workspace, before: Status | None = None) -> Status:
     """
     if not space.copy:
         check_name(space.config.task)
-    current, champion, batches = rows(space), space.registry.champion(), committed(space)
+    champion, batches = space.registry.champion(), committed(space)
+    current = rows(space, batches)
     begun = space.record(From, 0)
     if before and (before.rows, before.champion) == (current, champion):
         record = before.record
     else:
-        record = champion_record(space)
+        record = champion_record(space, batches)
     return Status(
         task=space.config.task,
         rows=current,

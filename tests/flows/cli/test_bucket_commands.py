@@ -74,7 +74,7 @@ def test_forms_pages_and_events_name_the_url(url, monkeypatch, tmp_path):
     emitted = []
     monkeypatch.setattr("prefect.events.emit_event", lambda _, **event: emitted.append(event))
     monkeypatch.setattr(events, "_somebody_listens", lambda: True)
-    events.emit(space, "alarm", {})
+    events.emit(space, {"alarm": {}})
     assert emitted[0]["resource"]["prefect.resource.id"] == f"pacloop.workspace.{url}"
     assert f"Workspace: `{url}`" in success_page(space)
     assert Workspace.open(f"{url}/").address == url

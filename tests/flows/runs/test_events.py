@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import record
 from typed import pacloop
 
 from pacloop.flows.runs import events
@@ -106,7 +107,19 @@ def test_where_nobody_listens_nothing_fails_and_nothing_waits(space):
     for url in (None, "http://127.0.0.1:9/api"):
         with temporary_settings({PREFECT_API_URL: url}):
             assert not events._somebody_listens()
-            events.emit(space, "promoted", {"unwritable": object()})
+            events.emit(space, {"promoted": {"unwritable": object()}})
+
+
+def test_what_happens_together_asks_once_whether_somebody_listens(space, monkeypatch):
+    from pacloop.flows.server import ask
+
+    asked, emitted = [], []
+    monkeypatch.setattr(ask, "configured", lambda: "http://127.0.0.1:9/api")
+    monkeypatch.setattr(ask, "answers", lambda url: asked.append(url) or True)
+    monkeypatch.setattr("prefect.events.emit_event", lambda event, **_: emitted.append(event))
+    events.emit_verdict(space, 1, record("gate", alarm="it dropped"))
+    assert emitted == ["pacloop.undecided", "pacloop.alarm"]
+    assert len(asked) == 1
 
 
 def test_every_event_is_documented():

@@ -62,7 +62,7 @@ def ended(prefect_api, tmp_path_factory):
 
     leave_behind_a_run_of_a_killed_process()
     space = Workspace.open(folder)
-    improved, text = improve_with_prefect(space, progress)
+    improved, _, text = improve_with_prefect(space, progress)
     done = SimpleNamespace(space=space, good=improved.good, text=text)
     assert said[0].returncode == 0, said[0].stderr
     runs, tasks, artifacts = asyncio.run(read())

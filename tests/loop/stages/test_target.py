@@ -134,7 +134,7 @@ def test_an_alarm_alone_is_reason_enough(loop, monkeypatch):
 
     from pacloop.loop.stages import target
 
-    monkeypatch.setattr(target, "champion_record", lambda _: SimpleNamespace(alarm="it dropped"))
+    monkeypatch.setattr(target, "champion_record", lambda *_: SimpleNamespace(alarm="it dropped"))
     loop.improve()
     assert loop.space.has_record(3, Learned.STAGE)
 
