@@ -39,6 +39,7 @@ def published(tmp_path, monkeypatch):
             for number, won in enumerate(successes, start=1)
         ]
         monkeypatch.setitem(space.__dict__, "store", SimpleNamespace(batches=lambda: batches))
+        monkeypatch.setattr(Workspace, "has_store", lambda _: True)
         return pages.success_page(space)
 
     return published
