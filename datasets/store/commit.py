@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..errors import DatasetError
+from ..errors import DatasetError, TwinError
 from ..files import digest_of, in_background, json_bytes, named_errors, sync, temporary_beside
 from ..records.batch import Batch
 from ..records.rows import EpisodeRow, content_digest
@@ -34,14 +34,14 @@ def commit(backend: Backend, draft: Batch, steps: pa.RecordBatch, rows: Rows) ->
 
 
 def _refuse_twin(backend: Backend, batch: Batch) -> None:
-    """Raise DatasetError where this content is committed under another id; looks at no other batches."""
+    """Raise TwinError where this content is committed under another id; looks at no other batches."""
     key = f"{CONTENTS}/{batch.content}"
     # Not worth a wait for the disk: after a power cut `verify` still finds the twin.
     if not backend.create(key, batch.id.encode(), synced=False):
         (raw,) = backend.read([key])
         first = (raw or b"").decode(errors="replace")
         if first not in ("", batch.id) and backend.read([manifest_key(first)]) != [None]:
-            raise DatasetError(f"batch {batch.id} holds the same episodes as {first}, and would count twice")
+            raise TwinError(f"batch {batch.id} holds the same episodes as {first}, and would count twice")
 
 
 def _write(aside: Path, draft: Batch, steps: pa.RecordBatch, rows: Rows) -> Batch:
