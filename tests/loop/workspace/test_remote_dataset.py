@@ -161,11 +161,6 @@ def test_another_horizon_counts_in_the_very_run_that_records_it(space):
 
 
 def test_who_opens_a_dataset_lists_its_schemas_once(make_space, s3):
-    def listed(space):
-        s3.requests.clear()
-        assert space.store.batches() == []
-        return [query for method, query in s3.requests if (method, query[-7:]) == ("GET", "/robots")]
-
     make_space("one").make_store(make_space("one").task.schema)
     s3.requests.clear()
     assert make_space("two").store
