@@ -7,3 +7,7 @@ class PacloopError(ValueError):
 
 class DatasetError(PacloopError):
     """Bad data or a bad request: names the file, the field, what was found and what was wanted."""
+
+
+class TwinError(DatasetError):
+    """A batch whose episodes are committed under another id already."""

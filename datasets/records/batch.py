@@ -15,7 +15,7 @@ SOURCES = ("demonstration", "collection", "evaluation", "intervention")
 VERSION = 2
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_LONGEST_ID = 128  # the temporary folder's name adds host and pid, and names end at 255 bytes
+LONGEST_ID = 128  # the temporary folder's name adds host and pid, and names end at 255 bytes
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def episodes_by_source(batches: Iterable[Batch]) -> dict[str, int]:
 
 def check_batch_id(batch_id: str) -> None:
     """Raise DatasetError where `batch_id` cannot name a batch."""
-    if not _ID.fullmatch(batch_id) or len(batch_id) > _LONGEST_ID:
+    if not _ID.fullmatch(batch_id) or len(batch_id) > LONGEST_ID:
         raise DatasetError(
-            f"batch id is {batch_id!r}, but must be 1 to {_LONGEST_ID} of a-z, 0-9, '.', '_', '-', "
+            f"batch id is {batch_id!r}, but must be 1 to {LONGEST_ID} of a-z, 0-9, '.', '_', '-', "
             "starting with a letter or digit"
         )

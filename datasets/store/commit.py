@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..errors import DatasetError
+from ..errors import DatasetError, TwinError
 from ..files import (
     canonical,
     digest_of,
@@ -64,7 +64,7 @@ def _claimed(backend: Backend, key: str, batch: Batch) -> Batch | None:
     """The batch as it was claimed first; None where that is void.
 
     It is where a batch of its id came to hold something else, or a power cut took its words. Raises
-    DatasetError where the content is committed under another id.
+    TwinError where the content is committed under another id.
     """
     name, _, origin = (backend.read([key])[0] or b"").partition(b"\n")
     try:
@@ -78,7 +78,7 @@ def _claimed(backend: Backend, key: str, batch: Batch) -> Batch | None:
         return first
     if parse_manifest(backend, first.id, manifest, batch.schema).content != batch.content:
         return None
-    raise DatasetError(f"batch {batch.id} holds the same episodes as {first.id}, and would count twice")
+    raise TwinError(f"batch {batch.id} holds the same episodes as {first.id}, and would count twice")
 
 
 def _write(backend: Backend, aside: Path, draft: Batch, steps: pa.RecordBatch, rows: Rows) -> Batch:

@@ -59,8 +59,18 @@ def write_schema(backend: Backend, schema: Schema) -> None:
 
 def read_schema(backend: Backend) -> Schema:
     """The layout of a dataset with the facts as they are now. Raises DatasetError where there is none."""
+    schema = find_schema(backend)
+    if schema is None:
+        raise DatasetError(f"{backend.place} holds no dataset: {SCHEMAS} has 0 files, but must have one")
+    return schema
+
+
+def find_schema(backend: Backend) -> Schema | None:
+    """The same; None where there is none. One listing, and one of the changes, tell."""
     files = read_room(backend, SCHEMAS, SchemaFile)
-    if len(files) != 1:
+    if not files:
+        return None
+    if len(files) > 1:
         raise DatasetError(
             f"{backend.place} holds no dataset: {SCHEMAS} has {len(files)} files, but must have one"
         )

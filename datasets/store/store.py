@@ -23,7 +23,7 @@ from .backend import BATCHES, EXCLUDED, SCHEMAS, Backend, manifest_key, parse_ma
 from .commit import commit
 from .exclusion import Tombstone, excluded, mark
 from .folder import Folder
-from .schemas import read_schema, reconcile, write_schema
+from .schemas import find_schema, read_schema, reconcile, write_schema
 from .verify import verify
 
 Place = Path | str | Backend
@@ -59,15 +59,24 @@ class EpisodeStore:
         tables.check_storable(schema)
         with named_errors(backend.folder, "made"):
             (backend.folder / BATCHES).mkdir(parents=True, exist_ok=True)
-        if not cls.exists(backend):
+        current = find_schema(backend)
+        if current is None:
             write_schema(backend, schema)
-        return cls(backend, reconcile(backend, read_schema(backend), schema))
+            current = read_schema(backend)
+        return cls(backend, reconcile(backend, current, schema))
 
     @classmethod
     def open(cls, place: Place) -> "EpisodeStore":
         """Open the store at a place. Raises DatasetError where there is none, or it is broken."""
         backend = _backend(place)
         return cls(backend, read_schema(backend))
+
+    @classmethod
+    def find(cls, place: Place) -> "EpisodeStore | None":
+        """The same; None where there is none."""
+        backend = _backend(place)
+        schema = find_schema(backend)
+        return cls(backend, schema) if schema else None
 
     @staticmethod
     def exists(place: Place) -> bool:

@@ -7,7 +7,7 @@ import typer
 
 from ...datasets.errors import PacloopError
 from ..environment import user
-from ..runs.plan import open_workspace
+from ..runs.plan import open_to_change, open_workspace
 from ..terminal import print_json, progress_bars
 from .options import HERE, By, JsonOption, Reason, WorkspaceOption
 
@@ -108,14 +108,14 @@ def exclude(target: Excludable, reason: Reason, by: By = "", workspace: Workspac
 
     That is from now on; nothing is deleted.
     """
-    count = open_workspace(workspace).open_store().exclude(target, reason=reason, by=by or user())
+    count = open_to_change(workspace).open_store().exclude(target, reason=reason, by=by or user())
     print(f"{target}: {_episodes(count)} excluded from every later snapshot")
 
 
 @dataset.command()
 def include(target: Excludable, reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Take an exclusion back."""
-    count = open_workspace(workspace).open_store().include(target, reason=reason, by=by or user())
+    count = open_to_change(workspace).open_store().include(target, reason=reason, by=by or user())
     print(f"{target}: {_episodes(count)} in every later snapshot again")
 
 

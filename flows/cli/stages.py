@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...datasets.errors import PacloopError
-from ..runs.plan import open_workspace
+from ..runs.plan import open_to_change, open_workspace
 from ..terminal import print_json, progress_bars
 from .options import HERE, JsonOption, WorkspaceOption
 
@@ -90,7 +90,7 @@ def _give_up(workspace: str) -> None:
     from ...loop.stages.evaluate import give_up
     from ...loop.workspace.lease import hold
 
-    with hold(space := open_workspace(workspace)):
+    with hold(space := open_to_change(workspace)):
         order = give_up(space)
     print(f"given up: {order.policy} on {order.episodes} episodes; those that were played are kept")
 

@@ -22,7 +22,7 @@ from ...datasets import Replay, Schema
 from ...datasets.errors import PacloopError
 from ..config import LearnConfig, PacConfig
 from .feed import Feed
-from .state import append_figures, go_back, restore_state, run_identity, save_state
+from .state import append_figures, go_back, has_state, restore_state, run_identity, save_state
 from .step import LOWERED, Networks, acting_weights, make_networks, move_target, train_step
 
 Progress = Callable[[int, Mapping[str, float]], None]
@@ -87,7 +87,8 @@ class _Run:
         """Take all steps that are left; an interrupt saves the state before it goes on its way."""
         saved_sec = time.monotonic()
         try:
-            self._save()
+            if not has_state(self.folder):  # what was restored lies there already
+                self._save()
             while self.networks.step < self.config.steps:
                 reported = result_of(self._turns.submit(self._advance))
                 if reported and progress:

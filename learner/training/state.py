@@ -61,9 +61,14 @@ def restore_state(folder: Path, networks: Networks, identity: Mapping[str, Any])
     return go_back(folder, networks)
 
 
+def has_state(folder: Path) -> bool:
+    """Whether a state of the run was saved."""
+    return (folder / STATE).is_file()
+
+
 def go_back(folder: Path, networks: Networks) -> dict[str, float]:
     """The same for a state that is surely of this run; where none was saved, only figures are forgotten."""
-    if (folder / STATE).is_file():
+    if has_state(folder):
         _restore(load_file(folder / STATE), networks)
     return _figures_until(folder / METRICS, networks.step)
 

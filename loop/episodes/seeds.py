@@ -8,6 +8,8 @@ learned from.
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from ..errors import LoopError
+
 Purpose = Literal[
     "demonstration",
     "collection",
@@ -22,10 +24,21 @@ Purpose = Literal[
 POSITIONS, ROUNDS, RUNS = 2**24, 2**16, 2**16
 
 
+def run_of(seed: int) -> int:
+    """The seed of the run that drew a seed of an episode."""
+    return seed // (POSITIONS * ROUNDS) % RUNS
+
+
 def episode_seeds(purpose: Purpose, *, run: int, round: int, count: int, first: int = 0) -> Sequence[int]:
-    """`count` seeds from position `first` on, of one purpose in one round of the run with this seed."""
+    """`count` seeds from position `first` on, of one purpose in one round of the run with this seed.
+
+    Raises LoopError where it has none there.
+    """
     if not (0 <= run < RUNS and 0 <= round < ROUNDS and 0 <= first <= first + count <= POSITIONS):
-        raise ValueError(f"no seeds for run {run}, round {round}, positions {first} to {first + count}")
+        raise LoopError(
+            f"there are no seeds for episodes {first} to {first + count} of round {round} of a run with seed "
+            f"{run}: there are {POSITIONS} episodes, {ROUNDS} rounds, {RUNS} runs"
+        )
     number = get_args(Purpose).index(purpose)
     start = ((number * RUNS + run) * ROUNDS + round) * POSITIONS + first
     return range(start, start + count)

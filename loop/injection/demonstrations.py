@@ -9,6 +9,7 @@ from ..episodes.seeds import episode_seeds
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.config import Config
+from ..workspace.copied import refuse_copy
 from ..workspace.place import Place
 from ..workspace.workspace import Workspace
 
@@ -36,8 +37,10 @@ def add_demonstrations(
     if task != SCRIPTED:
         raise LoopError(f"{task} has no scripted demonstrator; only {SCRIPTED} has one")
     if not bare:
-        store = Workspace.create(place, Config(task=task, seed=seed)).store
+        refuse_copy(space := Workspace.create(place, Config(task=task, seed=seed)))
+        store = space.store
     elif space := Workspace.find(place):
+        refuse_copy(space)
         store = space.make_store(spec.schema)
     else:
         store = EpisodeStore.create(place, spec.schema)

@@ -8,12 +8,13 @@ away and adds none, so the level of the gate holds.
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from typing import Literal
 
 from ..progress import Progress
 from ..workspace.verdict import Answer, Verdict
 from ..workspace.workspace import Workspace
-from .gate import unless_changed
+from .gate import settled, unless_changed
 from .question import JUDGED, Question, answer_file, make_answer
 
 POLL_SEC = 2.0
@@ -44,8 +45,7 @@ def approved(space: Workspace, number: int, progress: Progress, door: Door) -> V
     update = {"decision": decision, "reason": f"{reason}; the test: {judged.reason}", "approval": given}
     verdict = unless_changed(space, number, judged.model_copy(update=update))
     space.write_record(number, verdict)
-    space.registry.settle()
-    return verdict
+    return settled(space, number) or verdict
 
 
 def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> Answer:
@@ -53,11 +53,11 @@ def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> 
         return given
     progress("approval", 1, 1, asked.sentence())
     hours = space.config.gate.approve_hours
-    deadline = time.monotonic() + hours * 3600
+    asked_sec = datetime.fromisoformat(asked.judged.asked).timestamp() if asked.judged.asked else time.time()
     with door(space, asked) as look:
         while (given := _answer(space, asked.round)) is None:
             at_door = look()
-            if not at_door and time.monotonic() > deadline:
+            if not at_door and time.time() - asked_sec > hours * 3600:
                 reason = f"nobody answered within {hours:g} hours"
                 at_door = make_answer("none", by="nobody", reason=reason)
             if at_door:

@@ -6,6 +6,7 @@ from ..errors import LoopError
 from ..workspace.place import command
 from ..workspace.records import Begun, Collected
 from ..workspace.workspace import Workspace
+from .gate import settled
 from .target import collected_episodes, reached_in
 
 
@@ -25,7 +26,7 @@ def begin(space: Workspace, number: int) -> Begun:
     """The champion at the round's beginning, whoever is promoted by hand while it goes on."""
     if begun := space.record(Begun, number):
         return begun
-    space.registry.settle()
+    settled(space, number - 1)
     return space.write_record(
         number, Begun(champion=champion_of(space), watches=bool(reached_in(space, number - 1)))
     )

@@ -14,7 +14,7 @@ from ...datasets.files import parse_model, read_json
 from ..episodes.pinned import pinned
 from ..episodes.play import Play, Session, tally
 from ..episodes.sample import all_binary
-from ..episodes.seeds import Purpose
+from ..episodes.seeds import POSITIONS, Purpose
 from ..errors import LoopError
 from ..gate.comparison import Test, make_test
 from ..gate.contest import contest
@@ -146,6 +146,9 @@ def _begun(space: Workspace, order: Asked) -> Iterator[int]:
         )
     for policy in filter(None, (order.policy, order.against)):
         space.registry.require(policy)
+    most = POSITIONS if order.against is None or order.paired else APART
+    if order.episodes > most:
+        raise LoopError(f"--episodes is {order.episodes}, but there are seeds of {most} at most")
     space.write_json(_evaluation(number, ".begun"), order.model_dump())
     try:
         yield number

@@ -1,6 +1,7 @@
 """Gate: champion and candidate are compared until there is a verdict, which goes on record."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
@@ -51,9 +52,21 @@ def gate(session: Session, number: int) -> Verdict:
     space = session.space
     verdict = space.record(Verdict, number) or space.record(Verdict, number, JUDGED)
     verdict = verdict or _judge(session, number)
-    space.registry.settle()
+    verdict = settled(space, number) or verdict
     mirror(space, session.progress)
     return verdict
+
+
+def settled(space: Workspace, number: int) -> Verdict | None:
+    """The verdict of a round, once what it promoted is in force; None where there is none yet.
+
+    Where somebody changed the champion while the verdict was written, that counts, and is put on record.
+    """
+    space.registry.settle()
+    verdict = space.record(Verdict, number)
+    if verdict is None or verdict.decision != "promoted" or space.registry.promoted_in(number):
+        return verdict
+    return space.write_record(number, _overtaken(verdict))
 
 
 def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
@@ -61,6 +74,10 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
     unchanged = space.registry.champion() == space.require(Collected, number).champion
     if unchanged and not space.registry.changed_after(number):
         return verdict
+    return _overtaken(verdict)
+
+
+def _overtaken(verdict: Verdict) -> Verdict:
     reason = f"{CHANGED}; {verdict.reason}"
     return verdict.model_copy(update={"decision": "undecided", "reason": reason})
 
@@ -74,8 +91,10 @@ def _judge(session: Session, number: int) -> Verdict:
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
     verdict = with_remarks(session, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
-    waits = space.config.gate.approve and verdict.decision == "promoted"
-    return space.write_record(number, verdict, JUDGED if waits else "")
+    if not space.config.gate.approve or verdict.decision != "promoted":
+        return space.write_record(number, verdict)
+    asked = datetime.now(UTC).isoformat(timespec="seconds")
+    return space.write_record(number, verdict.model_copy(update={"asked": asked}), JUDGED)
 
 
 def _compare(session: Session, number: int) -> Verdict:
@@ -84,7 +103,7 @@ def _compare(session: Session, number: int) -> Verdict:
     champion, diverged = space.require(Collected, number).champion, space.record(Diverged, number)
     candidate = diverged.policy if diverged else space.require(Raced, number).policy
     given = _given(space, number, champion)
-    sample, guards = scores(space, given, failed=1.0), guards_of(space)
+    sample, guards = scores(space, given, failed=1.0), guards_of(space, played=True)
     test = _test(space, number, sample)
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []

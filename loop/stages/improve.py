@@ -13,7 +13,7 @@ from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .append import no_demonstrations
 from .collect import champion_of
-from .gate import check_gate
+from .gate import check_gate, settled
 from .round import run_final, run_round, run_start
 from .target import reached_in
 
@@ -63,6 +63,7 @@ def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) 
     check_start(space)
     if not space.has_record(0, Raced.STAGE) or space.registry.champion() is None:
         play("start")
+    settled(space, max(space.rounds()))
     played, why, reason = int(_interrupted(space)), "", None
     while not why:
         reason = reached_in(space, max(space.rounds()))

@@ -5,11 +5,17 @@ dataset would take each other's episodes for their own. The settings come last, 
 workspace that is half made; until then the same call goes on from what is there.
 """
 
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from ...datasets import Batch, EpisodeStore, Snapshot
+from ...datasets.errors import TwinError
+from ...datasets.files import fingerprint
+from ...datasets.records.batch import LONGEST_ID
 from ...learner.checkpoint import read_record, read_weights
+from ..episodes.seeds import RUNS, run_of
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.config import Config
@@ -23,7 +29,6 @@ from .append import pinned_data
 
 POLICY = "r000-from"
 """Id of the first champion."""
-RUNS = 2**16
 
 
 def start_from(source: Workspace, place: Place, seed: int | None, progress: Progress) -> Workspace:
@@ -32,11 +37,10 @@ def start_from(source: Workspace, place: Place, seed: int | None, progress: Prog
     Its seed is another one, by default the next, so that it draws no start state a second time. Raises
     LoopError where something else is at `place`, or `source` has no champion.
     """
-    settings = source.config.model_copy(update={"seed": (source.config.seed + 1) % RUNS})
-    made = Workspace.unmade(place, settings)
+    made = Workspace.unmade(place, source.config)
     if made.address == source.address:
         raise LoopError(f"{source.place} cannot go on from itself: name another --workspace")
-    order = _begin(source, settings, seed)
+    order = _begin(source, seed)
     made.folder.mkdir(parents=True, exist_ok=True)
     with hold(made, progress):
         made.current(f"rounds/000/{From.STAGE}.json")
@@ -46,7 +50,7 @@ def start_from(source: Workspace, place: Place, seed: int | None, progress: Prog
         begun = begun or made.write_record(0, order)
         if seed not in (None, begun.seed):
             raise LoopError(f"{made.place} was begun with seed {begun.seed}, not {seed}")
-        made = replace(made, config=_settings(made, settings, begun.seed))
+        made = replace(made, config=_settings(made, source.config, begun.seed))
         _fill(source, made, begun, progress)
         made.write_config()
     return made
@@ -58,16 +62,29 @@ def _there_already(made: Workspace, begun: From | None, source: Workspace) -> Wo
     return Workspace.open(made.place)
 
 
-def _begin(source: Workspace, settings: Config, seed: int | None) -> From:
+def _begin(source: Workspace, seed: int | None) -> From:
     champion = source.registry.champion()
     if champion is None:
         advice = command("improve", source.place)
         raise LoopError(f"{source.place} has no champion yet to go on from; run: {advice}")
-    seed = settings.seed if seed is None else seed
-    if seed == source.config.seed:
-        raise LoopError(f"--seed is {seed}, as in {source.place}: the same start states would be drawn again")
+    drawn = _drawn(source)
+    if seed is None:
+        seed = next(other % RUNS for other in count(source.config.seed + 1) if other % RUNS not in drawn)
+    if seed in drawn:
+        raise LoopError(
+            f"--seed is {seed}, as in {source.place} or a run whose episodes it has: the same start states "
+            "would be drawn again"
+        )
     snapshot = source.open_store().snapshot()
     return From(workspace=source.address, id=source.id, policy=champion, seed=seed, snapshot=snapshot)
+
+
+def _drawn(source: Workspace) -> set[int]:
+    """The seeds of all runs whose start states are in a workspace's dataset, also of those before it."""
+    store = source.open_store()
+    played = [batch for batch in store.batches() if batch.source in ("collection", "evaluation")]
+    rows = store.iter_rows(played)
+    return {source.config.seed, *(run_of(row.seed) for row in rows if row.seed is not None)}
 
 
 def _settings(made: Workspace, settings: Config, seed: int) -> Config:
@@ -130,10 +147,14 @@ def _copy_batch(old: EpisodeStore, store: EpisodeStore, batch: Batch, begun: Fro
         "round": batch.round,
     }
     origin |= {"policy": named} if own else {}
-    store.append(episodes, batch_id=_name(begun, batch), source=batch.source, origin=origin)
+    with suppress(TwinError):  # what was two stages' there is the same here, and would count twice
+        store.append(episodes, batch_id=_name(begun, batch), source=batch.source, origin=origin)
 
 
 def _name(begun: From, batch: Batch | str) -> str:
     """The name of a batch here; one that was copied before keeps its own."""
     name = batch if isinstance(batch, str) else batch.id
-    return name if name.startswith("from-") else f"from-{begun.id[:8]}-{name}"
+    if name.startswith("from-"):
+        return name
+    whole = f"from-{begun.id[:8]}-{name}"
+    return whole if len(whole) <= LONGEST_ID else f"{whole[: LONGEST_ID - 17]}-{fingerprint(name)[:16]}"

@@ -37,8 +37,8 @@ def claim(copy: LocalCopy, progress: Progress) -> Iterator[None]:
 
     Once somebody else has taken over, whatever is written through `copy` inside raises LoopError, and so does
     the work inside, within a beat, where it is the main thread's. Raises InUse, naming the holder, where
-    somebody else holds it. The caller holds the lease of this machine, so a claim that this copy made before
-    is of a process that died, and is taken over at once.
+    somebody else holds it. The caller holds the lease of this machine, so a claim that this copy made since
+    the machine was started is of a process that died, and is taken over at once.
     """
     own = _Claim(copy, this_process())
     own.take(progress)

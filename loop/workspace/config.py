@@ -23,6 +23,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Margin = Annotated[float, Field(ge=0, lt=1)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Episodes = Annotated[int, Field(ge=1, le=2**24)]
+"""As many as there are seeds."""
 
 
 def _setting(default: Any, description: str) -> Any:
@@ -51,7 +53,7 @@ class _Section(BaseModel):
 class Collect(_Section):
     """How episodes are made."""
 
-    episodes: Count = _setting(3000, "episodes of the champion a round")
+    episodes: Episodes = _setting(3000, "episodes of the champion a round")
     actors: Count = _setting(2, "Ray actors, each with one CPU")
     environments: Count = _setting(25, "environments that an actor steps in lockstep")
     deadline_sec: Positive = _setting(120.0, "silence after which an actor is replaced")
@@ -171,8 +173,8 @@ class Improve(_Section):
     )
     rounds: Count = _setting(8, "most rounds that one run adds")
     minutes: Annotated[float, Field(ge=0)] = _setting(0.0, "no round begins after so long; 0: no limit")
-    baseline_episodes: Count = _setting(150, "evaluation episodes of the BC baseline")
-    evaluation_episodes: Count = _setting(300, "fresh episodes on which the last champion is measured")
+    baseline_episodes: Episodes = _setting(150, "evaluation episodes of the BC baseline")
+    evaluation_episodes: Episodes = _setting(300, "fresh episodes on which the last champion is measured")
 
 
 class Dataset(_Section):

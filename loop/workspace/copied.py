@@ -1,21 +1,30 @@
 """A workspace that was copied has the id of another; it is told from one that was moved, and refused."""
 
-from ...datasets.errors import PacloopError
+from functools import partial
+
+from ...datasets.errors import DatasetError, PacloopError
 from ..errors import LoopError
 from .records import Identity
+from .turns import check_turn, take_turn
 from .workspace import IDENTITY, Workspace
 
 
 def settle(space: Workspace) -> None:
     """Record where a workspace is; call it under the lease. Raises LoopError where it is a copy.
 
-    That is one of a workspace that is still where it was: what one of the two plays would pass for the
-    other's.
+    That is one of a workspace that is still where it was, or went on with a shared dataset: what one of the
+    two plays would pass for the other's.
     """
     refuse_copy(space)
     identity = space.identity()
-    if identity.address != space.address:
-        space.write_json(IDENTITY, Identity(id=identity.id, address=space.address).model_dump())
+    if url := space.config.dataset.url:
+        take_turn(space.place, url, space.address, identity, partial(_write, space))
+    elif identity.address != space.address:
+        _write(space, identity.model_copy(update={"address": space.address}))
+
+
+def _write(space: Workspace, identity: Identity) -> None:
+    space.write_json(IDENTITY, identity.model_dump())
 
 
 def refuse_copy(space: Workspace) -> None:
@@ -27,12 +36,21 @@ def refuse_copy(space: Workspace) -> None:
 def copy_sentence(space: Workspace) -> str:
     """Of which workspace this one is a copy, and what to do; "" where it is none. Writes nothing."""
     identity = space.read_record(Identity, IDENTITY)
-    if identity is None or identity.address in ("", space.address) or not _is_elsewhere(space, identity):
+    if identity is None:
         return ""
-    return (
-        f"{space.place} is a copy of {identity.address}, which is still there; make a workspace that "
-        f"goes on from it: pacloop init --from {identity.address} --workspace NEW"
-    )
+    if identity.address not in ("", space.address) and _is_elsewhere(space, identity):
+        return (
+            f"{space.place} is a copy of {identity.address}, which is still there; make a workspace that "
+            f"goes on from it: pacloop init --from {identity.address} --workspace NEW"
+        )
+    try:
+        if url := space.config.dataset.url:
+            check_turn(space.place, url, space.identity)
+    except LoopError as error:
+        return str(error)
+    except DatasetError:  # to what is out of reach nobody adds
+        pass
+    return ""
 
 
 def _is_elsewhere(space: Workspace, identity: Identity) -> bool:

@@ -61,9 +61,13 @@ class LocalCopy:
 
     @property
     def id(self) -> str:
-        """What tells this copy from those of other machines."""
+        """What tells this copy from every other, also from one of a cloned disk or container.
+
+        Equal for two processes only where a kernel's lock in the folder keeps them apart.
+        """
         with self._locked() as data:
-            return data["id"]
+            folder = self.folder.stat()
+            return f"{data['id']}-{_boot_id()}-{folder.st_dev}-{folder.st_ino}"
 
     def pull(self) -> None:
         """Bring the copy up to date; nothing is made where the bucket has no workspace."""
@@ -172,6 +176,12 @@ class LocalCopy:
             finally:
                 if (after := json_bytes(path, data)) != before:
                     write_bytes_atomically(path, after)
+
+
+def _boot_id() -> str:
+    """What tells this start of the machine's kernel from every other; "" where the system does not say."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.is_file() else ""
 
 
 def write_file(path: Path, raw: bytes) -> None:

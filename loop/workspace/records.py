@@ -41,10 +41,17 @@ R = TypeVar("R", bound=Record)
 
 
 class Identity(Record):
-    """`identity.json`: a random `id`, in hex, and the `address` at which the workspace was held last."""
+    """`identity.json`: who a workspace is, wherever it is moved.
+
+    Attributes:
+      id: random, in hex.
+      address: where it was held last.
+      holds: by the URL of a shared dataset, the names of the last two holds; see `turns.py`.
+    """
 
     id: str
     address: str = ""
+    holds: dict[str, tuple[str, ...]] = {}
 
 
 class Timed(Record):

@@ -84,6 +84,10 @@ class Registry:
         """Whether somebody changed the champion by hand once a round had begun, even if it was put back."""
         return any(reign.round is None and reign.after >= number for reign in self.history())
 
+    def promoted_in(self, number: int) -> bool:
+        """Whether what the verdict of a round promoted came into force."""
+        return any(reign.round == number for reign in self.history())
+
     def settle(self) -> None:
         """Write down what the newest verdict promoted, where that is not done yet."""
         with self._changing():

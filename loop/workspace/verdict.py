@@ -140,7 +140,8 @@ class Verdict(Timed):
       critic: the candidate's critic on episodes kept out of learning.
       own_critic: the same on its own episodes in this gate.
       remarks: what makes the comparison worth less than its numbers say.
-      approval: what a person said, where one was asked.
+      asked: when a person was asked to approve, an ISO time, UTC; None where nobody was.
+      approval: what that person said.
     """
 
     STAGE = "gate"
@@ -169,6 +170,7 @@ class Verdict(Timed):
     critic: CriticFigures | None = None
     own_critic: CriticFigures | None = None
     remarks: tuple[str, ...] = ()
+    asked: str | None = None
     approval: Answer | None = None
 
     @property

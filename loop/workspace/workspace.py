@@ -14,7 +14,7 @@ In a bucket all of these are objects; see `local_copy.py`.
 
 import secrets
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
 from .place import Place, address_of, command, url_of
 from .records import Identity, R
 from .registry import Registry
+from .turns import check_turn
 
 IDENTITY = "identity.json"
 
@@ -156,9 +157,9 @@ class Workspace:
 
         What the task says otherwise since, its horizon, is recorded by `make_store` only, under the lease.
         """
-        if not self.has_store():
+        store = EpisodeStore.find(self._dataset_place())
+        if store is None:
             return self.make_store(self.task.schema)
-        store = self.open_store()
         check_same(store.place, store.schema, self.task.schema)
         return store
 
@@ -201,9 +202,8 @@ class Workspace:
         url = self.config.dataset.url if name == "dataset" else ""
         if not url and not self.copy:
             return self.folder / name
-        limit, fence = int(self.config.dataset.cache_gib * 2**30), lambda: None
-        if self.copy:
-            fence = self.copy.fence
+        limit = int(self.config.dataset.cache_gib * 2**30)
+        fence = self.copy.fence if self.copy else partial(check_turn, self.place, url, self.identity)
         return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", limit, fence)
 
     @cached_property

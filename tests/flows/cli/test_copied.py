@@ -48,6 +48,10 @@ def test_one_that_was_moved_is_none(copy, tmp_path):
         ("approve", "--reason", "x"),
         ("inject", "demo.npz"),
         ("gc", "--keep", "1"),
+        ("dataset", "exclude", "clumsy-s0-n4", "--reason", "x"),
+        ("dataset", "include", "clumsy-s0-n4", "--reason", "x"),
+        ("demonstrate", "--episodes", "1", "--seed", "9"),
+        ("evaluate", "--give-up"),
     ],
 )
 def test_what_would_change_it_is_refused(copy, words):

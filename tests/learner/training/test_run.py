@@ -158,6 +158,19 @@ def test_the_state_of_a_run_from_other_weights_is_thrown_away(run, replay, whole
     assert same(run(tmp_path), whole[0])
 
 
+def test_what_was_restored_is_not_saved_again(run, replay, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(train, "save_state", lambda folder, networks: saved.append(networks.step))
+    run(tmp_path / "whole")
+    assert saved == [0]
+    monkeypatch.undo()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replay=Interrupting(replay, 14))
+    monkeypatch.setattr(train, "save_state", lambda folder, networks: saved.append(networks.step))
+    run(tmp_path)
+    assert saved == [0]
+
+
 def test_a_run_starts_from_the_weights_it_is_given(run, whole, tmp_path):
     config = replace(CONFIG, steps=1, learning_rate=0.0)
     assert same(run(tmp_path, config=config, start=whole[0][0]), whole[0])

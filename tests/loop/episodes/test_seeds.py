@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pacloop.loop.episodes.seeds import POSITIONS, ROUNDS, RUNS, Purpose, episode_seeds
+from pacloop.loop.errors import LoopError
 
 owners = st.tuples(st.sampled_from(get_args(Purpose)), st.integers(0, RUNS - 1), st.integers(0, ROUNDS - 1))
 positions = st.integers(0, POSITIONS)
@@ -54,5 +55,5 @@ def test_seeds_fit_64_bits_with_a_sign():
     [{"run": RUNS}, {"run": -1}, {"round": ROUNDS}, {"round": -1}, {"first": -1}, {"count": POSITIONS + 1}],
 )
 def test_what_would_run_into_anothers_seeds_is_refused(wrong):
-    with pytest.raises(ValueError, match="no seeds for run"):
+    with pytest.raises(LoopError, match=r"no seeds for episodes .* of a run with seed"):
         episode_seeds("gate", **({"run": 0, "round": 0, "count": 1} | wrong))

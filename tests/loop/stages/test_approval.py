@@ -1,5 +1,6 @@
 """A promotion that waits for a person: what each answer does, and that a kill loses neither."""
 
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
@@ -116,6 +117,22 @@ def test_unanswered_the_champion_stays(waiting):
     assert verdict.decision == "undecided"
     assert "nobody answered within 1e-09 hours, so the champion stays" in verdict.reason
     assert waiting.registry.champion() == "r000-pac"
+
+
+def test_the_hours_count_from_when_it_was_asked_first(waiting, monkeypatch):
+    hour = replace(waiting, config=parse_config({"gate": {"approve": True, "approve_hours": 1.0}}, "test"))
+    monkeypatch.setattr(approval, "POLL_SEC", 0.01)
+    now, looks = time.time(), iter([None, None, make_answer("reject", **ANNA)])
+
+    @contextmanager
+    def door(space, asked):
+        yield lambda: next(looks)
+
+    monkeypatch.setattr(time, "time", lambda: now + 3595)
+    assert approved(hour, 1, silent, door).decision == "rejected", "it waits for the rest of the hour"
+    (waiting.round_folder(1) / "answer.json").unlink()
+    monkeypatch.setattr(time, "time", lambda: now + 3605)
+    assert "nobody answered within 1 hours" in settled(hour).reason
 
 
 def test_the_first_answer_counts(waiting):

@@ -71,6 +71,10 @@ def test_what_cannot_be_evaluated_blocks_no_later_evaluation(make):
     session = Session(space, lambda: Collectors({"old": 0.5, "new": 0.5}), silent)
     with pytest.raises(LoopError, match="a cap of 3000 is too large"):
         compare(session, policy="new", against="old", episodes=3000)
+    for evaluation in (measure, partial(compare, against="old", paired=True)):
+        with pytest.raises(LoopError, match=r"^--episodes is 16777217, but .* 16777216 at most$"):
+            evaluation(session, policy="new", episodes=2**24 + 1)
+    assert not (space.folder / "evaluations").exists()
 
     def fail(record, *_):
         raise PolicyError(record.id, "failed to act: KeyError('arm')")

@@ -4,6 +4,7 @@ Collectors write episodes of two steps into a real dataset; who succeeds is told
 """
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pacloop.loop.episodes.play import Play, Session, play
 from pacloop.loop.episodes.sample import champion_sample
 from pacloop.loop.errors import LoopError
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.collect import collect
+from pacloop.loop.stages.collect import begin, collect
 from pacloop.loop.stages.evaluate import compare
 from pacloop.loop.stages.gate import CHANGED, check_gate, gate
 from pacloop.loop.stages.improve import next_round
@@ -74,6 +75,17 @@ def test_what_a_champion_could_not_play_counts_as_its_successes(make):
     assert (sample.episodes, sample.failed, verdict.champion_n) == (150, 150, 300)
     assert verdict.champion_successes == sample.successes + 150
     assert verdict.decision != "promoted", "0.7 is better than 0.5, but not than what nobody saw"
+
+
+def test_once_collectors_have_it_no_second_environment_is_made(make, monkeypatch):
+    def second():
+        raise AssertionError("of a robot there is one")
+
+    collectors = Collectors({"old": 0.5, "new": 0.9})
+    space = make(collectors, guards={"measures": {"torque": {"margin": 0.1, "limit": 5.0}}})
+    vars(space)["task"] = replace(space.task, make=second)
+    with pytest.raises(LoopError, match="torque is set, but pacloop/stack has no such measure; it has: none"):
+        judge(space, collectors)
 
 
 def test_a_slower_candidate_is_not_promoted_though_it_succeeds_more(make):
@@ -271,17 +283,26 @@ def test_a_champion_that_was_replaced_and_put_back_in_the_round_leaves_it_undeci
     assert verdict.candidate_n == 0 and space.registry.champion() == "old"
 
 
-def test_a_rollback_between_look_and_verdict_is_not_overridden(make, monkeypatch):
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_hand_between_look_and_verdict_is_not_overridden_and_the_record_says_so(make, monkeypatch, killed):
     collectors = Collectors({"older": 0.3, "old": 0.3, "new": 0.95})
     space = make(collectors)
     write = Workspace.write_record
 
     def rolled_back_first(self, number, record, stage=""):
-        if isinstance(record, Verdict):
-            space.registry.promote("new", reason="by hand", by="anna")
-        return write(self, number, record, stage)
+        if not isinstance(record, Verdict) or record.decision != "promoted":
+            return write(self, number, record, stage)
+        space.registry.promote("new", reason="by hand", by="anna")
+        write(self, number, record, stage)
+        if killed:
+            raise Killed
+        return record
 
     with monkeypatch.context() as patched:
         patched.setattr(Workspace, "write_record", rolled_back_first)
-        assert judge(space, collectors).decision == "promoted"
+        with pytest.raises(Killed) if killed else nullcontext():
+            assert judge(space, collectors).decision == "undecided"
+    assert begin(space, 2).champion == "new"
+    verdict = space.require(Verdict, 1)
+    assert (verdict.decision, verdict.reason.partition(";")[0]) == ("undecided", CHANGED)
     assert [reign["by"] for reign in written_reigns(space)] == ["round 0", "anna"]

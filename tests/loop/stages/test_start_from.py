@@ -7,6 +7,7 @@ import pytest
 from recorded import put, tally, verdict
 
 from pacloop.datasets import EpisodeStore
+from pacloop.loop.episodes.seeds import episode_seeds
 from pacloop.loop.errors import LoopError
 from pacloop.loop.gate.budget import round_level
 from pacloop.loop.injection.demonstrations import add_demonstrations
@@ -93,6 +94,33 @@ def test_it_goes_on_with_the_policy_the_data_and_a_fresh_budget(source, tmp_path
     assert made.require(Begun, 1).champion == POLICY
     spent = [v for k in made.rounds() if (v := made.record(Verdict, k))]
     assert round_level(0.05, spent) == round_level(0.05, []) > 0.005
+
+
+def test_start_states_of_earlier_runs_are_not_drawn_again(source, tmp_path):
+    """Nor those of a run that the source itself goes on from, or that shared a dataset with it."""
+    played = next(iter(source.store.episodes("r002-collect-00000")))
+    seed = episode_seeds("final", run=1, round=3, count=1)[0]
+    origin = {"policy": "other/r003-pac", "stage": "final", "workspace": "other"}
+    known = {"batch_id": "r003-final-00000", "source": "evaluation", "round": 3, "origin": origin}
+    source.store.append([replace(played, seed=seed)], **known)
+    made = start_from(source, tmp_path / "next", None, silent)
+    assert made.config.seed == 2
+    for run in (0, 1):
+        with pytest.raises(LoopError, match=f"--seed is {run}, as in .*next or a run whose episodes it has"):
+            start_from(made, tmp_path / "third", run, silent)
+
+
+def test_twins_are_copied_once_and_long_ids_are_cut(source, tmp_path):
+    played, known = list(source.store.episodes("r002-collect-00000")), {"source": "evaluation", "round": 2}
+    long = "r002-" + "x" * 121
+    for stage, batch_id in (("race-n4", f"{long}a"), ("race-n8", f"{long}b")):
+        source.store.append(played, batch_id=batch_id, origin={"policy": "p", "stage": stage}, **known)
+    other = [replace(episode, seed=5) for episode in played]
+    source.store.append(other, batch_id=f"{long}c", origin={"policy": "p"}, **known)
+    made = start_from(source, tmp_path / "next", None, silent)
+    ids = [batch.id for batch in made.store.batches() if batch.source == "evaluation"]
+    assert len(ids) == 2 and {len(name) for name in ids} == {128}
+    assert content(start_from(source, tmp_path / "next", None, silent)) == content(made)
 
 
 def test_no_round_0_is_played_again(source, tmp_path):

@@ -1,6 +1,7 @@
 """A workspace in a bucket has one loop over all machines; a dead holder is followed, a sleeping one stops."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,6 +105,17 @@ def test_a_machine_does_not_wait_for_its_own_dead(on, url, monkeypatch):
     one = on("one")
     killed_holder(url)
     with hold(one):
+        put(one, 1, "begin")
+
+
+def test_a_machine_of_the_same_name_with_a_clone_of_the_copy_takes_nothing_over(
+    on, url, tmp_path, monkeypatch
+):
+    times(monkeypatch, beat=0.05, expiry=LONG_SEC)
+    with hold(one := on("one")):
+        shutil.copytree(tmp_path / "one", tmp_path / "clone")
+        with pytest.raises(InUse, match=f"^{url} is in use by process"), hold(on("clone")):
+            pass
         put(one, 1, "begin")
 
 

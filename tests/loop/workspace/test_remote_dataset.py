@@ -47,7 +47,13 @@ def test_what_one_workspace_injects_the_other_pins(make_space, tmp_path):
     pinned = append(one, 1, silent)
     assert (pinned.episodes, pinned.excluded) == (2, 1)
     assert not (one.folder / "dataset").exists()
-    assert sorted(path.name for path in one.folder.iterdir()) == ["cache", "pacloop.toml", "rlds", "rounds"]
+    assert sorted(path.name for path in one.folder.iterdir()) == [
+        "cache",
+        "identity.json",
+        "pacloop.toml",
+        "rlds",
+        "rounds",
+    ]
 
 
 @pytest.fixture
@@ -152,3 +158,11 @@ def test_another_horizon_counts_in_the_very_run_that_records_it(space):
     )
     again.make_store(schema)
     assert again.store.schema.horizon == schema.horizon
+
+
+def test_who_opens_a_dataset_lists_its_schemas_once(make_space, s3):
+    make_space("one").make_store(make_space("one").task.schema)
+    s3.requests.clear()
+    assert make_space("two").store
+    lists = [path for method, path in s3.requests if method == "GET" and path.rstrip("/") == "/robots"]
+    assert len(lists) == 2, "of the schemas, and of the changes of the facts"
