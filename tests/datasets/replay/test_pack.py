@@ -188,6 +188,14 @@ def test_damage_is_made_good(store, grow, damage):
     check(open_replay(store), store)
 
 
+def test_what_others_have_mapped_stays_when_it_is_made_anew(store):
+    mapped = open_replay(store)
+    (store.folder / PACKED / INDEX).unlink()
+    later = store.snapshot(batches=[f"b{number}" for number in range(2, BATCHES)])
+    check(open_replay(store, later), store, later)
+    check(mapped, store)
+
+
 def test_a_batch_that_was_changed_is_not_packed(store):
     path = store.file("b7", "steps.arrow")
     raw, reward = path.read_bytes(), next(store.episodes("b7")).reward.copy()
@@ -254,17 +262,20 @@ Replay(store, store.snapshot(), n_step=1, discount=1.0, time_limit_is_terminal=T
 """
 
 
-def pack_elsewhere(store):
-    """Another process, which packs slowly and tells before each batch."""
-    return Popen([sys.executable, "-c", SLOWLY, str(store.folder)], stdout=PIPE, text=True)
+@contextmanager
+def pack_elsewhere(store, words):
+    """Another process, which packs slowly and has told so many times that it takes up a batch."""
+    with Popen([sys.executable, "-c", SLOWLY, str(store.folder)], stdout=PIPE, text=True) as process:
+        assert process.stdout
+        assert [process.stdout.readline() for _ in range(words)] == ["packs\n"] * words
+        yield process
 
 
 def test_a_kill_in_the_middle_leaves_what_was_there(store, grow):
     open_replay(store)
     before = pack_of(store)
     grow(store, range(BATCHES, BATCHES + 3))
-    with pack_elsewhere(store) as process:
-        assert [process.stdout.readline() for _ in range(3)] == ["packs\n"] * 3
+    with pack_elsewhere(store, 3) as process:
         process.kill()
     killed = pack_of(store)
     assert killed[INDEX] == before[INDEX]
@@ -273,8 +284,7 @@ def test_a_kill_in_the_middle_leaves_what_was_there(store, grow):
 
 
 def test_of_two_that_pack_at_once_one_waits_and_finds_it_done(store, monkeypatch):
-    with pack_elsewhere(store) as process:
-        assert process.stdout.readline() == "packs\n"
+    with pack_elsewhere(store, 1) as process:
         with monkeypatch.context() as patch:
             patch.delattr(packing, "_committed")
             replay = open_replay(store)
