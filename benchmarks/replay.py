@@ -5,9 +5,10 @@
 The first table's baseline does the least that any sampler must: it draws rows and indexes plain arrays, of
 the same shapes, with everything else left out. A window is one transition with its observation history. The
 two are measured in turns, in the processor's time, and medians are compared: other work on the machine
-disturbs both alike.
+disturbs both alike. Many batches that shall not be copied into memory are packed, or for comparison mapped
+as they lie. The next table is of what it costs to open them.
 
-The second table is of steps with a camera of 84x84x3 and a sensor's noise. Its baseline is a gradient step
+The last table is of steps with a camera of 84x84x3 and a sensor's noise. Its baseline is a gradient step
 of `pac-nano` on the stacking task's numbers alone, for which everything lies ready: no learner that also
 looked at the pictures could ask for more. The learner's own thread samples while the gradient step before is
 taken, so what counts is that one core samples faster than another learns.
@@ -24,7 +25,9 @@ import numpy as np
 from machine import machine
 
 from pacloop.datasets import Episode, EpisodeStore, Field, Replay, Schema  # pyright: ignore[reportMissingImports]
+from pacloop.datasets.replay import columns  # pyright: ignore[reportMissingImports]
 
+FEW = columns.FEW
 EPISODE, OBSERVATION, ACTION, BATCH = 100, 40, 5, 256
 TURNS, TURN_SEC = 15, 0.1
 CAMERA = {"camera": Field((84, 84, 3), "uint8")}
@@ -40,14 +43,20 @@ def main() -> None:
     print(f"{steps} steps of {OBSERVATION} + {ACTION} float32, batches of {BATCH}; {machine()}\n")
     print("| batches on disk | history | columns | numpy, windows/s | Replay, windows/s | ratio |")
     print("|---|---|---|---|---|---|")
-    for batches in (1, 100):
+    opened = []
+    for batches in (1, 100, 1000):
         with tempfile.TemporaryDirectory() as folder:
             store = fill(Path(folder), steps // EPISODE, batches)
+            if batches > FEW:
+                ways = {"mapped": batches, "packed for the first time": FEW, "packed before": FEW}
+                opened += [f"| {batches} | {name} | {opening(store, few)} |" for name, few in ways.items()]
             for history in (1, 5):
-                for name, limit in {"in memory": 2**30, "mapped": 0}.items():
-                    base, found = rates([baseline(steps, history), sampler(store, history, limit)])
+                for name, draw in samplers(store, batches, history).items():
+                    base, found = rates([baseline(steps, history), draw])
                     shown = f"{base:,.0f} | {found:,.0f} | {found / base:.2f}"
                     print(f"| {batches} | {history} | {name} | {shown} |", flush=True)
+    print("\n| batches on disk | columns | to open, s | maps | handles |\n|---|---|---|---|---|")
+    print("\n".join(opened))
     print("\n| 84x84x3 | learner, samples/s | Replay, windows/s | ratio |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         store = fill(Path(folder), CAMERA_STEPS // EPISODE, 4, CAMERA)
@@ -97,8 +106,39 @@ def pictures(rng: np.random.Generator) -> np.ndarray:
     return (images + rng.normal(0, 4, shape)).clip(0, 255).astype(np.uint8)
 
 
-def sampler(store: EpisodeStore, history: int, ram_limit: int) -> Sample:
-    replay = Replay(
+def samplers(store: EpisodeStore, batches: int, history: int) -> dict[str, Sample]:
+    """How the columns may be read, each ready to draw."""
+    packed = {"packed": sampler(store, history, 0)} if batches > FEW else {}
+    return {
+        "in memory": sampler(store, history, 2**30),
+        **packed,
+        "mapped": sampler(store, history, 0, few=batches),
+    }
+
+
+def opening(store: EpisodeStore, few: int) -> str:
+    """Seconds, memory maps of the dataset and handles that an open replay takes."""
+    start, before = time.perf_counter(), handles()
+    replay = open_replay(store, 1, 0, few)
+    seconds = time.perf_counter() - start
+    maps = Path("/proc/self/maps").read_text().count(str(store.folder))
+    assert replay.remark == ""
+    return f"{seconds:.2f} | {maps} | {handles() - before}"
+
+
+def handles() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def sampler(store: EpisodeStore, history: int, ram_limit: int, few: int = FEW) -> Sample:
+    replay, rng = open_replay(store, history, ram_limit, few), np.random.default_rng(0)
+    return lambda: replay.sample(BATCH, rng)
+
+
+def open_replay(store: EpisodeStore, history: int, ram_limit: int, few: int) -> Replay:
+    """Up to `few` batches are not packed."""
+    columns.FEW = few
+    return Replay(
         store,
         store.snapshot(),
         n_step=5,
@@ -107,8 +147,6 @@ def sampler(store: EpisodeStore, history: int, ram_limit: int) -> Sample:
         history=history,
         ram_limit=ram_limit,
     )
-    rng = np.random.default_rng(0)
-    return lambda: replay.sample(BATCH, rng)
 
 
 def baseline(steps: int, history: int) -> Sample:

@@ -1,38 +1,35 @@
-"""Rows gathered from the columns of many batches: from memory where they fit, from the mapped files else.
+"""Rows gathered from columns: from memory where they fit, from the mapped files else.
 
 Allocated memory comes in large pages, which mapped files do not: rows at random places cost a
 third less, also where there is one batch only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..store.tables import Column
+from .columns import Columns
 
 _Groups = list[tuple[int, np.ndarray, np.ndarray]]
-"""For each batch that has any of the rows: its position, the places of its rows, the rows within it."""
+"""For each part that has any of the rows: its position, the places of its rows, the rows within it."""
 
 
 class Gather:
-    """Rows of the columns of several batches, as if the batches lay end to end."""
+    """Rows of columns, whether they are in one part or in many."""
 
-    def __init__(self, steps: Sequence[Mapping[str, Column]], starts: np.ndarray, ram_limit: int) -> None:
-        """Copy what fits `ram_limit` bytes into one array each, the small columns first.
-
-        Args:
-          steps: for each batch, its columns by their names in the file.
-          starts: the row at which each batch starts, and the number of all, `[batches + 1]`.
-        """
-        self._starts = starts
-        self._names = [name for name in steps[0] if name.startswith("observation/")]
+    def __init__(self, columns: Columns, ram_limit: int) -> None:
+        """Copy what fits `ram_limit` bytes into one array each, the small columns first."""
+        self._starts, rows = columns.edges[:-1], int(columns.edges[-1])
+        self._names = [name for name in columns.parts if name.startswith("observation/")]
         self._parts: dict[str, Sequence[Column]] = {}
-        for name in sorted([*self._names, "action"], key=lambda name: sum(c[name].nbytes for c in steps)):
-            parts = [columns[name] for columns in steps]
-            size = sum(part.nbytes for part in parts)
-            if size <= ram_limit:
-                parts = [_joined(parts, starts)]
-                ram_limit -= size
+        first = {name: columns.parts[name][0] for name in (*self._names, "action")}
+        sizes = {name: rows * (part.nbytes // len(part)) for name, part in first.items()}
+        for name in sorted(sizes, key=lambda name: sizes[name]):
+            parts = columns.parts[name]
+            if sizes[name] <= ram_limit:
+                parts = [_joined(parts, columns.edges)]
+                ram_limit -= sizes[name]
             self._parts[name] = parts
 
     def observations(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -68,9 +65,9 @@ def _taken(parts: Sequence[Column], rows: np.ndarray, groups: _Groups) -> np.nda
     return flat.reshape(*rows.shape, *flat.shape[1:])
 
 
-def _joined(parts: Sequence[Column], starts: np.ndarray) -> np.ndarray:
+def _joined(parts: Sequence[Column], edges: np.ndarray) -> np.ndarray:
     """All rows in one array; images are decoded batch by batch, so that memory holds them once."""
-    whole = np.empty((starts[-1], *parts[0].shape[1:]), parts[0].dtype)
-    for part, start in zip(parts, starts):
+    whole = np.empty((edges[-1], *parts[0].shape[1:]), parts[0].dtype)
+    for part, start in zip(parts, edges if len(parts) > 1 else [0]):
         whole[start : start + len(part)] = np.asarray(part)
     return whole

@@ -11,7 +11,7 @@ being that of step t+m: the final one where the episode is cut. The bootstrap is
 is terminal within m steps, or is cut by a time limit that counts as terminal. One that was interrupted keeps
 its bootstrap: nobody knows what would have come.
 
-Rows are those of the batches' `steps.arrow` laid end to end.
+Rows are those of the columns that are drawn from (columns.py): a batch's lie together.
 """
 
 from collections.abc import Collection, Sequence
@@ -62,11 +62,16 @@ def batch_starts(batches: Sequence[Batch]) -> np.ndarray:
     return np.cumsum([0] + [batch.steps + batch.episodes for batch in batches])
 
 
-def read_extents(store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str]) -> Extents:
-    """Where the episodes of `batches` are, without those of the ids `excluded`, in order."""
+def read_extents(
+    store: EpisodeStore, batches: Sequence[Batch], excluded: Collection[str], starts: np.ndarray
+) -> Extents:
+    """Where the episodes are, in order, without those of the ids `excluded`.
+
+    `starts` is the row at which each of `batches` starts.
+    """
     excluded_ids = by_batch(excluded)
     parts = []
-    for batch, start in zip(batches, batch_starts(batches)):
+    for batch, start in zip(batches, starts, strict=True):
         extents = tables.read_extents(store.file(batch, tables.EPISODES))
         numbers = [int(episode.rpartition("/")[2]) for episode in excluded_ids.get(batch.id, ())]
         offsets, lengths, instructions, ended = (np.delete(column, numbers) for column in extents)

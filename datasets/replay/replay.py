@@ -17,9 +17,9 @@ from ..errors import DatasetError
 from ..records.batch import SOURCES, Batch
 from ..records.snapshot import Snapshot
 from ..store.store import EpisodeStore
-from ..store.tables import STEPS, Column, read_steps
+from .columns import Columns, open_columns
 from .gather import Gather
-from .index import Extents, batch_starts, read_extents, return_range, transition_table
+from .index import Extents, read_extents, return_range, transition_table
 from .mixture import Grouping, Mixture
 
 
@@ -44,9 +44,9 @@ class Transitions:
 class Replay:
     """Every transition that a snapshot holds, mapped from the disk, with its n-step return ready.
 
-    Costs 32 bytes of memory a transition, and what of the columns fits `ram_limit`: one array is gathered
-    from many times faster than the mapped files of many batches. The same snapshot and the same state of
-    the generator give the same sample.
+    Costs 32 bytes of memory a transition, and what of the columns fits `ram_limit`. Where they do not fit,
+    and the batches are many, they are packed on the disk, beside the batches (pack.py). The same snapshot and
+    the same state of the generator give the same sample, wherever it comes from.
 
     Args:
       store: where the batches are.
@@ -64,6 +64,7 @@ class Replay:
     Attributes:
       episodes: how many there are.
       identity: what its samples are a function of, beside the generator; plain JSON.
+      remark: a sentence on what makes it slower than it could be; "" where nothing does.
     """
 
     def __init__(
@@ -82,11 +83,10 @@ class Replay:
         """Open the batches of `snapshot`. Raises DatasetError where one is missing or was exchanged."""
         _check(snapshot, n_step, history, discount)
         batches = store.pinned(snapshot)
-        steps = [_steps(store, batch) for batch in batches]
-        extents = _extents(store, snapshot, batches)
-        self.episodes = len(extents.first)
-        reward = np.concatenate([columns["reward"] for columns in steps])
-        ends = np.concatenate([columns["discount"] for columns in steps])
+        columns = open_columns(store, batches, ram_limit)
+        extents = _extents(store, snapshot, batches, columns)
+        self.episodes, self.remark = len(extents.first), columns.remark
+        reward, ends = (np.concatenate(columns.parts[name]) for name in ("reward", "discount"))
         self._table = transition_table(
             reward, ends, extents, n_step=n_step, gamma=discount, cut_is_terminal=time_limit_is_terminal
         )
@@ -104,7 +104,7 @@ class Replay:
         groupings += [] if task_mixture is None else [_by_task(extents, store, task_mixture)]
         self._mixture = Mixture(groupings) if groupings else None
         self._history = np.arange(history - 1, -1, -1)
-        self._gather = Gather(steps, batch_starts(batches), ram_limit)
+        self._gather = Gather(columns, ram_limit)
 
     @property
     def rows(self) -> int:
@@ -152,17 +152,8 @@ def _check(snapshot: Snapshot, n_step: int, history: int, discount: float) -> No
         raise DatasetError(f"snapshot {snapshot.id} has no batches to learn from")
 
 
-def _steps(store: EpisodeStore, batch: Batch) -> dict[str, Column]:
-    path = store.file(batch, STEPS)
-    columns = read_steps(path, store.schema, text=False)
-    rows, counted = len(columns["reward"]), batch.steps + batch.episodes
-    if rows != counted:
-        raise DatasetError(f"{path} has {rows} rows, but its manifest counts {counted}")
-    return columns
-
-
-def _extents(store: EpisodeStore, snapshot: Snapshot, batches: Sequence[Batch]) -> Extents:
-    extents = read_extents(store, batches, snapshot.excluded)
+def _extents(store: EpisodeStore, snapshot: Snapshot, batches: Sequence[Batch], columns: Columns) -> Extents:
+    extents = read_extents(store, batches, snapshot.excluded, columns.starts)
     if not extents.length.sum():
         raise DatasetError(f"snapshot {snapshot.id} has no step to learn from")
     return extents

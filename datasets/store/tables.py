@@ -121,7 +121,7 @@ def episodes_table(rows: Sequence[EpisodeRow]) -> pa.RecordBatch:
 
 def write_table(path: Path, table: pa.RecordBatch) -> str:
     """Write a new file; the digest of what was written. Raises OSError where the disk refuses."""
-    with _File(path, "xb") as file, pa.ipc.new_file(file, table.schema) as writer:
+    with PiecewiseFile(path, "xb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_batch(table)
     return file.digest.hexdigest()
 
@@ -197,7 +197,7 @@ def _to_numpy(array: pa.Array, field: Field, name: str) -> Column:
     return column.reshape(len(array), *field.shape)
 
 
-class _File(io.FileIO):
+class PiecewiseFile(io.FileIO):
     """Written in small pieces, and the digest of what was written.
 
     For larger writes Linux looks for larger pages, which took up to ten times as long as the write itself.

@@ -18,9 +18,9 @@ def gc(
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove weights and learner states that nothing needs.
+    """Remove weights and learner states that nothing needs, and packed copies of batches.
 
-    Those of champions, present and past, stay; so does every episode and record.
+    The weights of champions, present and past, stay; so does every episode and record.
     """
     from ...loop.workspace.lease import hold
     from ...loop.workspace.retention import remove_files, spare_files

@@ -97,6 +97,8 @@ def _train(
     parent = None if start is None else space.policy_folder(start)
     network = read_record(parent).network if parent else SIZES[space.config.learn.size]
     replay, mixed = open_replay(space, pinned.snapshot, config, history=network.history)
+    if replay.remark:
+        progress(stage, 0, config.steps, replay.remark)
     covering = cover_returns(network, *replay.returns)
     if covering != network:
         ranges = (*replay.returns, covering.return_minimum, covering.return_maximum)

@@ -1,4 +1,4 @@
-"""What a workspace need not keep: weights that nothing asks for any more, states of learner runs that ended.
+"""What a workspace need not keep: weights that nothing asks for, states of learner runs that ended, packs.
 
 What a policy is and came from stays, as every record and every episode does. Kept are the weights of the
 champion and of all before it, of round 0, of the latest candidates, of the one that learning goes on from,
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ...datasets.files import parse_model, read_json
+from ...datasets.replay.pack import PACKED
 from .candidates import last_candidate
 from .local_copy import WEIGHTS
 from .records import Asked
@@ -40,6 +41,9 @@ def spare_files(space: Workspace, keep: int) -> list[Spare]:
         if number < last or space.has_record(number, stage):
             name = path.relative_to(space.folder).as_posix()
             spare.append(Spare(name, path.stat().st_size, "state of a learner run that has ended"))
+    for path in sorted(p for room in ("dataset", "cache/*") for p in space.folder.glob(f"{room}/{PACKED}/*")):
+        name = path.relative_to(space.folder).as_posix()
+        spare.append(Spare(name, path.stat().st_size, "copy for the learner, which makes it again"))
     return spare
 
 

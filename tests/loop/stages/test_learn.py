@@ -8,6 +8,7 @@ import pytest
 from recorded import play_collection, put
 
 from pacloop.datasets.errors import PacloopError
+from pacloop.datasets.replay import replay
 from pacloop.learner.checkpoint import read_record
 from pacloop.loop.episodes.play import Session
 from pacloop.loop.errors import LoopError
@@ -118,8 +119,13 @@ def test_returns_within_the_critics_range_leave_it(run):
     assert outcome.returns and 0.0 <= outcome.returns[0] < outcome.returns[1] == 1.0
 
 
-def test_other_returns_set_the_critics_range_and_it_is_said(run, cut):
-    """A task that costs 0.1 a step: its critic would be constant in the range from 0 to 1."""
+def test_other_returns_set_the_critics_range_and_it_is_said(run, cut, monkeypatch):
+    """A task that costs 0.1 a step: its critic would be constant in the range from 0 to 1.
+
+    The batches could not be packed, which is said as well.
+    """
+    opened = replay.open_columns
+    monkeypatch.setattr(replay, "open_columns", lambda *given: replace(opened(*given), remark="slower"))
     space, run = run
     short, _ = cut
     costly = replace(short, reward=np.full(short.length, -0.1, np.float32))
@@ -131,8 +137,9 @@ def test_other_returns_set_the_critics_range_and_it_is_said(run, cut):
     assert outcome.returns == pytest.approx((-0.1 * sum(0.99**k for k in range(7)), 1.0))
     assert outcome.critic_range == (network.return_minimum, network.return_maximum)
     assert network.return_minimum < outcome.returns[0] and network.return_maximum > 1.0
-    assert said[0][1:3] == (0, STEPS)
-    assert said[0][3] == "returns from -0.679 to 1: the critic's range is -1.1 to 1.42"
+    assert said[0][1:] == (0, STEPS, "slower")
+    assert said[1][1:3] == (0, STEPS)
+    assert said[1][3] == "returns from -0.679 to 1: the critic's range is -1.1 to 1.42"
 
 
 def test_a_run_that_diverges_ends_its_round_undecided_and_says_why(run):

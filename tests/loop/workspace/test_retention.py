@@ -53,6 +53,19 @@ def test_what_may_go(rounds):
     assert names(rounds, 1) == [weights(2), weights(4), STATE]
 
 
+def test_packs_may_go(rounds):
+    packs = ["dataset/packed/0.bin", "dataset/packed/index.json", "cache/0a1b/packed/0.bin"]
+    for name in packs:
+        path = rounds.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(7))
+    spare = spare_files(rounds, 9)
+    assert {file.name for file in spare} == {STATE, *packs}
+    remove_files(rounds, spare, "ann")
+    assert spare_files(rounds, 9) == []
+    assert not any((rounds.folder / name).exists() for name in packs)
+
+
 def test_what_went_is_gone_and_nothing_else(rounds):
     before = {path for path in rounds.folder.rglob("*") if path.is_file()}
     spare = spare_files(rounds, 1)
