@@ -9,7 +9,7 @@ from ..episodes.seeds import episode_seeds
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.config import Config
-from ..workspace.place import Place
+from ..workspace.place import Place, command
 from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -48,6 +48,18 @@ def add_demonstrations(
     origin = {"policy": "demonstrator", "seed": seed, "mistakes": "none" if clean else "default"}
     demonstrations = _demonstrations(spec, seeds, clean, progress)
     return store.append(demonstrations, batch_id=name, source="demonstration", round=0, origin=origin)
+
+
+def no_demonstrations(space: Workspace) -> LoopError:
+    """What is wrong with a dataset from which nothing can be learned."""
+    advice = ways_to_demonstrate(space)
+    return LoopError(f"{space.place} has no demonstrations to learn from; add some: {advice}")
+
+
+def ways_to_demonstrate(space: Workspace) -> str:
+    """Commands that add demonstrations."""
+    ways = ["demonstrate"] if space.config.task == SCRIPTED else []
+    return ", or ".join(command(words, space.place) for words in [*ways, "inject PATH"])
 
 
 def _demonstrations(task: "Task", seeds: Sequence[int], clean: bool, progress: Progress) -> Iterator[Episode]:
