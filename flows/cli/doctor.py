@@ -1,7 +1,9 @@
 """`pacloop doctor`: what this machine has, what is wrong with it, and what to do about it."""
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +29,7 @@ TESTED = {
 """Versions, or beginnings of versions, that were tested together."""
 
 MEMORY_GIB, DISK_GIB = 6, 2
-RAY_SEC = 60.0
+RAY_SEC = 30.0
 """So long joining a cluster may take."""
 LOCAL = "local, started when needed"
 
@@ -131,13 +133,16 @@ def _prefect(workspace: str) -> Check:
 def _ray() -> Check:
     """Some seconds where a cluster is named: it is joined, in a process that may hang or crash."""
     from ...actors.rollout.ray_connection import connect
+    from ..server.ask import TIMEOUT_SEC
 
     if not (address := os.environ.get("RAY_ADDRESS")):
         return Check("ray cluster", LOCAL)
     join = [sys.executable, "-c", f"from {connect.__module__} import connect; connect(cpus=1)"]
     try:
+        if named := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):  # Ray itself would try for minutes
+            socket.create_connection((named[1], int(named[2])), TIMEOUT_SEC).close()
         subprocess.run(join, capture_output=True, timeout=RAY_SEC, check=True)
-    except subprocess.SubprocessError:
+    except (OSError, OverflowError, subprocess.SubprocessError):
         wrong = f"RAY_ADDRESS is {address}, but no cluster can be joined there"
         return Check("ray cluster", wrong, False, "start it, or choose a local one with: unset RAY_ADDRESS")
     return Check("ray cluster", address)
