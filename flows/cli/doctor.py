@@ -152,6 +152,7 @@ def _workspace(workspace: str) -> tuple[str, list[Check]]:
     """The task of the workspace, or the first of ours where there is none; and what is said of it."""
     from ...actors.registry import OURS
     from ...datasets.errors import PacloopError
+    from ...loop.workspace.place import url_of
     from ...loop.workspace.workspace import Workspace
 
     try:
@@ -161,7 +162,8 @@ def _workspace(workspace: str) -> tuple[str, list[Check]]:
         return OURS[0], [Check("workspace", str(error), False, advice)]
     if space is None:
         make = f"make one with: {this_command('init --task NAME', workspace)}"
-        return OURS[0], [Check("workspace", f"there is none at {workspace}", workspace == HERE, make)]
+        may_come = workspace == HERE or url_of(workspace) is not None  # what was asked is the bucket's reach
+        return OURS[0], [Check("workspace", f"there is none at {workspace}", may_come, make)]
     return space.config.task, list(_records(space))
 
 
