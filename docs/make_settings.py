@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pacloop.loop.workspace.config import Config
+from pacloop.loop.workspace.config import Config, to_toml
 
 PAGE = Path(__file__).with_name("settings.md")
 BOUNDS = {
@@ -23,9 +23,15 @@ TYPES = {"integer": "whole number", "number": "number", "string": "text", "boole
 
 HEAD = """# Settings: `pacloop.toml`
 
-A workspace's settings are in its file `pacloop.toml`. `pacloop init` writes every setting with its default:
-change the line that is there, since a name or a table may stand only once. A line that is deleted has its
-default again. Unknown names and values out of bounds are refused, with the name and the reason.
+A workspace's settings are in its file `pacloop.toml`. Unknown names, values out of bounds and settings that
+contradict each other are refused, with the name and the reason.
+
+## Change a setting
+
+`pacloop init` writes every setting with its default: **change the line that is there**. Do not paste an example of
+these pages at the end of the file: TOML refuses a second `[gate]` table, as it does a name that stands twice, and
+then no command runs. A line that is deleted has its default again. A setting that is a table is written as a
+comment with an example: take away the `# ` before it and put your own names and values in.
 
 A command reads the file when it begins, and so does each run of `pacloop serve` and `pacloop deploy`: after
 an edit nothing need be started again. Only what was given to these two as an option, or is filled in in a
@@ -50,8 +56,9 @@ def _section(name: str, model: dict[str, Any], models: dict[str, Any]) -> Iterat
             inner.append((path, found))
         elif found := _model_of(field.get("additionalProperties"), models):
             inner.append((f"{path}.<name>", found))
+            rows.append(f"| `{key}` | `{{}}` | table; keys: any name; see below | {_meaning(key, field)} |")
         else:
-            rows.append(f"| `{key}` | {_default(field)} | {_range(field)} | {_meaning(field)} |")
+            rows.append(f"| `{key}` | {_default(field)} | {_range(field)} | {_meaning(key, field)} |")
     yield f"## `[{name}]`" if name else "## At the top of the file"
     yield f"\n{model['description']}\n" if name else ""
     if rows:
@@ -91,8 +98,9 @@ def _range(field: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _meaning(field: dict[str, Any]) -> str:
-    return field.get("description", "which form of this file it is").replace("|", "\\|")
+def _meaning(key: str, field: dict[str, Any]) -> str:
+    means = field.get("description", "which form of this file it is").replace("|", "\\|")
+    return means + "".join(f"; e.g. `{key} = {to_toml(value)}`" for value in field.get("examples", ()))
 
 
 if __name__ == "__main__":

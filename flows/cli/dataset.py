@@ -7,7 +7,7 @@ import typer
 
 from ...datasets.errors import PacloopError
 from ..environment import user
-from ..runs.plan import open_to_change, open_workspace
+from ..runs.plan import open_store, open_to_change, open_workspace
 from ..terminal import print_json, progress_bars
 from .options import HERE, By, JsonOption, Reason, WorkspaceOption
 
@@ -37,7 +37,7 @@ def ls(
     from ...datasets.store.find import Query, find_batches, find_rows, moment
     from .tables import batch_facts, print_batches, print_episodes, row_facts
 
-    store = open_workspace(workspace).open_store()
+    store = open_store(open_workspace(workspace))
     query = Query(round, source, policy, min_score, max_score, moment(since) if since else None)
     excluded = store.excluded()
     if query.of_scores:
@@ -69,7 +69,7 @@ def show(
     if not (episode or quarantine):
         raise PacloopError("name an episode or a batch, or give --quarantine")
     space = open_workspace(workspace)
-    store = space.open_store()
+    store = open_store(space)
     if quarantine:
         (print_json if as_json else print_quarantine)(read_quarantine(store))
         return
@@ -90,7 +90,7 @@ def verify(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
 
     Exits 1 where one is wrong, and names it.
     """
-    store = open_workspace(workspace).open_store()
+    store = open_store(open_workspace(workspace))
     wrong, count = store.verify(), len(store.batches())
     if as_json:
         print_json({"batches": count, "wrong": wrong})
@@ -108,14 +108,14 @@ def exclude(target: Excludable, reason: Reason, by: By = "", workspace: Workspac
 
     That is from now on; nothing is deleted.
     """
-    count = open_to_change(workspace).open_store().exclude(target, reason=reason, by=by or user())
+    count = open_store(open_to_change(workspace)).exclude(target, reason=reason, by=by or user())
     print(f"{target}: {_episodes(count)} excluded from every later snapshot")
 
 
 @dataset.command()
 def include(target: Excludable, reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Take an exclusion back."""
-    count = open_to_change(workspace).open_store().include(target, reason=reason, by=by or user())
+    count = open_store(open_to_change(workspace)).include(target, reason=reason, by=by or user())
     print(f"{target}: {_episodes(count)} in every later snapshot again")
 
 
@@ -138,7 +138,7 @@ def export(
     from ...datasets.exports.parquet import export_parquet
     from ...datasets.exports.tfds.rlds import export_rlds
 
-    store = open_workspace(workspace).open_store()
+    store = open_store(open_workspace(workspace))
     write = {"rlds": export_rlds, "lerobot": export_lerobot, "parquet": export_parquet}[format]
     with progress_bars(quiet=as_json) as progress:
         written = write(

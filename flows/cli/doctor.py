@@ -1,13 +1,22 @@
 """`pacloop doctor`: what this machine has, what is wrong with it, and what to do about it."""
 
 import os
+import re
 import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..environment import this_command
 from ..terminal import print_json, sentence
 from .options import HERE, JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from ...loop.workspace.workspace import Workspace
 
 TESTED = {
     "torch": "2.13",
@@ -20,6 +29,9 @@ TESTED = {
 """Versions, or beginnings of versions, that were tested together."""
 
 MEMORY_GIB, DISK_GIB = 6, 2
+RAY_SEC = 30.0
+"""So long joining a cluster may take."""
+LOCAL = "local, started when needed"
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,8 @@ def doctor(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> No
     The workspace and its task are looked at, too. Exits 1 where something is wrong.
     """
     task, found = _workspace(workspace)
-    checks = [*_versions(), *_resources(), _simulator(task), *_settings(workspace), *found]
+    services = [_rendering(), _prefect(workspace), _ray()]
+    checks = [*_versions(), *_resources(), _simulator(task), *services, *found]
     if as_json:
         print_json([vars(check) for check in checks])
     else:
@@ -94,28 +107,52 @@ def _simulator(task: str) -> Check:
     return Check("simulator", f"{task} starts")
 
 
-def _settings(workspace: str) -> list[Check]:
-    """What the environment says of rendering, Prefect and Ray, and whether Prefect answers."""
-    from ..server.ask import answers, unanswered
-
-    names = ("MUJOCO_GL", "PREFECT_API_URL", "RAY_ADDRESS")
-    backend, prefect, ray = (os.environ.get(name, "") for name in names)
+def _rendering() -> Check:
+    backend = os.environ.get("MUJOCO_GL", "")
     pick = "" if backend else "images and videos pick EGL or OSMesa by themselves; MUJOCO_GL chooses"
-    serve = this_command("serve", workspace)
-    see = "" if prefect else f"rounds are kept in Prefect's local database; see them with: {serve}"
-    local, good = "local, started when needed", not prefect or answers(prefect)
-    return [
-        Check("rendering", f"MUJOCO_GL={backend or 'not set'}", True, pick),
-        Check("prefect api", (prefect or local) if good else unanswered(prefect), good, see),
-        Check("ray cluster", ray or local),
-    ]
+    return Check("rendering", f"MUJOCO_GL={backend or 'not set'}", True, pick)
+
+
+def _prefect(workspace: str) -> Check:
+    """The API that a run would use, by the environment or by Prefect's profile."""
+    from ..server.access import admits, string_of
+    from ..server.ask import answers, configured, unanswered
+
+    if not (url := configured()):
+        serve = this_command("serve", workspace)
+        see = f"rounds are kept in Prefect's local database; see them with: {serve}"
+        return Check("prefect api", LOCAL, True, see)
+    if not answers(url):
+        return Check("prefect api", unanswered(url), False)
+    if not admits(url, string_of(url)):
+        wrong = f"the server at {url} wants a password"
+        return Check("prefect api", wrong, False, "set PREFECT_API_AUTH_STRING")
+    return Check("prefect api", url)
+
+
+def _ray() -> Check:
+    """Some seconds where a cluster is named: it is joined, in a process that may hang or crash."""
+    from ...actors.rollout.ray_connection import connect
+    from ..server.ask import TIMEOUT_SEC
+
+    if not (address := os.environ.get("RAY_ADDRESS")):
+        return Check("ray cluster", LOCAL)
+    join = [sys.executable, "-c", f"from {connect.__module__} import connect; connect(cpus=1)"]
+    try:
+        if named := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):  # Ray itself would try for minutes
+            socket.create_connection((named[1], int(named[2])), TIMEOUT_SEC).close()
+        subprocess.run(join, capture_output=True, timeout=RAY_SEC, check=True)
+    except (OSError, OverflowError, subprocess.SubprocessError):
+        wrong = f"RAY_ADDRESS is {address}, but no cluster can be joined there"
+        return Check("ray cluster", wrong, False, "start it, or choose a local one with: unset RAY_ADDRESS")
+    return Check("ray cluster", address)
 
 
 def _workspace(workspace: str) -> tuple[str, list[Check]]:
     """The task of the workspace, or the first of ours where there is none; and what is said of it."""
     from ...actors.registry import OURS
     from ...datasets.errors import PacloopError
-    from ...loop.workspace.copied import copy_sentence
+    from ...loop.workspace.place import url_of
     from ...loop.workspace.workspace import Workspace
 
     try:
@@ -124,8 +161,25 @@ def _workspace(workspace: str) -> tuple[str, list[Check]]:
         advice = "docs/remote.md says what a bucket needs, docs/settings.md what pacloop.toml may say"
         return OURS[0], [Check("workspace", str(error), False, advice)]
     if space is None:
-        return OURS[0], [Check("workspace", f"there is none at {workspace}")]
-    if text := copy_sentence(space):
-        return space.config.task, [Check("workspace", text, False)]
+        make = f"make one with: {this_command('init --task NAME', workspace)}"
+        may_come = workspace == HERE or url_of(workspace) is not None  # what was asked is the bucket's reach
+        return OURS[0], [Check("workspace", f"there is none at {workspace}", may_come, make)]
+    return space.config.task, list(_records(space))
+
+
+def _records(space: "Workspace") -> Iterator[Check]:
+    """Whether all that is on record can be read, and what could not be played."""
+    from ...datasets.errors import PacloopError
+    from ...loop.views.status import read_status
+
+    try:
+        status = read_status(space)
+    except PacloopError as error:
+        advice = "docs/stuck.md says what each file means, and which may be removed"
+        yield Check("workspace", str(error), False, advice)
+        return
     copy = f", local copy in {space.folder}" if space.copy else ""
-    return space.config.task, [Check("workspace", f"{space.place} ({space.config.task}){copy}")]
+    about = status.copied or f"{space.place} ({space.config.task}){copy}"
+    yield Check("workspace", about, not status.copied, status.next_step)
+    if status.failed:
+        yield Check("episodes", status.failed)

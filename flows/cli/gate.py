@@ -24,20 +24,21 @@ def _group() -> None:
 def simulate(
     champion: Annotated[float, typer.Option(min=0.0, max=1.0, help="True success rate of the champion.")],
     candidate: Annotated[float, typer.Option(min=0.0, max=1.0, help="True success rate of the candidate.")],
-    alpha: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Chance to promote a candidate that is no better.")
-    ] = 0.05,
-    cap: Annotated[int, typer.Option(min=1, max=5000, help="Most episodes of the candidate.")] = 500,
+    alpha: Annotated[float, typer.Option(help="Chance to promote a candidate that is no better.")] = 0.05,
+    cap: Annotated[int, typer.Option(help="Most episodes of the candidate.")] = 500,
     collected: Annotated[
         int, typer.Option(min=0, help="Episodes the champion collected; 0: both arms are played.")
     ] = 500,
-    block: Annotated[int, typer.Option(min=1, help="Candidate episodes between two looks.")] = 10,
-    margin: Annotated[float, typer.Option(max=0.99, help="By how much a candidate must be better.")] = 0.0,
+    block: Annotated[int, typer.Option(help="Candidate episodes between two looks.")] = 10,
+    margin: Annotated[float, typer.Option(help="By how much a candidate must be better.")] = 0.0,
     futility: Annotated[float, typer.Option(help="Power that giving up early may cost.")] = 0.0,
     plot: Annotated[Path | None, typer.Option(help="Write the power curve to this PNG.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compute what a gate does with two true rates: promotions, episodes, and a fixed-n test beside it."""
+    """Compute what a gate does with two true rates: promotions, episodes, and a fixed-n test beside it.
+
+    The numbers may be what [gate] may say of them.
+    """
     from ...loop.gate.simulate import Scenario
     from ...loop.gate.simulate import simulate as compute
 

@@ -7,7 +7,7 @@ import typer
 
 from ..environment import this_command, user
 from ..runs.events import emit_change
-from ..runs.plan import open_to_change, open_workspace
+from ..runs.plan import open_store, open_to_change, open_workspace
 from ..terminal import console, print_json, table
 from .options import HERE, By, JsonOption, Reason, WorkspaceOption
 
@@ -63,7 +63,7 @@ def ls(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     from ...loop.views.lineage import policy_facts, policy_ids
 
     space = open_workspace(workspace)
-    store = space.open_store()
+    store = open_store(space)
     facts = [policy_facts(space, store, policy) for policy in policy_ids(space)]
     if as_json:
         print_json(facts)
@@ -95,7 +95,7 @@ def show(
     from .tables import print_facts
 
     space = open_workspace(workspace)
-    data = policy_facts(space, space.open_store(), policy)
+    data = policy_facts(space, open_store(space), policy)
     if as_json:
         print_json(data)
         return

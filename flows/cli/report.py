@@ -28,6 +28,7 @@ def report(
     """
     from ...datasets.files import write_bytes_atomically
     from ...loop.views.film import filming
+    from ...loop.views.status import read_status
     from ..pages.report import report_page
 
     space = open_workspace(workspace)
@@ -38,6 +39,8 @@ def report(
         text = report_page(space, shelves, films()).encode()
     write_bytes_atomically(path, text)
     print(f"{path}: {len(text) / 1e6:.1f} MB, one file that needs nothing else")
+    if not shelves:
+        print(read_status(space).next_step)
     if show:
         import webbrowser
 
@@ -50,6 +53,8 @@ def _chosen(space: "Workspace") -> "Iterator[tuple[str, list[str]]]":
     from ...loop.views.rounds import committed
 
     batches, reigns = committed(space), space.registry.history()
+    if not batches:
+        return
     demonstrations = [b for b in batches if b.source == "demonstration"]
     yield "Demonstrations", choose(space.store, demonstrations, 1, 1)
     if not reigns:

@@ -55,7 +55,7 @@ def demo(
     seed: Seed = 0,
     episodes: Annotated[int, typer.Option(min=1, help="Demonstrations to start from.")] = 200,
 ) -> None:
-    """Demonstrate and improve on the stacking task, in 20 minutes.
+    """Demonstrate and improve on the stacking task, for about 20 minutes.
 
     The settings are those of the README.
     """

@@ -78,7 +78,7 @@ def evaluate(
             better, text = True, _measured(record)
         else:
             record = compare(opened, policy=policy, against=against, paired=paired, episodes=episodes)
-            better, text = record.decision == "better", compared(record)
+            better, text = record.decision == "better", compared(opened.space, record)
     if as_json:
         print_json(record.model_dump())
     else:

@@ -56,7 +56,7 @@ def report_page(space: "Workspace", shelves: Mapping[str, Sequence[str]], films:
 def _state(status: "Status") -> str:
     """How far the run is, in words."""
     if not status.rows:
-        return "nothing is measured yet"
+        return "; ".join(filter(None, ("nothing is measured yet", status.next_step)))
     word = "at work" if status.at_work else "unfinished" if status.now else "finished"
     return f"{word} ({status.now.sentence()})" if status.now else word
 
@@ -65,5 +65,5 @@ def _policies(space: "Workspace") -> list[dict[str, Any]]:
     """The facts of every policy, with the way in which it `acts` in words."""
     from ...learner.policy import Acting
 
-    policies = [policy_facts(space, space.store, policy) for policy in policy_ids(space)]
+    policies = [policy_facts(space, space.open_store(), policy) for policy in policy_ids(space)]
     return [policy | {"acts": Acting(**policy["acting"])} for policy in policies]

@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, FlowRunFilterTags
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.runtime import flow_run
@@ -30,8 +30,10 @@ from ..pages.publishing import workspace_tag
 from ..pages.round import approval_page
 from .fallback import failure, is_away
 
-MOST_RUNS = 200
-"""Runs, the latest, on whose pages an answer is looked for."""
+MOST_RUNS = 20
+"""Runs of a round, the latest, on whose pages an answer is looked for: each but the last was killed."""
+MOST_INPUTS = 600
+"""Of a run: three each time that it is paused."""
 
 
 class Word(RunInput):
@@ -102,15 +104,19 @@ class _Form:
         """What was filled in for this question, on the page of this run or of one before it."""
         runs = [self._run] if self._pauses else [self._run, *self._earlier(client)]
         for run in runs:
-            for given in client.filter_flow_run_input(run, f"paused-{self._key}", 3 * MOST_RUNS, set()):
+            for given in client.filter_flow_run_input(run, f"paused-{self._key}", MOST_INPUTS, set()):
                 with suppress(ValidationError):
                     word = Word.model_validate_json(given.value)
                     return make_answer(word.decision, by=word.who or user(), reason=word.reason)
         return None
 
     def _earlier(self, client: SyncPrefectClient) -> list[UUID]:
-        """Runs of this workspace."""
-        ours, latest = FlowRunFilter(tags=FlowRunFilterTags(all_=[self._tag])), FlowRunSort.START_TIME_DESC
+        """Runs of this round of this workspace: it is the newest, so no other round's name begins so."""
+        ours = FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[self._tag]),
+            name=FlowRunFilterName(like_=f"round {self._question.round}"),
+        )
+        latest = FlowRunSort.START_TIME_DESC
         return [run.id for run in client.read_flow_runs(flow_run_filter=ours, sort=latest, limit=MOST_RUNS)]
 
     def _pause(self, client: SyncPrefectClient) -> None:

@@ -171,7 +171,7 @@ def evaluate_flow(
         if against:
             outcome = compare(opened, **one, against=against, paired=paired)
             name = f"evaluate {outcome.candidate} against {against} - {outcome.decision}"
-            template, text = "comparison.md.j2", compared(outcome)
+            template, text = "comparison.md.j2", compared(space, outcome)
         else:
             outcome = measure(opened, **one)
             result = f"success {outcome.rate:.0%} of {outcome.episodes}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...loop.errors import LoopError
 
 if TYPE_CHECKING:
+    from ...datasets import EpisodeStore
     from ...loop.workspace.place import Place
     from ...loop.workspace.workspace import Workspace
 
@@ -55,7 +56,11 @@ def make_plan(
 
     Raises LoopError where there is no workspace, or an option cannot be obeyed.
     """
+    from ...loop.workspace.machine import check_tasks
+
     space = open_workspace(place, **options)
+    if not space.copy:  # what is in a bucket may be played elsewhere
+        check_tasks(space.config)
     # Letters, digits, dots and dashes are what a deployment's name may hold.
     name = re.sub(r"[^\w.-]+", "-", name or space.name).strip("-") or "workspace"
     given = {key: value for key, value in options.items() if value is not None}
@@ -71,6 +76,15 @@ def open_workspace(place: "Place", **options: Any) -> "Workspace":
 
     space = Workspace.open(place)
     return replace(space, config=with_options(space.config, **options))
+
+
+def open_store(space: "Workspace") -> "EpisodeStore":
+    """Its dataset. Raises LoopError, with the commands that begin one, where there is none yet."""
+    from ...loop.injection.demonstrations import no_demonstrations
+
+    if not space.has_store():
+        raise no_demonstrations(space)
+    return space.open_store()
 
 
 def open_to_change(place: "Place") -> "Workspace":

@@ -21,41 +21,47 @@ def new_string() -> str:
     return f"pacloop:{secrets.token_urlsafe(32)}"
 
 
-@contextmanager
-def string_kept(url: str) -> Iterator[str]:
-    """The string of a server that is to be at `url`, which is in its file while inside.
-
-    Where the user has set one for the servers that they start it is that one, and in no file.
-    """
+def chosen_string() -> str | None:
+    """The string that the user has set for the servers that they start; it is kept in no file."""
     from prefect.settings import PREFECT_SERVER_API_AUTH_STRING
 
-    if chosen := PREFECT_SERVER_API_AUTH_STRING.value():
-        yield chosen
-        return
-    file, string = string_file(url), new_string()
+    return PREFECT_SERVER_API_AUTH_STRING.value()
+
+
+@contextmanager
+def string_kept(url: str, string: str) -> Iterator[None]:
+    """The string of the server of our own at `url` is in its file while inside.
+
+    Call it once that server listens: before, another start may win the port, and the file is of whoever did.
+    """
+    file = string_file(url)
     assert file, "a server is started on loopback"
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(string)
     try:
-        yield string
+        yield
     finally:
-        file.unlink(missing_ok=True)
+        if kept_string(url) == string:
+            file.unlink(missing_ok=True)
 
 
-def _string_of(url: str) -> str | None:
+def string_of(url: str) -> str | None:
     """The string that the API at `url` takes: the configured one, or the one in its server's file."""
     from prefect.settings import PREFECT_API_AUTH_STRING
 
     configured, kept = PREFECT_API_AUTH_STRING.value(), kept_string(url)
-    return configured if not kept or (configured and _admits(url, configured)) else kept
+    return configured if not kept or (configured and admits(url, configured)) else kept
 
 
-def _admits(url: str, string: str) -> bool:
-    name, _, password = string.partition(":")
+def admits(url: str, string: str | None) -> bool:
+    """Whether the API at `url` answers who shows this string, or none."""
+    name, _, password = (string or "").partition(":")
     with suppress(httpx.HTTPError):
-        answer = httpx.get(f"{url}/admin/version", auth=(name, password), timeout=TIMEOUT_SEC)
+        answer = httpx.get(
+            f"{url}/admin/version", auth=(name, password) if string else None, timeout=TIMEOUT_SEC
+        )
         return answer.status_code != httpx.codes.UNAUTHORIZED
     return False
 
@@ -66,7 +72,7 @@ def client_of(url: str, string: str | None = None) -> Iterator[None]:
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     values: dict[Any, str] = {PREFECT_API_URL: url}
-    if string := string or _string_of(url):
+    if string := string or string_of(url):
         values[PREFECT_API_AUTH_STRING] = string
     before = {setting.name: os.environ.get(setting.name) for setting in values}
     os.environ.update({setting.name: value for setting, value in values.items()})

@@ -1,9 +1,12 @@
 """Whether a Prefect API answers, and where its UI is."""
 
+import os
 import time
 from contextlib import suppress
 
 import httpx
+
+from ..environment import program
 
 TIMEOUT_SEC = 5.0
 
@@ -29,10 +32,12 @@ def answers(url: str) -> bool:
 
 
 def unanswered(url: str) -> str:
-    """What is wrong with a configured API at which nobody answers."""
+    """What is wrong with a configured API at which nobody answers, and what to do, in any command."""
+    in_profile = "PREFECT_API_URL" not in os.environ
+    unset = f"{program('prefect')} config unset" if in_profile else "unset"
     return (
         f"PREFECT_API_URL is {url}, but no Prefect server answers there: "
-        "start it, or choose a local one with --port"
+        f"start it, or choose a local one with: {unset} PREFECT_API_URL"
     )
 
 

@@ -8,14 +8,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO
 
 import httpx
 
 from ...loop.errors import LoopError
 from ..environment import program
-from .access import client_of, new_string, string_kept
+from .access import admits, chosen_string, client_of, new_string, string_kept
 from .ask import answers, configured, unanswered
 
 HOST, PORT = "127.0.0.1", 4200
@@ -43,7 +43,7 @@ def prefect_server(
     if port is None and (url := configured()):
         if not answers(url):
             raise LoopError(unanswered(url))
-        with _admitted(url):
+        with _admitted(url, ""):
             yield url, False
         return
     port = PORT if port is None else port
@@ -55,10 +55,12 @@ def prefect_server(
         advice = f"{program('prefect')} server start"
         raise LoopError(f"no Prefect server answers at {url}: start one with: {advice}")
     if is_taken:
-        with _admitted(url):
+        with _admitted(url, ", or choose another --port"):
             yield url, False
         return
-    with string_kept(url) as string, _started(port, string, {}, meanwhile):
+    chosen = chosen_string()
+    string = chosen or new_string()
+    with _started(port, string, {}, meanwhile), nullcontext() if chosen else string_kept(url, string):
         yield url, True
 
 
@@ -78,7 +80,7 @@ def some_api() -> Iterator[None]:
 
 
 @contextmanager
-def _admitted(url: str) -> Iterator[None]:
+def _admitted(url: str, otherwise: str) -> Iterator[None]:
     from prefect.client.orchestration import get_client
 
     with client_of(url):
@@ -88,8 +90,9 @@ def _admitted(url: str) -> Iterator[None]:
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.UNAUTHORIZED:
                 raise
-            advice = "set PREFECT_API_AUTH_STRING, or choose another --port"
-            raise LoopError(f"the Prefect server at {url} wants a password: {advice}") from None
+            raise LoopError(
+                f"the Prefect server at {url} wants a password: set PREFECT_API_AUTH_STRING{otherwise}"
+            ) from None
         yield
 
 
@@ -118,17 +121,20 @@ def _started(
         )
         try:
             meanwhile()
-            _wait(process, url, log)
+            _wait(process, url, string, log)
             with client_of(url, string):
                 yield
         finally:
             _stop(process)
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, log: IO[bytes]) -> None:
+def _wait(process: "subprocess.Popen[bytes]", url: str, string: str, log: IO[bytes]) -> None:
+    """Until the server that answers is our own: another start may win the port meanwhile."""
     deadline = time.monotonic() + START_SEC
-    while not answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
+    while (has_ended := process.poll() is not None) or not (answers(url) and admits(url, string)):
+        if has_ended and answers(url):
+            raise LoopError(f"another start has won {url} meanwhile: the same command now uses its server")
+        if has_ended or time.monotonic() > deadline:
             log.seek(0)
             lines = log.read().decode(errors="replace").strip().splitlines()
             raise LoopError(f"Prefect's server did not start: {lines[-1] if lines else 'it said nothing'}")

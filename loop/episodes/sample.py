@@ -18,6 +18,7 @@ import numpy as np
 from ...actors.rollout.slot import Failure
 from ...datasets import Batch
 from ..statistics.wilson import wilson
+from ..workspace.place import command
 from ..workspace.workspace import Workspace
 
 
@@ -70,7 +71,7 @@ def failures(batch: Batch) -> list[Failure]:
     return [Failure(**entry) for entry in batch.origin.get("failed", ())]
 
 
-def failed_sentence(batches: Iterable[Batch]) -> str:
+def failed_sentence(space: Workspace, batches: Iterable[Batch]) -> str:
     """How many episodes could not be played, and where the last of them is on record; "" for none."""
     known = [(batch, failed) for batch in batches if (failed := failures(batch))]
     if not known:
@@ -79,7 +80,7 @@ def failed_sentence(batches: Iterable[Batch]) -> str:
     total = sum(len(each) for _, each in known)
     return (
         f"{total} episode{'s' if total > 1 else ''} could not be played; the last: {failed[-1].reason} "
-        f"(pacloop dataset show {batch.id})"
+        f"({command(f'dataset show {batch.id}', space.place)})"
     )
 
 

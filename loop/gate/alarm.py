@@ -19,6 +19,7 @@ import numpy as np
 from ...datasets import Batch
 from ..episodes.sample import fresh, own_batches, scores
 from ..statistics.betting import GRID, interval, log_wealth
+from ..workspace.place import command
 from ..workspace.workspace import Workspace
 
 
@@ -90,4 +91,5 @@ def drop(occasions: Sequence[np.ndarray]) -> tuple[float, int]:
 def _way_back(space: Workspace) -> str:
     if sum(-1 if reign.action == "rollback" else 1 for reign in space.registry.history()) < 2:
         return "There is no champion before it: look for what changed around it"
-    return 'To put the one before in force again: pacloop rollback --reason "its success dropped"'
+    back = command('rollback --reason "its success dropped"', space.place)
+    return f"To put the one before in force again: {back}"

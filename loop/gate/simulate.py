@@ -7,6 +7,7 @@ import numpy as np
 
 from ..statistics.chances import follow
 from ..statistics.sequential import RATES, SequentialTest, calibrate, level_of
+from ..workspace.config import parse_config
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,11 @@ class Scenario:
     futility: float = 0.0
 
     def test(self) -> SequentialTest:
-        """The gate's calibrated test. Raises LoopError for numbers that no gate can obey."""
+        """The gate's calibrated test. Raises LoopError for numbers that `[gate]` would refuse, too."""
+        settings = {"level": self.alpha} | {
+            name: getattr(self, name) for name in ("cap", "block", "margin", "futility")
+        }
+        parse_config({"gate": settings}, "gate simulate")
         return calibrate(
             self.collected, self.cap, self.block, self.alpha, margin=self.margin, futility=self.futility
         )

@@ -10,7 +10,7 @@ from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.config import Config
 from ..workspace.copied import refuse_copy
-from ..workspace.place import Place
+from ..workspace.place import Place, command
 from ..workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -51,6 +51,18 @@ def add_demonstrations(
     origin = {"policy": "demonstrator", "seed": seed, "mistakes": "none" if clean else "default"}
     demonstrations = _demonstrations(spec, seeds, clean, progress)
     return store.append(demonstrations, batch_id=name, source="demonstration", round=0, origin=origin)
+
+
+def no_demonstrations(space: Workspace) -> LoopError:
+    """What is wrong with a dataset from which nothing can be learned."""
+    advice = ways_to_demonstrate(space)
+    return LoopError(f"{space.place} has no demonstrations to learn from; add some: {advice}")
+
+
+def ways_to_demonstrate(space: Workspace) -> str:
+    """Commands that add demonstrations."""
+    ways = ["demonstrate"] if space.config.task == SCRIPTED else []
+    return ", or ".join(command(words, space.place) for words in [*ways, "inject PATH"])
 
 
 def _demonstrations(task: "Task", seeds: Sequence[int], clean: bool, progress: Progress) -> Iterator[Episode]:

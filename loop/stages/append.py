@@ -5,9 +5,8 @@ from ...datasets.records.batch import episodes_by_source
 from ..episodes.sample import is_own, own_batches
 from ..errors import LoopError
 from ..gate.critic import learnable
-from ..injection.demonstrations import SCRIPTED
+from ..injection.demonstrations import no_demonstrations
 from ..progress import Progress, stopwatch
-from ..workspace.place import command
 from ..workspace.records import Appended, Collected
 from ..workspace.workspace import Workspace
 from .mirror import mirror
@@ -43,13 +42,6 @@ def pinned_data(store: EpisodeStore, snapshot: Snapshot, seconds: float = 0.0) -
         excluded=len(store.excluded()),
         seconds=seconds,
     )
-
-
-def no_demonstrations(space: Workspace) -> LoopError:
-    """What is wrong with a dataset from which nothing can be learned."""
-    ways = ["demonstrate"] if space.config.task == SCRIPTED else []
-    advice = ", or ".join(command(words, space.place) for words in [*ways, "inject PATH"])
-    return LoopError(f"{space.place} has no demonstrations to learn from; add some: {advice}")
 
 
 def _check_collected(space: Workspace, number: int) -> None:

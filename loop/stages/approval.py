@@ -35,7 +35,7 @@ def no_door(_space: Workspace, _question: Question) -> AbstractContextManager[Lo
 def approved(space: Workspace, number: int, progress: Progress, door: Door) -> Verdict:
     """Wait until somebody approves or rejects, or time is over; returns the round's verdict."""
     judged = space.require(Verdict, number, JUDGED)
-    given = _wait(space, Question(number, judged), progress, door)
+    given = _wait(space, Question(number, judged, space.place), progress, door)
     words: dict[str, tuple[Literal["promoted", "rejected", "undecided"], str]] = {
         "approve": ("promoted", f"approved by {given.by}: {given.reason}"),
         "reject": ("rejected", f"rejected by {given.by}: {given.reason}"),

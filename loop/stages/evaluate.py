@@ -98,7 +98,7 @@ def give_up(space: Workspace) -> Asked:
     return begun
 
 
-def compared(outcome: Verdict) -> str:
+def compared(space: Workspace, outcome: Verdict) -> str:
     """What a comparison ended with, and what may be done about it."""
     who, against = outcome.candidate, outcome.champion
     words = {"better": "is better than", "rejected": "is no better than"}
@@ -109,7 +109,8 @@ def compared(outcome: Verdict) -> str:
             pairing.sentence() + ('; for the gate: [gate] champion = "paired"' if pairing.pays else "")
         )
     if outcome.decision == "better":
-        lines.append(f'nobody was promoted; to do it: pacloop promote {who} --reason "better than {against}"')
+        promote = command(f'promote {who} --reason "better than {against}"', space.place)
+        lines.append(f"nobody was promoted; to do it: {promote}")
     return "\n".join(lines)
 
 

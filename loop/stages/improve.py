@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...actors.registry import find_task
 from ..episodes.play import Session
 from ..episodes.sample import champion_sample
+from ..injection.demonstrations import no_demonstrations
+from ..workspace.machine import check_tasks
 from ..workspace.records import Begun, Measured, Raced, Reached
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
-from .append import no_demonstrations
 from .collect import champion_of
 from .gate import check_gate, settled
 from .round import run_final, run_round, run_start
@@ -97,7 +97,7 @@ def _measurement(space: Workspace, play: Play, *, watched: bool) -> Measured:
 
 def check_start(space: Workspace) -> None:
     """Raise LoopError for what can be known to stop a run before anything is started for it."""
-    find_task(space.config.task)
+    check_tasks(space.config)
     if not space.has_store() or not space.store.batches():
         raise no_demonstrations(space)
     check_gate(space)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from ..errors import LoopError
+from ..workspace.place import command
 from ..workspace.verdict import Answer, Verdict
 from ..workspace.workspace import Workspace
 
@@ -14,17 +15,17 @@ JUDGED = "judged"
 
 @dataclass(frozen=True)
 class Question:
-    """A promotion that waits for a person: its round, and the gate's verdict."""
+    """A promotion that waits for a person: its round, the gate's verdict, the workspace's place."""
 
     round: int
     judged: Verdict
+    place: str
 
     def sentence(self) -> str:
         """What waits, and how to answer in a terminal."""
-        return (
-            f"round {self.round}: {self.judged.candidate} waits for approval; answer with "
-            "`pacloop approve --reason ...` or `pacloop reject --reason ...`"
-        )
+        approve, reject = (command(f"{word} --reason ...", self.place) for word in ("approve", "reject"))
+        waits = f"round {self.round}: {self.judged.candidate} waits for approval"
+        return f"{waits}; answer with `{approve}` or `{reject}`"
 
 
 def make_answer(decision: Literal["approve", "reject", "none"], *, by: str, reason: str) -> Answer:
@@ -39,7 +40,7 @@ def question(space: Workspace) -> Question | None:
     judged = space.record(Verdict, number, JUDGED)
     if judged is None or space.has_record(number, Verdict.STAGE) or space.has_record(number, Answer.STAGE):
         return None
-    return Question(number, judged)
+    return Question(number, judged, space.place)
 
 
 def answer(space: Workspace, given: Answer) -> Question:

@@ -7,9 +7,9 @@ version are refused by name.
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ...datasets.errors import DatasetError
 from ...datasets.files import named_errors, parse_model
@@ -27,9 +27,9 @@ Episodes = Annotated[int, Field(ge=1, le=2**24)]
 """As many as there are seeds."""
 
 
-def _setting(default: Any, description: str) -> Any:
-    """A setting with its default and what it means."""
-    return Field(default=default, description=description)
+def _setting(default: Any, description: str, example: Any = None) -> Any:
+    """A setting with its default and what it means; one that is empty by default with an example."""
+    return Field(default=default, description=description, examples=[example] if example else None)
 
 
 def _at_most_one(shares: dict[str, float]) -> dict[str, float]:
@@ -48,6 +48,12 @@ TaskShares = Annotated[dict[str, Part], AfterValidator(_at_most_one)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def _in_order(self, lesser: str, greater: str) -> Self:
+        """Itself. Raises ValueError, naming both settings, where the first is above the second."""
+        if (low := getattr(self, lesser)) > (high := getattr(self, greater)):
+            raise ValueError(f"{lesser} is {low}, but must be at most {greater}, which is {high}")
+        return self
 
 
 class Collect(_Section):
@@ -99,10 +105,16 @@ class Learn(_Section):
     )
     mixture: SourceShares = _setting(
         {},
-        "share of each source in what the learner draws, e.g. {demonstration = 0.25}; those not "
-        "named divide the rest by their steps",
+        "share of each source in what the learner draws; those not named divide the rest by their steps",
+        {"demonstration": 0.25},
     )
-    task_mixture: TaskShares = _setting({}, "the same by task, which is an episode's instruction")
+    task_mixture: TaskShares = _setting(
+        {}, "the same by task, which is an episode's instruction", {"stack the red cube": 0.5}
+    )
+
+    @model_validator(mode="after")
+    def _steps(self) -> Self:
+        return self._in_order("minimum_steps", "maximum_steps")
 
 
 class Act(_Section):
@@ -112,7 +124,7 @@ class Act(_Section):
     actions: Count = _setting(4, "actions that q_guided draws, of which the critic picks one")
     floor: Margin = _setting(0.05, "bins less likely than this share are not drawn")
     trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = _setting(
-        [2, 4, 8, 16], "numbers of actions that a q_guided candidate is tried with; 1 is sample"
+        [2, 4, 8, 16], "numbers of actions that a q_guided candidate is tried with; 1 is sample; []: no race"
     )
     trial_episodes: Annotated[Count, Field(le=1000)] = _setting(
         50, "episodes of each in the trial's first lap"
@@ -138,9 +150,9 @@ class Guards(_Section):
     )
     measures: dict[str, MeasureGuard] = _setting(
         {},
-        "measures of the environment that may not rise, e.g. "
-        "{contact_force = {margin = 0.2, limit = 60.0}}: the share by which the mean may be higher, and the "
+        "measures of the environment that may not rise: the share by which the mean may be higher, and the "
         "value from where on it does not matter how much more it is",
+        {"contact_force": {"margin": 0.2, "limit": 60.0}},
     )
 
 
@@ -160,8 +172,14 @@ class Gate(_Section):
     alarm: Share = _setting(0.01, "chance that a champion that has not changed ever raises the alarm")
     approve: bool = _setting(False, "a person must approve each promotion")
     approve_hours: Positive = _setting(24.0, "hours after which a promotion that nobody answered is given up")
-    others: dict[str, Share] = _setting({}, "further tasks, and by how much success on each may be lower")
+    others: dict[str, Share] = _setting(
+        {}, "further tasks, and by how much success on each may be lower", {"pacloop/stack-wide": 0.05}
+    )
     guards: Guards = Guards()
+
+    @model_validator(mode="after")
+    def _looks(self) -> Self:
+        return self._in_order("block", "cap")
 
 
 class Improve(_Section):
@@ -258,15 +276,16 @@ def _lines(section: BaseModel, name: str = "", skip: set[str] = frozenset()) -> 
             said = (type(value).__doc__ or "").rstrip(".").lower()
             inner += ["", f"[{title}]  # {said}", *_lines(value, title)]
         elif key not in skip:
-            line = f"{key} = {_toml(value)}  # {field.description}"
+            example, *_ = (value == {} and field.examples) or [value]
+            line = f"{key} = {to_toml(example)}  # {field.description}"
             rows.append(f"# {line}" if value == {} else line)  # a table of that name may stand below
     return rows + inner
 
 
-def _toml(value: Any) -> str:
+def to_toml(value: Any) -> str:
     """A value in TOML."""
     if isinstance(value, BaseModel):
         value = value.model_dump()
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml(name)} = {_toml(inner)}" for name, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{to_toml(name)} = {to_toml(inner)}" for name, inner in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)

@@ -57,7 +57,7 @@ def _is_elsewhere(space: Workspace, identity: Identity) -> bool:
     """Whether where a workspace was there is another folder or prefix of the same id."""
     try:
         original = Workspace.find(identity.address)
-        if original is None or original.id != identity.id:
+        if original is None or not original.current(IDENTITY).exists() or original.id != identity.id:
             return False
     except (OSError, PacloopError):  # what cannot be read plays nothing
         return False

@@ -6,7 +6,9 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ...actors.registry import package_of
+from ...actors.registry import TaskError, check_name, package_of
+from ..errors import LoopError
+from .config import Config
 
 PACKAGES = ("torch", "ray", "mujoco", "dm-control", "pyarrow", "prefect", "numpy")
 
@@ -26,8 +28,18 @@ def physics(task: str) -> dict[str, str]:
     return {name: _version(name) for name in ("mujoco", package_of(task)) if name}
 
 
+def check_tasks(config: Config) -> None:
+    """Raise LoopError, naming the setting, where no package here offers a task that the settings name."""
+    settings = {config.task: "task", **dict.fromkeys(config.gate.others, "[gate] others")}
+    for task, setting in settings.items():
+        try:
+            check_name(task)
+        except TaskError as error:
+            raise LoopError(f"{setting} in pacloop.toml: {error}") from None
+
+
 def code() -> str:
-    """The package's version, and its commit where it runs from a checkout: `0.1.0, commit 1a2b3c`."""
+    """The package's version, and its commit where it runs from a checkout: `0.2.0, commit 1a2b3c`."""
     return _version("pacloop") + _commit()
 
 

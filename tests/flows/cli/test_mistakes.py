@@ -74,8 +74,11 @@ def test_a_workspace_without_demonstrations_is_refused_before_a_server_starts(tm
 def test_a_task_that_nobody_offers_is_named_by_whoever_looks(tmp_path):
     (tmp_path / "pacloop.toml").write_text('task = "nope/x"')
     says = "there is no task 'nope/x'; known tasks: pacloop/stack"
-    for command in ("status", "improve"):
+    for command in ("status", "improve", "serve"):
         assert says in refused(command, "-w", tmp_path, cwd=tmp_path)
+    (tmp_path / "pacloop.toml").write_text('[gate.others]\n"nope/x" = 0.05')
+    for command in ("status", "improve", "serve"):
+        assert f"[gate] others in pacloop.toml: {says}" in refused(command, "-w", tmp_path, cwd=tmp_path)
 
 
 def test_an_episode_to_show_must_be_named(tmp_path):

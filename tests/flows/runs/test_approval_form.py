@@ -120,6 +120,33 @@ def test_a_cancelled_question_is_asked_again(client, waiting, played, paused):
     assert question(space).judged.candidate == "r001-pac"
 
 
+def test_an_answer_is_looked_for_in_runs_of_the_same_round_only(client, waiting):
+    from prefect import flow
+    from prefect.states import Pending
+
+    from pacloop.flows.pages.publishing import workspace_tag
+    from pacloop.flows.runs.approval_form import _Form
+
+    @flow
+    def other():
+        pass
+
+    space = waiting()
+
+    def begun(name, tag):
+        return client.create_flow_run(other, name=name, tags=[tag], state=Pending()).id
+
+    killed = begun("round 1 - 61% in the gate - waits for approval", workspace_tag(space))
+    asked = begun("round 1", workspace_tag(space))
+    for name, tag in {
+        "evaluate r001-pac": workspace_tag(space),
+        "start - r000-pac": workspace_tag(space),
+        "round 1": "workspace:another",
+    }.items():
+        begun(name, tag)
+    assert set(_Form(asked, space, question(space))._earlier(client)) == {killed, asked}
+
+
 def test_an_answer_on_the_form_of_a_killed_run_counts(client, waiting, paused, runs, prefect_api):
     space = waiting()
     environment = os.environ | {"PREFECT_API_URL": prefect_api}

@@ -132,6 +132,32 @@ def test_a_new_string_is_found_where_the_configured_one_is_of_an_earlier_start(u
         assert client.read_flow_runs() == []
 
 
+def test_of_two_that_start_at_once_one_has_the_port_and_its_string_stays(tmp_path):
+    code = (
+        "from pacloop.flows.environment import kept_string\n"
+        "from pacloop.flows.server.access import admits\n"
+        "from pacloop.flows.server.start import prefect_server\n"
+        f"with prefect_server({(port := free_port())}) as (url, own):\n"
+        "    print('began', own, admits(url, kept_string(url)), flush=True)\n"
+        "    input()\n"
+        "    print(admits(url, kept_string(url)))"
+    )
+    with at_home(tmp_path) as patch:
+        both = []
+        for name in ("one", "other"):
+            patch.setenv("PREFECT_HOME", str(tmp_path / name))  # who migrates a database is not the question
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            both.append(subprocess.Popen([sys.executable, "-c", code], **pipes, text=True))
+        deadline = time.monotonic() + 4 * DEADLINE_SEC
+        while all(process.poll() is None for process in both):
+            assert time.monotonic() < deadline, "both believe that the server is theirs"
+            time.sleep(0.2)
+        loser, winner = sorted(both, key=lambda process: process.poll() is None)
+        assert "another start has won" in loser.communicate()[1]
+        assert winner.communicate("\n")[0] == "began True True\nTrue\n"
+        assert kept_string(f"http://127.0.0.1:{port}/api") is None
+
+
 @pytest.mark.parametrize("way", STARTS)
 def test_a_server_dies_with_whoever_was_killed_and_lets_nobody_else_in(way, tmp_path):
     code = (

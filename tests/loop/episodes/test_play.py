@@ -101,8 +101,9 @@ def test_what_could_not_be_played_is_on_record_and_helps_nobody(world):
     assert scores(space, [first]).sum() == 1 and scores(space, [first], 1.0).sum() == 2
     assert sample_of([first, second]).failed == 2
     last = failures(second)[0]
-    told = f"2 episodes could not be played; the last: {last.reason} (pacloop dataset show {second.id})"
-    assert read_status(space).failed == told and read_status(space).summary().endswith(told)
+    show = f"pacloop dataset show {second.id} -w {space.place}"
+    told = f"2 episodes could not be played; the last: {last.reason} ({show})"
+    assert read_status(space).failed == told and told in read_status(space).summary().splitlines()
     again = tally(session(space, None), order())
     assert {**again, "seconds": 0} == {**counts, "seconds": 0}, "found again without collectors"
 

@@ -103,4 +103,5 @@ def test_the_alarm_names_the_way_back(played):
     space.registry.install("new", reason="better", by="gate", round=2, action="promote")
     add("new", "collect", "collection", 3, 170, 200)
     add("new", "collect", "collection", 4, 100, 200)
-    assert "pacloop rollback --reason" in champion_record(space).alarm
+    back = f'pacloop rollback --reason "its success dropped" -w {space.place}'
+    assert champion_record(space).alarm.endswith(back)

@@ -71,7 +71,15 @@ def test_rates_at_the_ends_are_computed_too():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"alpha": 0.0}, {"alpha": 1e-9}, {"collected": 0, "cap": 2001}],
+    [
+        {"alpha": 0.0},
+        {"alpha": 1e-9},
+        {"collected": 0, "cap": 2001},
+        {"cap": 5001},
+        {"cap": 5},
+        {"margin": -0.1},
+        {"futility": 1.0},
+    ],
 )
 def test_numbers_that_no_gate_can_obey(wrong):
     numbers = {"champion": 0.5, "candidate": 0.7, "cap": 50, "collected": 50}

@@ -22,10 +22,11 @@ def test_by_hand_the_same_code_leaves_the_same_record(make):
     written = json.loads(path.read_text())
     assert set(written) == set(judged.model_dump())
     assert (written["decision"], written["champion"], written["candidate"]) == ("rejected", "new", "old")
-    assert compared(found).startswith("old is no better than new: ")
+    assert compared(space, found).startswith("old is no better than new: ")
     better = compare(Session(space, lambda: collectors, silent), policy="new", against="old")
     assert better.decision == "better" and better.level == 0.3
-    assert "nobody was promoted; to do it: pacloop promote new --reason" in compared(better)
+    promote = f'nobody was promoted; to do it: pacloop promote new --reason "better than old" -w {space.place}'
+    assert promote in compared(space, better)
     assert len(space.registry.history()) == 2
     seeds = [seed for _, _, seed in collectors.played]
     assert len(set(seeds)) == len(seeds)

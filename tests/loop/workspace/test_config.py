@@ -38,6 +38,14 @@ def test_what_is_written_is_read_back(tmp_path):
         assert read_config(tmp_path / "pacloop.toml") == config
 
 
+def test_a_table_is_shown_by_an_example_that_counts_once_it_is_no_comment():
+    text = config_toml(Config())
+    shown = parse_config(tomllib.loads(text.replace("\n# ", "\n")), "test")
+    assert shown.learn.mixture == {"demonstration": 0.25} and shown.gate.others
+    assert shown.learn.task_mixture and shown.gate.guards.measures["contact_force"].limit == 60.0
+    assert parse_config(tomllib.loads(text), "test") == Config()
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x7f")))
 def test_any_name_of_a_task_survives(task):
     assert tomllib.loads(config_toml(Config(task=task)))["task"] == task
@@ -85,6 +93,14 @@ def test_every_setting_is_explained():
         (
             "[learn]\ntask_mixture = {a = 1.0, b = 0.1}",
             "learn.task_mixture: its shares add up to 1.1",
+        ),
+        (
+            "[gate]\ncap = 20",
+            "gate: block is 50, but must be at most cap, which is 20",
+        ),
+        (
+            "[learn]\nmaximum_steps = 100",
+            "learn: minimum_steps is 5000, but must be at most maximum_steps, which is 100",
         ),
         ("[act]\nmode = 'wild'", "act.mode is 'wild', but must be 'q_guided', 'sample' or 'mode'"),
         ("seed = 65536", "seed is 65536, but must be less than 65536"),

@@ -3,7 +3,7 @@
 import pytest
 
 from pacloop.loop.errors import LoopError
-from pacloop.loop.stages.append import no_demonstrations
+from pacloop.loop.injection.demonstrations import no_demonstrations
 from pacloop.loop.stages.collect import champion_of
 from pacloop.loop.workspace.config import Config
 from pacloop.loop.workspace.place import command
