@@ -2,7 +2,6 @@
 
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +10,7 @@ from ..errors import DatasetError
 from ..files import digest_of, in_background, json_bytes, named_errors, sync, temporary_beside
 from ..records.batch import Batch
 from ..records.rows import EpisodeRow, content_digest
-from .backend import BATCHES, CONTENTS, MANIFEST, Backend, manifest_key
+from .backend import BATCHES, CONTENTS, MANIFEST, Backend, manifest_key, now_after
 from .tables import EPISODES, STEPS, episodes_table, write_table
 
 Rows = Future[list[EpisodeRow]]
@@ -20,10 +19,10 @@ Rows = Future[list[EpisodeRow]]
 def commit(backend: Backend, draft: Batch, steps: pa.RecordBatch, rows: Rows) -> Batch:
     """Make a whole, synced batch of `steps`, its `steps.arrow`, unless another writer has done so meanwhile.
 
-    `draft` is the manifest but for digests and time; `rows` are waited for while the disk takes the steps.
-    Returns the manifest, as this writer made it. Raises DatasetError, leaving nothing behind, where seed or
-    info of an episode cannot be kept, another batch has this content, or the disk refuses or does not give
-    back what was written. The caller syncs the parent folder.
+    `draft` is the manifest but for the digests, and its time will be a later one; `rows` are waited for while
+    the disk takes the steps. Returns the manifest, as this writer made it. Raises DatasetError, leaving nothing
+    behind, where seed or info of an episode cannot be kept, another batch has this content, or the disk refuses
+    or does not give back what was written. The caller syncs the parent folder.
     """
     target = backend.folder / BATCHES / draft.id
     with named_errors(target, "written"), temporary_beside(target, folder=True) as aside:
@@ -54,7 +53,7 @@ def _write(aside: Path, draft: Batch, steps: pa.RecordBatch, rows: Rows) -> Batc
     for name, digest in digests.items():
         if digest_of(aside / name) != digest:
             raise DatasetError(f"{aside / name} does not read back as it was written")
-    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    now = now_after(draft.committed).isoformat(timespec="microseconds")
     batch = replace(draft, digest=content, digests=digests, committed=now)
     (aside / MANIFEST).write_bytes(json_bytes(MANIFEST, batch))
     synced += [in_background(sync, path) for path in (aside / MANIFEST, aside)]

@@ -1,0 +1,73 @@
+"""A wall clock that jumps, in this process alone.
+
+The clock is what Python tells: `time.time` and `datetime.now`. The monotonic one goes on as it is, and so do the
+times that the system gives files, and those of a bucket's server.
+"""
+
+import datetime
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+from every_write import Deaths
+
+HOUR, DAY = 3600.0, 24 * 3600.0
+PAUSE_SEC = 0.3
+"""Between two jumps of an unsteady clock."""
+
+
+@dataclass
+class Clock:
+    """The wall clock of this process; `install` makes it what Python tells."""
+
+    ahead_sec: float = 0.0
+
+    def jump(self, seconds: float) -> None:
+        self.ahead_sec += seconds
+
+    def install(self) -> None:
+        real, real_ns, real_datetime = time.time, time.time_ns, datetime.datetime
+
+        class Jumping(real_datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> Any:
+                return super().now(tz) + timedelta(seconds=self.ahead_sec)
+
+        time.time = lambda: real() + self.ahead_sec
+        time.time_ns = lambda: real_ns() + int(self.ahead_sec * 1e9)
+        datetime.datetime = Jumping
+        for name, module in list(sys.modules.items()):
+            if name.startswith("pacloop.") and getattr(module, "datetime", None) is real_datetime:
+                module.datetime = Jumping  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@dataclass
+class Jumps(Deaths):
+    """A clock that jumps before the writes of some numbers; `number` is that of the death, 0 for none."""
+
+    clock: Clock = field(default_factory=Clock)
+    at: dict[int, float] = field(default_factory=dict)
+
+    def count(self, event: str, path: str) -> None:
+        if not self.inside:
+            self.clock.jump(self.at.pop(len(self.events) + 1, 0.0))
+        super().count(event, path)
+
+
+def unsteady(seed: int, work: Callable[[], None]) -> None:
+    """Work while the clock jumps all the time."""
+    clock, rng = Clock(), random.Random(seed)
+    clock.install()
+
+    def jump() -> None:
+        while True:
+            time.sleep(PAUSE_SEC)
+            clock.jump(rng.choice((HOUR, -DAY)))
+
+    Thread(target=jump, daemon=True).start()
+    work()
