@@ -1,7 +1,7 @@
 """A wall clock that jumps, in this process alone.
 
-The clock is what Python tells: `time.time` and `datetime.now`. The monotonic one goes on as it is, and so do the
-times that the system gives files, and those of a bucket's server.
+The clock is what Python tells: `time.time` and `datetime.now`. The monotonic one goes on as it is, and so do
+the times that the system gives files, and those of a bucket's server.
 """
 
 import datetime
