@@ -1,4 +1,4 @@
-"""Commands of pacloop in this process, on a copy of a workspace of the fast task that has one of everything."""
+"""Commands of pacloop in this process, on a copy of a workspace of the fast task with one of everything."""
 
 import io
 import os

@@ -21,8 +21,8 @@ def commit(backend: Backend, draft: Batch, steps: pa.RecordBatch, rows: Rows) ->
 
     `draft` is the manifest but for the digests, and its time will be a later one; `rows` are waited for while
     the disk takes the steps. Returns the manifest, as this writer made it. Raises DatasetError, leaving
-    nothing behind, where seed or info of an episode cannot be kept, another batch has this content, or the disk
-    refuses or does not give back what was written. The caller syncs the parent folder.
+    nothing behind, where seed or info of an episode cannot be kept, another batch has this content, or the
+    disk refuses or does not give back what was written. The caller syncs the parent folder.
     """
     target = backend.folder / BATCHES / draft.id
     with named_errors(target, "written"), temporary_beside(target, folder=True) as aside:
