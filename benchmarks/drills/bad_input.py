@@ -82,7 +82,7 @@ KINDS = {
     "figures of learners": ["rounds/*/*-run/*.json*"],
     "evaluations": ["evaluations/*.json"],
 }
-GOING_ON, COMMANDS, CHUNK = 0.04, 3, 250
+GOING_ON, COMMANDS, CHUNK = 0.04, 3, 20
 ENDS = ("sentence", "accepted")
 FAULTS = ("traceback", "no sentence", "half-written")
 
@@ -171,25 +171,27 @@ def prepared(what: str, root: Path) -> None:
     assert forked(lambda: make(root / "whole")) == 0
 
 
-def report(rows: list[dict[str, str]]) -> bool:
-    """Print the table, and each fault once; whether there was none."""
+def show(row: dict[str, str], shown: Counter[str]) -> None:
+    """Print a fault, unless one like it was shown."""
+    if row.get("left"):
+        row["end"] = "half-written"
+    if row["end"] not in FAULTS:
+        return
+    where = [line for line in row["text"].splitlines() if "/pacloop/" in line][-1:]
+    key = f"{row['end']} {where} {row['text'].strip()[-80:] if not where else ''}"
+    shown[key] += 1
+    if shown[key] == 1:
+        print(json.dumps(row, indent=1).replace("\\n", "\n"), file=sys.stderr, flush=True)
+
+
+def report(rows: list[dict[str, str]]) -> None:
+    """Print the table."""
     names = ("tries", *ENDS, *FAULTS)
     print(f"| kind | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
-    shown = Counter()
-    for row in rows:
-        if row.get("left"):
-            row["end"] = "half-written"
-        if row["end"] in FAULTS:
-            where = [line for line in row["text"].splitlines() if "File " in line or "pacloop" in line][-1:]
-            key = f"{row['end']} {where} {row['text'].strip()[-80:]}"
-            shown[key] += 1
-            if shown[key] == 1:
-                print(json.dumps(row, indent=1).replace("\\n", "\n"), file=sys.stderr, flush=True)
     for kind in [*dict.fromkeys(row["kind"] for row in rows), "all"]:
         own = Counter(row["end"] for row in rows if kind in (row["kind"], "all"))
         print(f"| {kind} | {own.total()} | {' | '.join(str(own[end]) for end in (*ENDS, *FAULTS))} |")
     print(f"| must be | | | |{' 0 |' * len(FAULTS)}")
-    return not shown
 
 
 def main() -> None:
@@ -198,14 +200,17 @@ def main() -> None:
     parser.add_argument("--tries", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    rows: list[dict[str, str]] = []
+    rows, shown = list[dict[str, str]](), Counter[str]()
     for what in options.what:
         with tempfile.TemporaryDirectory() as folder:
             prepared(what, root := Path(folder).resolve())
             count = min(options.tries, len(plugins.cases())) if what == "plugins" else options.tries
-            rows += tried(what, root, options.seed, count)
+            for row in tried(what, root, options.seed, count):
+                show(row, shown)
+                rows.append(row)
     print(f"{machine()}\n", flush=True)
-    raise SystemExit(0 if report(rows) else 1)
+    report(rows)
+    raise SystemExit(1 if shown else 0)
 
 
 if __name__ == "__main__":
