@@ -22,6 +22,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -83,11 +84,13 @@ KINDS = {
     "evaluations": ["evaluations/*.json"],
 }
 GOING_ON, COMMANDS, CHUNK = 0.04, 3, 20
+Row = dict[str, Any]
+"""What was tried, how it `end`ed, in which words, and what was `left`."""
 ENDS = ("sentence", "accepted")
 FAULTS = ("traceback", "no sentence", "half-written")
 
 
-def file_try(root: Path, rng: random.Random) -> Iterator[dict[str, str]]:
+def file_try(root: Path, rng: random.Random) -> Iterator[Row]:
     """Some commands on a workspace with one damaged file."""
     space, kind = fresh(root), rng.choice(list(KINDS))
     path = rng.choice(
@@ -109,7 +112,7 @@ def file_try(root: Path, rng: random.Random) -> Iterator[dict[str, str]]:
         yield row | {"command": " ".join(line), "end": end, "text": text, "left": str(left) if left else ""}
 
 
-def word_try(root: Path, rng: random.Random) -> Iterator[dict[str, str]]:
+def word_try(root: Path, rng: random.Random) -> Iterator[Row]:
     """An odd command."""
     space, line = fresh(root), damage.words(rng.choice([*READING, *WRITING]), rng)
     end, text = ended(line)
@@ -117,7 +120,7 @@ def word_try(root: Path, rng: random.Random) -> Iterator[dict[str, str]]:
     yield row | {"left": "; ".join(half_written(space, True))}
 
 
-def plugin_try(root: Path, number: int) -> Iterator[dict[str, str]]:
+def plugin_try(root: Path, number: int) -> Iterator[Row]:
     """A plug-in with a mistake: what reads, what makes a workspace, and what plays."""
     name, (point, text) = list(plugins.cases().items())[number]
     for line in ("doctor", "status", "check", f"init --task {plugins.TASK} -w ../new", "go-on"):
@@ -129,7 +132,7 @@ def plugin_try(root: Path, number: int) -> Iterator[dict[str, str]]:
         yield row | {"left": "; ".join(half_written(space, False))}
 
 
-def work(what: str, root: Path, seed: int, number: int) -> Iterator[dict[str, str]]:
+def work(what: str, root: Path, seed: int, number: int) -> Iterator[Row]:
     """The rows of a try."""
     if what == "plugins":
         return plugin_try(root, number)
@@ -139,7 +142,7 @@ def work(what: str, root: Path, seed: int, number: int) -> Iterator[dict[str, st
 TRIES = {"files": file_try, "words": word_try}
 
 
-def tried(what: str, root: Path, seed: int, count: int) -> Iterator[dict[str, str]]:
+def tried(what: str, root: Path, seed: int, count: int) -> Iterator[Row]:
     """The rows of all tries, made in children; a child that dies costs one try."""
     lines, first = root / "lines", 0
     while first < count:
@@ -171,7 +174,7 @@ def prepared(what: str, root: Path) -> None:
     assert forked(lambda: make(root / "whole")) == 0
 
 
-def show(row: dict[str, str], shown: Counter[str]) -> None:
+def show(row: Row, shown: Counter[str]) -> None:
     """Print a fault, unless one like it was shown."""
     if row.get("left"):
         row["end"] = "half-written"
@@ -184,7 +187,7 @@ def show(row: dict[str, str], shown: Counter[str]) -> None:
         print(json.dumps(row, indent=1).replace("\\n", "\n"), file=sys.stderr, flush=True)
 
 
-def report(rows: list[dict[str, str]]) -> None:
+def report(rows: list[Row]) -> None:
     """Print the table."""
     names = ("tries", *ENDS, *FAULTS)
     print(f"| kind | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
@@ -200,7 +203,7 @@ def main() -> None:
     parser.add_argument("--tries", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    rows, shown = list[dict[str, str]](), Counter[str]()
+    rows, shown = list[Row](), Counter[str]()
     for what in options.what:
         with tempfile.TemporaryDirectory() as folder:
             prepared(what, root := Path(folder).resolve())

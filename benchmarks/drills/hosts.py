@@ -52,8 +52,8 @@ def dataset(stage: Stage, tries: int) -> Iterator[Fault]:
     for number in range(tries):
         for same in (False, True):
             url = f"{SHARED}-{number}-{same:d}"
+            place = f"{SPACE}-{number}-{same:d}"
             for seed, name in enumerate("ab"):
-                place = f"{SPACE}-{number}-{same:d}"
                 assert stage.ended(name, "make", place, url, str(number if same else 2 * number + seed)) == 0
             runs = {name: stage.run(name, "run", place) for name in "ab"}
             statuses = {name: run.wait(LIMIT_SEC) for name, run in runs.items()}

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def make(folder: Path) -> None:
         shutil.copy(folder / "rounds" / f"{source}.json", folder / "rounds" / "002" / f"{name}.json")
 
 
-def ended(words: list[str]) -> tuple[str, str]:
+def ended(words: Sequence[str]) -> tuple[str, str]:
     """How a command ended, and in which words."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
