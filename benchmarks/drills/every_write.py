@@ -159,6 +159,14 @@ def timeless(data: Any) -> Any:
     return [timeless(value) for value in data] if isinstance(data, list) else data
 
 
+def warm() -> None:
+    """Import here what every run would import again in its own child."""
+    import scipy.stats
+    import torch
+
+    torch.optim.AdamW([torch.zeros(1)])
+
+
 def forked(work: Callable[[], None]) -> int:
     """Run something in a child; its status, negative where a signal ended it."""
     child = os.fork()
@@ -316,6 +324,7 @@ def main() -> None:
     print(f"{machine()}\n")
     print("| run in a | writes | tries | died | failed | other episodes | twice | unsound | left | other |")
     print("|" + "---|" * 10, flush=True)
+    warm()
     bad = 0
     for where in options.where:
         with tempfile.TemporaryDirectory() as folder:
