@@ -30,7 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import fast
-from every_write import Stand, forked, listen, server, short, state, undisturbed
+from every_write import Stand, forked, listen, server, short, state, undisturbed, warm
 from faults import IN_USE, begun, ended
 from machine import machine
 from wall_clock import DAY, HOUR, PAUSE_SEC, Clock, Jumps, unsteady
@@ -234,6 +234,7 @@ def main() -> None:
     parser.add_argument("--what", nargs="+", choices=DRILLS, default=list(DRILLS))
     parser.add_argument("--tries", type=int, default=20)
     options = parser.parse_args()
+    warm()
     print(f"{machine()}\n\n| clock | tries | {' | '.join(WRONG)} |\n|---|---|---|---|---|---|", flush=True)
     bad = 0
     for what in options.what:

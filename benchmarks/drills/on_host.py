@@ -12,7 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import fast
-from every_write import state
+from every_write import CLOCKS, state
 from faults import IN_USE, SENTENCE
 
 from pacloop.datasets.errors import PacloopError  # pyright: ignore[reportMissingImports]
@@ -45,6 +45,7 @@ def run(place: str) -> None:
 def do(what: str, place: str, *words: str) -> None:
     """A part that runs on a host or in the hub."""
     bucket_lease.EXPIRY_SEC, bucket_lease.BEAT_SEC = EXPIRY_SEC, BEAT_SEC
+    CLOCKS.add("host")  # a policy says where it was learned
     if what == "make":
         url, seed = words
         fast.SETTINGS["seed"] = int(seed)

@@ -47,7 +47,7 @@ MODULES = {
     "ends": "import sys\ndef task(): sys.exit()",
     "wants an argument": "def task(name): return offer()",
     "gives nothing": "def task(): pass",
-    "gives a coroutine": "async def task(): return offer()",
+    "gives a generator": "def task(): yield offer()",
     "gives the class": "def task(): return Task",
     "gives a schema": "def task(): return schema()",
     "gives another task": "def task(): return offer(schema=schema(task='other'))",
