@@ -232,8 +232,11 @@ DRILLS = {"runs": runs, "buckets": buckets, "leases": leases, "approvals": appro
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--what", nargs="+", choices=DRILLS, default=list(DRILLS))
+    parser.add_argument("--jumps", nargs="+", choices=JUMPS, default=list(JUMPS))
     parser.add_argument("--tries", type=int, default=20)
     options = parser.parse_args()
+    for name in set(JUMPS) - set(options.jumps):
+        del JUMPS[name]
     warm()
     print(f"{machine()}\n\n| clock | tries | {' | '.join(WRONG)} |\n|---|---|---|---|---|---|", flush=True)
     bad = 0

@@ -91,7 +91,7 @@ def ended(words: Sequence[str]) -> tuple[str, str]:
         return "traceback", said + out.getvalue()
     if not code:
         return "accepted", ""
-    usage = code == 2 and "─ Error ─" in said  # typer's frame
+    usage = code == 2 and ("─ Error ─" in said or "Usage: pacloop" in said)  # typer's own
     sentence = said.startswith("pacloop: ") and "\n" not in said and len(said) < 1500
     listed = code == 1 and not said and bool(out.getvalue())
     return ("sentence" if sentence or usage or listed else "no sentence"), said or out.getvalue()
