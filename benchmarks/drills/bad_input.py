@@ -8,9 +8,9 @@
 * words: commands with words that are missing, doubled, swapped or odd, in a workspace that is sound.
 * plugins: packages that offer a task and make a mistake in it (`plugins.py`).
 
-Each must end in one sentence (or typer's usage) with a status other than 0, or be obeyed. A traceback, a hang, a crash, several
-lines, or a file that a reading command wrote or a refused one left half-written, is printed, and the script
-exits 1. Try k of a seed is always the same.
+Each must end in one sentence (or typer's usage) with a status other than 0, or be obeyed. A traceback, a
+hang, a crash, several lines, or a file that a reading command wrote or a refused one left half-written, is
+printed, and the script exits 1. Try k of a seed is always the same.
 """
 
 import argparse
