@@ -30,7 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import fast
-from every_write import Stand, forked, listen, server, short, state, undisturbed, warm
+from every_write import CLOCKS, Stand, forked, listen, server, short, state, undisturbed, warm
 from faults import IN_USE, begun, ended
 from machine import machine
 from wall_clock import DAY, HOUR, PAUSE_SEC, Clock, Jumps, unsteady
@@ -109,6 +109,7 @@ def end_of(stand: Stand, place: str, ahead_sec: float) -> dict[str, Any]:
 
     def end() -> None:
         Clock(ahead_sec).install()
+        CLOCKS.add("code")  # somebody may commit meanwhile
         stand.end(place, result)
         space = Workspace.open(place)
         more = {

@@ -45,7 +45,7 @@ def run(place: str) -> None:
 def do(what: str, place: str, *words: str) -> None:
     """A part that runs on a host or in the hub."""
     bucket_lease.EXPIRY_SEC, bucket_lease.BEAT_SEC = EXPIRY_SEC, BEAT_SEC
-    CLOCKS.add("host")  # a policy says where it was learned
+    CLOCKS.update(("host", "code"))  # a policy says where it was learned, and by what
     if what == "make":
         url, seed = words
         fast.SETTINGS["seed"] = int(seed)

@@ -47,7 +47,7 @@ class ChampionRecord:
 def champion_record(space: Workspace) -> ChampionRecord | None:
     """The record of the policy in force, in this reign; None where it has no fresh episodes."""
     policy = space.registry.champion()
-    if policy is None or not space.has_store():
+    if policy is None:
         return None
     batches = fresh(own_batches(space), policy, space.registry.returned_after(policy))
     if not (occasions := [scores(space, own) for own in batches]):
