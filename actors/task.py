@@ -9,6 +9,7 @@ import dm_env
 import numpy as np
 
 from ..datasets import Schema
+from ..datasets.errors import PacloopError
 
 
 class SeededEnvironment(Protocol):
@@ -56,6 +57,18 @@ class Task:
     score: Callable[[np.ndarray], float]
     time_limit_is_terminal: bool
     seed_limit: int = 2**32
+
+    def __post_init__(self) -> None:
+        """Raise PacloopError, naming it, where a part is something else."""
+        limit = isinstance(self.seed_limit, int) and self.seed_limit > 0
+        for name, right, kind in (
+            ("schema", isinstance(self.schema, Schema), "a Schema"),
+            ("make", callable(self.make), "a function"),
+            ("score", callable(self.score), "a function"),
+            ("seed_limit", limit, "a positive whole number"),
+        ):
+            if not right:
+                raise PacloopError(f"the task's {name} is {getattr(self, name)!r:.80}, but must be {kind}")
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ import dataclasses
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -103,9 +104,16 @@ def read_json(path: Path | str) -> Any:
 def parse_json(path: Path | str, raw: bytes) -> Any:
     """The content of what was read from `path`. Raises DatasetError where it is not JSON."""
     try:
-        return json.loads(raw)
+        return json.loads(raw, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is not valid JSON: {error}") from None
+
+
+def _finite(text: str) -> float:
+    """A number of JSON, which knows neither NaN nor infinity; Python would read both."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text:.20} is no finite number")
+    return number
 
 
 def parse_model(model: type[T], data: Any, path: Path | str) -> T:

@@ -28,10 +28,11 @@ contradict each other are refused, with the name and the reason.
 
 ## Change a setting
 
-`pacloop init` writes every setting with its default: **change the line that is there**. Do not paste an example of
-these pages at the end of the file: TOML refuses a second `[gate]` table, as it does a name that stands twice, and
-then no command runs. A line that is deleted has its default again. A setting that is a table is written as a
-comment with an example: take away the `# ` before it and put your own names and values in.
+`pacloop init` writes every setting with its default: **change the line that is there**. Do not paste an
+example of these pages at the end of the file: TOML refuses a second `[gate]` table, as it does a name that
+stands twice, and then no command runs. A line that is deleted has its default again. A setting that is a
+table is written as a comment with an example: take away the `# ` before it and put your own names and values
+in.
 
 A command reads the file when it begins, and so does each run of `pacloop serve` and `pacloop deploy`: after
 an edit nothing need be started again. Only what was given to these two as an option, or is filled in in a

@@ -77,7 +77,7 @@ class _Lines:
 
 def sentence(error: BaseException) -> str:
     """An error in one line, with where the rest of it is."""
-    text = str(error) if isinstance(error, PacloopError) else _last_line(error)
+    text = " ".join(str(error).splitlines()) if isinstance(error, PacloopError) else _last_line(error)
     return "; ".join([text, *getattr(error, "__notes__", ())])
 
 

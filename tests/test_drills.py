@@ -1,5 +1,6 @@
 """The drills in short: runs that die, that fail, and that go on, and in the end differ in nothing."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +36,33 @@ def test_a_bucket_that_fails_some_requests_costs_a_run_nothing():
 @pytest.mark.timeout(300)
 def test_rounds_leave_nothing_behind_in_their_process():
     assert "| last to second |" in drill("soak.py", "--rounds", "4", "--episodes", "60")
+
+
+@pytest.mark.timeout(300)
+def test_a_run_whose_clock_jumps_ends_like_another():
+    assert "| run in a folder: a day back | 1 | 0 | 0 | 0 | 0 |" in drill(
+        "clock.py", "--what", "runs", "--tries", "1", "--jumps", "a day back"
+    )
+
+
+@pytest.mark.timeout(300)
+def test_no_jump_of_a_clock_steals_a_lease_or_ends_a_wait():
+    table = drill("clock.py", "--what", "leases", "approvals", "--tries", "1", "--jumps", "a day back")
+    assert "| lease in a bucket | 1 | 0 | 0 | 0 | 0 |" in table
+    assert "| approval: a day back | 1 | 0 | 0 | 0 | 0 |" in table
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("what", "tries"), [("files", 30), ("words", 30), ("plugins", 8)])
+def test_bad_input_is_a_sentence_or_obeyed(what, tries):
+    assert re.search(
+        r"\| all \| \d\d+ \| .* \| 0 \| 0 \| 0 \|",
+        drill("bad_input.py", "--what", what, "--tries", str(tries)),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_of_two_hosts_one_goes_on_where_the_other_is_switched_off():
+    table = drill("hosts.py", "--what", "workspace", "--tries", "1")
+    assert "not drilled" in table or "| workspace | the second host | 1 | 0 |" in table

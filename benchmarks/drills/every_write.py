@@ -161,6 +161,7 @@ def timeless(data: Any) -> Any:
 
 def warm() -> None:
     """Import here what every run would import again in its own child."""
+    import scipy.stats  # noqa: F401
     import torch
 
     torch.optim.AdamW([torch.zeros(1)])

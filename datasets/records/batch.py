@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ..errors import DatasetError
@@ -32,7 +33,8 @@ class Batch(Strict):
       digest: BLAKE3 of the content (episodes, source, round, schema), whatever the file format.
       schema: fingerprint of its steps' layout.
       origin: free JSON: policy id, host, command, note and the like.
-      committed: ISO time of the commit, UTC; "" before it.
+      committed: ISO time of the commit, UTC; before it "", or that of an earlier one. Where a clock was set
+        back it is later than those that its writer knew all the same, so that the order stays.
     """
 
     id: str
@@ -55,6 +57,14 @@ class Batch(Strict):
         check_source(self.source)
         if self.round is not None and not isinstance(self.round, int):
             raise DatasetError(f"batch {self.id}: round is {self.round!r}, but must be a number or None")
+        try:
+            zone = self.committed and datetime.fromisoformat(self.committed).tzinfo
+        except ValueError:
+            zone = None
+        if zone is None:
+            raise DatasetError(
+                f"batch {self.id}: committed is {self.committed!r}, but must be a time with a zone"
+            )
         if self.episodes < 1:
             raise DatasetError(f"batch {self.id} has no episodes")
 

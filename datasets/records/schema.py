@@ -91,6 +91,16 @@ class Schema(Strict):
         object.__setattr__(self, "action_maximum", tuple(float(x) for x in self.action_maximum))
         object.__setattr__(self, "control_hz", float(self.control_hz))
         object.__setattr__(self, "horizon", int(self.horizon))
+        if not (0 < self.control_hz < np.inf and 0 < self.horizon < 2**31):
+            raise DatasetError(
+                f"control_hz is {self.control_hz:g} and horizon {self.horizon}, but both must be positive"
+            )
+        fields = {**self.observation} if isinstance(self.observation, Mapping) else {"": None}
+        for name, field in [*fields.items(), ("action", self.action)]:
+            if not (name and isinstance(name, str) and isinstance(field, Field)):
+                raise DatasetError(
+                    f"{name!r} is {field!r:.80}, but observation and action must be fields by name"
+                )
         if len(self.action.shape) != 1:
             raise DatasetError(f"action has shape {self.action.shape}, but must be one-dimensional")
         for name, bound in (("minimum", self.action_minimum), ("maximum", self.action_maximum)):

@@ -119,11 +119,14 @@ def read_room(backend: Backend, room: str, model: type[T]) -> dict[str, T]:
     return records
 
 
+def now_after(earlier: str) -> datetime:
+    """The time now; later than `earlier`, an ISO time or "", also where a clock was ahead then."""
+    now = datetime.now(UTC)
+    return max(now, datetime.fromisoformat(earlier) + timedelta(microseconds=1)) if earlier else now
+
+
 def append_record(backend: Backend, room: str, record: "DataclassInstance") -> None:
     """Add a record to a room of those named by a time, with now as its `since`."""
-    now = datetime.now(UTC)
-    if names := backend.names(room):
-        # Later than all it may answer, also where another host's clock is ahead.
-        now = max(now, datetime.fromisoformat(names[-1].partition("-")[0]) + timedelta(microseconds=1))
+    now = now_after(max(backend.names(room), default="").partition("-")[0])  # than all it may answer
     raw = json_bytes(room, replace(record, since=now.isoformat(timespec="microseconds")))
     backend.create(f"{room}/{now:%Y%m%dT%H%M%S.%fZ}-{fingerprint(raw)[:12]}.json", raw)

@@ -11,10 +11,11 @@ a killed writer uploaded is named by none.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
 from ..files import fingerprint, named_errors, remove_dead, temporary_beside, writer_is_dead
@@ -24,8 +25,12 @@ from .backend import BATCHES, FILES, MANIFEST, SCHEMAS, manifest_key
 from .cache import SUFFIX, Cache
 from .folder import Folder
 
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
 UPLOAD_SEC = 24 * 3600.0
-"""An upload that no manifest names is dead after so long: no writer commits one of half that age."""
+"""An upload that no manifest names is dead once another is so much younger: no writer commits one of half
+that age."""
 
 THREADS = 8
 
@@ -120,15 +125,17 @@ class CachedBucket:
         return [
             f"{self.place}/{BATCHES}/{batch_id}/{upload} is of a writer that is at work or died: nothing "
             "of it counts, `clean` removes it where the writer is known to be dead, or after a day"
-            for batch_id, upload in self._unreferenced()
+            for batch_id, upload in self._unreferenced(self._bucket.list(BATCHES))
         ]
 
     def clean(self) -> list[str]:
         """Remove what dead writers left in the bucket and in the cache. The names of what was removed."""
         dead, removed = self._dead_uploads(), []
-        oldest = datetime.fromtimestamp(time.time() - UPLOAD_SEC, UTC)
-        for (batch_id, upload), keys in self._unreferenced().items():
-            if (batch_id, upload) in dead or max(keys.values()) < oldest:
+        listing = self._bucket.list(BATCHES)
+        # By the bucket's clock: this machine's may be a day ahead.
+        newest = max((meta["last_modified"] for meta in listing.values()), default=datetime.now(UTC))
+        for (batch_id, upload), keys in self._unreferenced(listing).items():
+            if (batch_id, upload) in dead or max(keys.values()) < newest - timedelta(seconds=UPLOAD_SEC):
                 self._bucket.delete(list(keys))
                 removed.append(f"{batch_id}/{upload}")
         with named_errors(self._batches, "listed"):
@@ -136,9 +143,10 @@ class CachedBucket:
         # What tells whose uploads are dead goes last.
         return removed + Folder(self.folder).clean()
 
-    def _unreferenced(self) -> dict[tuple[str, str], dict[str, datetime]]:
+    def _unreferenced(
+        self, listing: "Mapping[str, ObjectMeta]"
+    ) -> dict[tuple[str, str], dict[str, datetime]]:
         """Batch id and name of each upload that no manifest commits: its keys, and when each was written."""
-        listing = self._bucket.list(BATCHES)
         uploads: dict[tuple[str, str], dict[str, datetime]] = {}
         for key, meta in listing.items():
             if len(parts := key.split("/", 3)) == 4:

@@ -79,7 +79,7 @@ class Cache:
             if size <= self._limit:
                 break
             theirs = self._mine.get(path) != stat.st_mtime_ns
-            age_sec = time.time() - stat.st_mtime
+            age_sec = abs(time.time() - stat.st_mtime)  # a clock may have been set back
             if path == newest or path.parent.name in self.in_use or (theirs and age_sec < JUST_USED_SEC):
                 continue
             path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +20,7 @@ from ..files import (
 )
 from ..records.batch import Batch
 from ..records.rows import EpisodeRow, content_digest
-from .backend import BATCHES, CONTENTS, MANIFEST, Backend, manifest_key, parse_manifest
+from .backend import BATCHES, CONTENTS, MANIFEST, Backend, manifest_key, now_after, parse_manifest
 from .tables import EPISODES, STEPS, episodes_table, write_table
 
 Rows = Future[list[EpisodeRow]]
@@ -30,8 +29,8 @@ Rows = Future[list[EpisodeRow]]
 def commit(backend: Backend, draft: Batch, steps: pa.RecordBatch, rows: Rows) -> Batch:
     """Make a whole, synced batch of `steps`, its `steps.arrow`, unless another writer has done so meanwhile.
 
-    `draft` is the manifest but for digests and time; `rows` are waited for while the disk takes the steps.
-    Returns the manifest, as this writer made it; where another writer has claimed this content, and not
+    `draft` is the manifest but for digests, and its time will be a later one; `rows` are waited for while the
+    disk takes the steps. Returns the manifest, as this writer made it; where another writer has claimed this content, and not
     committed it yet, nothing is committed, and id and origin are those of the claim. Raises DatasetError,
     leaving nothing behind, where seed or info of an episode cannot be kept, another batch has this content,
     or the disk refuses or does not give back what was written. The caller syncs the parent folder.
@@ -91,7 +90,7 @@ def _write(backend: Backend, aside: Path, draft: Batch, steps: pa.RecordBatch, r
     for name, digest in digests.items():
         if digest_of(aside / name) != digest:
             raise DatasetError(f"{aside / name} does not read back as it was written")
-    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    now = now_after(draft.committed).isoformat(timespec="microseconds")
     batch = replace(draft, digest=content, digests=digests, committed=now)
     (aside / MANIFEST).write_bytes(json_bytes(MANIFEST, batch))
     if backend.local:

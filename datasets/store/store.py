@@ -47,6 +47,7 @@ class EpisodeStore:
         self.folder, self.place = backend.folder, backend.place
         self._fingerprint = schema.fingerprint()
         self._known: dict[str, Batch] = {}  # manifests never change, so each is read once
+        self._last = ""  # the time of the last commit among them
 
     @classmethod
     def create(cls, place: Place, schema: Schema) -> "EpisodeStore":
@@ -110,7 +111,7 @@ class EpisodeStore:
             digest="",
             schema=self._fingerprint,
             origin=json.loads(to_json(f"batch {batch_id}: origin", dict(origin or {}))),
-            committed="",
+            committed=self._last,
         )
         return self._commit(draft, episodes)
 
@@ -273,7 +274,8 @@ class EpisodeStore:
         contents = self.backend.read([manifest_key(batch_id) for batch_id in unknown])
         for batch_id, raw in zip(unknown, contents):
             if raw is not None:
-                self._known[batch_id] = parse_manifest(self.backend, batch_id, raw, self._fingerprint)
+                batch = parse_manifest(self.backend, batch_id, raw, self._fingerprint)
+                self._known[batch_id], self._last = batch, max(self._last, batch.committed)
         return [self._known.get(batch_id) for batch_id in batch_ids]
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ...datasets import Replay
+from ...datasets import DatasetError, Replay
 from ...datasets.files import fingerprint, read_json, write_bytes_atomically, write_json_atomically
 from ..checkpoint import write_tensors
 from ..config import IDENTITY, METRICS, LearnConfig, PacConfig
@@ -53,7 +54,8 @@ def save_state(folder: Path, networks: Networks) -> None:
 def restore_state(folder: Path, networks: Networks, identity: Mapping[str, Any]) -> dict[str, float]:
     """Put the state that was saved in `folder` into `networks`; returns the run's latest figures.
 
-    The state and the figures of a run of another identity are thrown away.
+    The state and the figures of a run of another identity are thrown away. Raises DatasetError for a broken
+    state.
     """
     if not (folder / IDENTITY).is_file() or read_json(folder / IDENTITY) != json.loads(json.dumps(identity)):
         forget_state(folder)
@@ -69,7 +71,10 @@ def has_state(folder: Path) -> bool:
 def go_back(folder: Path, networks: Networks) -> dict[str, float]:
     """The same for a state that is surely of this run; where none was saved, only figures are forgotten."""
     if has_state(folder):
-        _restore(load_file(folder / STATE), networks)
+        try:
+            _restore(load_file(folder / STATE), networks)
+        except (SafetensorError, RuntimeError, LookupError, ValueError) as error:
+            raise DatasetError(f"{folder / STATE} is broken ({error}): remove it, to learn anew") from None
     return _figures_until(folder / METRICS, networks.step)
 
 
@@ -100,7 +105,7 @@ def _figures_until(path: Path, step: int) -> dict[str, float]:
     """The last figures up to a step. Later lines, whose steps will be taken again, and a torn one go."""
     lines, figures = [], {}
     for line in path.read_text().splitlines(keepends=True) if path.is_file() else []:
-        with suppress(ValueError):
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # whatever it is, no figures
             fields = json.loads(line)
             if fields.pop("step") <= step:
                 lines.append(line)

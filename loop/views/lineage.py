@@ -8,9 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ...datasets import Batch, EpisodeStore, Snapshot
-from ...datasets.files import read_json
 from ...datasets.records.batch import batch_of, episodes_by_source
-from ..workspace.records import Appended
+from ..workspace.records import Appended, read_facts
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 
@@ -73,8 +72,8 @@ def policy_ids(space: Workspace) -> list[str]:
 def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
     """Everything known of a policy. Raises LoopError where there is none of this id."""
     removed = space.registry.removed(policy)
-    data = read_json(space.policy_json(policy))
-    lineage = {"round": None, "parent": None, "snapshot": None, **data["lineage"]}
+    data = read_facts(space.policy_json(policy))
+    lineage = data.lineage.model_dump()
     snapshot = _snapshot(space, lineage)
     batches = store.counted(snapshot) if snapshot else []
     reigns = [asdict(reign) for reign in space.registry.history() if reign.policy == policy]
@@ -94,16 +93,16 @@ def policy_facts(space: Workspace, store: EpisodeStore, policy: str) -> Facts:
         "excluded": list(snapshot.excluded) if snapshot else [],
         "batches": [_batch_facts(batch) for batch in batches],
         "acted": episodes_by_source(b for b in store.batches() if b.origin.get("policy") == policy),
-        "acting": data["acting"],
-        "network": data["network"],
-        "figures": data["figures"],
-        "weights_removed": removed,
+        "acting": data.acting,
+        "network": data.network,
+        "figures": data.figures,
+        "weights_removed": removed and removed.model_dump(),
     }
 
 
 def policy_lineage(space: Workspace, policy: str) -> Facts:
     """What a policy says of its making: round, parent, snapshot, seed, settings."""
-    return read_json(space.policy_json(policy))["lineage"]
+    return read_facts(space.policy_json(policy)).lineage.model_dump()
 
 
 def _snapshot(space: Workspace, lineage: Facts) -> Snapshot | None:

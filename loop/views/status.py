@@ -77,7 +77,7 @@ def read_status(space: Workspace, before: Status | None = None) -> Status:
     if before and (before.rows, before.champion) == (current, champion):
         record = before.record
     else:
-        record = champion_record(space, batches)
+        record = champion_record(space, batches) if space.has_store() else None
     return Status(
         task=space.config.task,
         rows=current,

@@ -1,12 +1,14 @@
 """The learner runs of a workspace as their figures: what `metrics.jsonl` in each run's folder says."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ...datasets.files import read_json
-from ...learner.config import IDENTITY, METRICS
+from pydantic import BaseModel
+
+from ...datasets.errors import DatasetError
+from ...datasets.files import parse_json, parse_model, read_json
+from ...learner.config import IDENTITY, METRICS, LearnConfig
 from ..workspace.workspace import Workspace
 
 
@@ -52,8 +54,15 @@ def read_training(space: Workspace, number: int, stage: str) -> Training | None:
     if not (folder / METRICS).is_file():
         return None
     lines: list[dict[str, float]] = []
-    for line in (folder / METRICS).read_text().splitlines():
-        with suppress(ValueError):
-            lines.append(json.loads(line))
-    identity = read_json(folder / IDENTITY) if (folder / IDENTITY).is_file() else {}
-    return Training(number, stage, identity.get("learn", {}).get("steps"), lines)
+    for line in (folder / METRICS).read_bytes().splitlines():
+        with suppress(DatasetError):
+            lines.append(parse_model(dict[str, float], parse_json(METRICS, line), METRICS))
+    path = folder / IDENTITY
+    total = parse_model(_Identity, read_json(path), path).learn.steps if path.is_file() else None
+    return Training(number, stage, total, [line for line in lines if "step" in line])
+
+
+class _Identity(BaseModel):
+    """What is shown of the identity of a run."""
+
+    learn: LearnConfig

@@ -21,9 +21,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pydantic import BaseModel
+
+from ...datasets.errors import DatasetError
 from ...datasets.files import (
     json_bytes,
     named_errors,
+    parse_model,
     read_json,
     replacing,
     write_bytes_atomically,
@@ -38,6 +42,13 @@ ROOMS = ("rounds", "evaluations", "policies")
 THREADS = 8
 
 Versions = dict[str, dict[str, str]]
+
+
+class _Known(BaseModel):
+    """What `versions.json` says: the copy's id, and which content each object has here."""
+
+    id: str
+    versions: Versions
 
 
 def copies() -> Path:
@@ -169,8 +180,11 @@ class LocalCopy:
         path = self.folder / "versions.json"
         with (self.folder / "lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            data = read_json(path) if path.exists() else {"id": secrets.token_hex(8), "versions": {}}
-            before = json_bytes(path, data) if path.exists() else b""
+            data: dict[str, Any] = {"id": secrets.token_hex(8), "versions": {}}
+            before = b""
+            with suppress(DatasetError):  # a broken one is made anew, as one that was deleted
+                data = parse_model(_Known, read_json(path), path).model_dump()
+                before = json_bytes(path, data)
             try:
                 yield data
             finally:

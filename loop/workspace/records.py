@@ -6,10 +6,12 @@ A record's appearance is what ends its stage. Each says its version; one that is
 newer pacloop, is refused by file and field.
 """
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from ...datasets.files import parse_model, read_json
 from ...datasets.records.snapshot import Snapshot
 
 VERSION = 1
@@ -38,6 +40,32 @@ class Record(Part):
 
 
 R = TypeVar("R", bound=Record)
+
+
+class Lineage(BaseModel):
+    """What a policy came from: the round, its parent, what it read; and whatever else its learner said."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    round: int | None = None
+    parent: str | None = None
+    snapshot: str | None = None
+
+
+class PolicyFacts(BaseModel):
+    """What `policy.json` says that can be shown where there is no network to make."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lineage: Lineage
+    acting: dict[str, Any]
+    network: dict[str, Any]
+    figures: dict[str, float]
+
+
+def read_facts(path: Path) -> PolicyFacts:
+    """Read a `policy.json`. Raises DatasetError, naming file and field, where it is broken."""
+    return parse_model(PolicyFacts, read_json(path), path)
 
 
 class Identity(Record):

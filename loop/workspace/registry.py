@@ -14,7 +14,7 @@ from pathlib import Path
 from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
-from .records import Record
+from .records import Part, Record
 from .verdict import Verdict
 
 LOCK = "champion.lock"
@@ -43,6 +43,13 @@ class Reign:
     action: str
     after: int = 0
     since: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+class Removal(Part):
+    """When the weights of a policy were removed, as ISO time, and by whom."""
+
+    when: str
+    by: str
 
 
 class History(Record):
@@ -180,7 +187,7 @@ class Registry:
         if self.removed(policy):
             raise LoopError(f"the weights of {policy} were removed by pacloop gc: it cannot act any more")
 
-    def removed(self, policy: str) -> dict[str, str] | None:
+    def removed(self, policy: str) -> Removal | None:
         """When the weights of a policy were removed, and by whom; None where they were not.
 
         Raises LoopError, naming the known ones, where there is no such policy.
@@ -189,4 +196,4 @@ class Registry:
             known = sorted(p.name for p in self._policies.glob("[!.]*")) if self._policies.is_dir() else []
             raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")
         path = self._policies / policy / REMOVED
-        return read_json(path) if path.is_file() else None
+        return parse_model(Removal, read_json(path), path) if path.is_file() else None

@@ -14,7 +14,7 @@ from ...datasets.files import parse_model, read_json
 from ...datasets.replay.pack import PACKED
 from .candidates import last_candidate
 from .local_copy import WEIGHTS
-from .records import Asked
+from .records import Asked, read_facts
 from .registry import REMOVED
 from .workspace import Workspace
 
@@ -72,7 +72,7 @@ def _needed(space: Workspace, keep: int) -> set[str]:
     rounds = space.rounds()
     needed = {reign.policy for reign in space.registry.history()}
     for path in space.folder.glob("policies/[!.]*/policy.json"):
-        number = read_json(path)["lineage"].get("round") or 0
+        number = read_facts(path).lineage.round or 0
         if number == 0 or number > max(rounds, default=0) - keep:
             needed.add(path.parent.name)
     needed |= {last_candidate(space, max(rounds, default=0) + 1) or ""}

@@ -102,3 +102,11 @@ def test_the_writer_is_dead_when_its_process_is(tmp_path):
         assert writer_is_dead(aside) is True
     elsewhere = aside.with_name(aside.name.replace(aside.name.split(".")[2], "elsewhere"))
     assert writer_is_dead(aside.rename(elsewhere)) is None
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400"])
+def test_a_number_that_is_not_finite_is_no_json(tmp_path, number):
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"rate": {number}}}')
+    with pytest.raises(DatasetError, match=rf"a\.json is not valid JSON: {number} is no finite number"):
+        read_json(path)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pacloop.datasets.errors import PacloopError
 from pacloop.flows import terminal
 from pacloop.loop.views.curve import curve, png
 from pacloop.loop.views.rounds import Row
@@ -53,3 +54,7 @@ def test_a_picture_is_made_of_any_name(name, tmp_path):
     space = Workspace(tmp_path, parse_config({"task": name}, "test"))
     assert png(curve(space, rows(name))).startswith(b"\x89PNG")
     assert isinstance(space.config, Config)
+
+
+def test_a_sentence_that_quotes_several_lines_is_one():
+    assert terminal.sentence(PacloopError("the task fails: first\nsecond")) == "the task fails: first second"

@@ -77,3 +77,20 @@ def test_a_missing_key_is_named(schema):
 
 def as_json(schema):
     return parse_json("a.json", json_bytes("a.json", schema))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"horizon": 0}, "control_hz is 20 and horizon 0, but both must be positive"),
+        ({"control_hz": 0}, "control_hz is 0 and horizon 40, but both must be positive"),
+        ({"control_hz": float("nan")}, "control_hz is nan"),
+        ({"observation": None}, "but observation and action must be fields by name"),
+        ({"observation": {"arm": 4}}, "'arm' is 4, but observation"),
+        ({"observation": {3: Field((4,))}}, "3 is Field"),
+        ({"action": None}, "'action' is None, but observation"),
+    ],
+)
+def test_what_is_no_layout_is_refused(build, changes, sentence):
+    with pytest.raises(DatasetError, match=sentence):
+        build.schema(**changes)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from threading import Barrier
 
@@ -249,6 +250,16 @@ def test_what_was_left_from_elsewhere_goes_after_a_day(store, elsewhere, url, tm
     monkeypatch.setattr(remote, "UPLOAD_SEC", -5.0)
     assert len(store.clean()) == 1
     assert keys(store) == []
+
+
+def test_a_machine_whose_clock_is_ahead_removes_no_living_writers_upload(
+    store, elsewhere, url, build, tmp_path, monkeypatch
+):
+    go(start_writer(url, tmp_path / "gone", 4, "before"))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 48 * 3600)
+    assert store.clean() == []
+    assert "batches/a/" in store.verify()[0]
 
 
 def test_an_upload_that_took_half_a_day_is_not_committed(store, build, monkeypatch):

@@ -1,5 +1,8 @@
 """The local copies of a bucket's files: what is kept, what makes way, what is never shown again."""
 
+import os
+import time
+
 import pytest
 
 from pacloop.datasets import EpisodeStore
@@ -69,6 +72,17 @@ def test_what_another_process_has_just_asked_for_stays(store, elsewhere, url, bu
     assert path.exists()
     monkeypatch.setattr(cache, "JUST_USED_SEC", 0.0)
     two.episode("b2/0")
+    assert not path.exists()
+
+
+def test_what_was_asked_for_before_a_clock_was_set_back_makes_way(store, elsewhere, url, build):
+    for number in range(2):
+        store.append([build.episode(30, number)], batch_id=f"b{number}", source="collection")
+    one = elsewhere(1)
+    path = one.file("b0", "steps.arrow")
+    tomorrow = time.time() + 24 * 3600
+    os.utime(path, (tomorrow, tomorrow))
+    EpisodeStore.open(CachedBucket(url, one.folder.parent, 1)).episode("b1/0")
     assert not path.exists()
 
 

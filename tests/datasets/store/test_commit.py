@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore
-from pacloop.datasets.store import commit
+from pacloop.datasets.store import backend, commit
 
 WRITER = """
 import sys
@@ -129,6 +131,27 @@ def test_writers_of_different_ids_do_not_meet_and_of_one_id_one_wins(store):
     assert len(store.batches()) == 75
     assert store.verify() == []
     assert hidden(store) == []
+
+
+def test_a_clock_that_is_set_back_keeps_the_order_of_the_commits(store, build, monkeypatch):
+    class Yesterday(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(days=1)
+
+    first = store.append([build.episode(seed=1)], batch_id="z", source="collection")
+    monkeypatch.setattr(backend, "datetime", Yesterday)
+    other = EpisodeStore.open(store.folder)
+    assert other.batches() == [first]
+    other.append([build.episode(seed=2)], batch_id="a", source="collection")
+    assert [batch.id for batch in EpisodeStore.open(store.folder).batches()] == ["z", "a"]
+
+
+@pytest.mark.parametrize("committed", ["yesterday", "2026-11-21", "2026-11-21T13:42:38", "2026-13-01T00:00Z"])
+def test_a_commit_at_no_time_is_refused(store, build, committed):
+    batch = store.append([build.episode()], batch_id="a", source="collection")
+    with pytest.raises(DatasetError, match=r"batch a: committed is .*, but must be a time with a zone"):
+        replace(batch, committed=committed)
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(store, build, monkeypatch):

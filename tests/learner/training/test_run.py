@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pacloop.datasets import DatasetError
 from pacloop.learner.config import LearnConfig, PacConfig
 from pacloop.learner.training import run as train
 from pacloop.learner.training.run import DivergedError, learn, result_of
@@ -129,6 +130,22 @@ def test_a_kill_after_a_save_changes_nothing(run, whole, tmp_path, step):
     assert same(resumed, whole[0])
     assert [line["step"] for line in lines(tmp_path)] == [EVERY * k for k in (1, 2, 3)]
     assert list(map(without_rates, lines(tmp_path))) == list(map(without_rates, whole[1]))
+
+
+def test_a_state_that_is_broken_is_named_and_odd_figures_go(run, whole, tmp_path):
+    def interrupt(done, _):
+        if done == EVERY:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, progress=interrupt)
+    (tmp_path / "metrics.jsonl").write_text('[1]\n{"step": "x"}\n3\n')
+    state = tmp_path / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-100])
+    with pytest.raises(DatasetError, match=r"state\.safetensors is broken .*: remove it, to learn anew"):
+        run(tmp_path)
+    state.unlink()
+    assert same(run(tmp_path), whole[0])
 
 
 def test_an_interrupt_after_the_last_step_leaves_nothing_to_do(run, whole, replay, tmp_path):

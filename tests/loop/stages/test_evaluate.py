@@ -25,7 +25,8 @@ def test_by_hand_the_same_code_leaves_the_same_record(make):
     assert compared(space, found).startswith("old is no better than new: ")
     better = compare(Session(space, lambda: collectors, silent), policy="new", against="old")
     assert better.decision == "better" and better.level == 0.3
-    promote = f'nobody was promoted; to do it: pacloop promote new --reason "better than old" -w {space.place}'
+    how = f'pacloop promote new --reason "better than old" -w {space.place}'
+    promote = f"nobody was promoted; to do it: {how}"
     assert promote in compared(space, better)
     assert len(space.registry.history()) == 2
     seeds = [seed for _, _, seed in collectors.played]

@@ -99,3 +99,12 @@ def test_a_policy_whose_round_is_not_on_record(run, put_policy):
     assert "stranger" not in learned_by(space, f"{demo}/0")
     with pytest.raises(LoopError, match="no policy 'x'; known: r000-pac, r001-pac, stranger"):
         policy_facts(space, space.store, "x")
+
+
+@pytest.mark.parametrize("lineage", [0.5, {"round": "x"}, {"parent": []}, None])
+def test_a_policy_that_says_no_origin_is_named(run, lineage):
+    space, _ = run
+    path = space.policy_json("r001-pac")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"lineage": lineage}))
+    with pytest.raises(DatasetError, match=r"r001-pac/policy\.json: lineage"):
+        policy_ids(space)

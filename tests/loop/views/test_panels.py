@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pacloop.datasets import DatasetError
 from pacloop.loop.gate.simulate import Scenario
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
@@ -29,6 +30,17 @@ def test_runs_are_read_in_order_with_what_is_being_written_left_out(space):
         ("round 0", 50, 300),
         ("round 1", 51, 300),
     ]
+
+
+def test_lines_that_are_no_figures_are_left_out(space):
+    folder = space.round_folder(0) / "learn-run"
+    folder.mkdir(parents=True)
+    lines = ["[1]", '{"loss": 1.0}', '{"step": "x"}', '{"step": NaN}', '{"step": 50, "loss": 2.0}']
+    (folder / "metrics.jsonl").write_bytes("\n".join(lines).encode() + b"\n\xac")
+    assert [run.lines for run in trainings(space)] == [[{"step": 50.0, "loss": 2.0}]]
+    (folder / "state.json").write_text("[]")
+    with pytest.raises(DatasetError, match=r"state\.json: "):
+        trainings(space)
 
 
 def test_a_panel_a_figure_and_none_for_what_no_run_has():

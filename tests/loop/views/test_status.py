@@ -35,3 +35,10 @@ def test_a_look_lists_the_batches_once(space, put_policy, monkeypatch):
     status = read_status(space)
     assert status.record and status.record.episodes == 30
     assert rooms.count(BATCHES) == 1
+
+
+def test_the_status_makes_no_dataset_where_there_is_none_any_more(space, put_policy):
+    put_policy("r000-pac", 0)
+    space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
+    assert read_status(space).champion == "r000-pac"
+    assert not (space.folder / "dataset").exists()

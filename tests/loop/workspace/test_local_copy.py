@@ -244,3 +244,13 @@ def test_a_store_without_conditions_is_refused(s3, url, tmp_path, monkeypatch):
 def test_copies_lie_in_the_users_cache(monkeypatch):
     monkeypatch.delenv("PACLOOP_CACHE", raising=False)
     assert local_copy.copies() == Path.home() / ".cache" / "pacloop"
+
+
+def test_a_copy_that_does_not_know_what_it_has_fetches_it_anew(one, on):
+    put_policy(one, "r000-pac")
+    path = one.folder / "versions.json"
+    for broken in ("[]", '{"id": 3}', "{"):
+        path.write_text(broken)
+        again = on("one")
+        assert again.policy_json("r000-pac").is_file()
+        assert json.loads(path.read_text())["versions"]
