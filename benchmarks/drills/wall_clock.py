@@ -49,7 +49,7 @@ class Clock:
 
 def askers() -> list[str]:
     """The modules of the loop and of its datasets that ask what time it is; C's own would not be told."""
-    root = Path(pacloop.__file__).parent
+    root = Path(str(pacloop.__file__)).parent
     paths = [path for room in ("datasets", "loop") for path in sorted((root / room).rglob("*.py"))]
     own = [
         path for path in paths if re.search(r"^from datetime import .*\bdatetime\b", path.read_text(), re.M)

@@ -1,11 +1,10 @@
 """Policies of a workspace on their way to where they are kept."""
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from torch import Tensor
 
+from ...datasets.files import temporary_beside
 from ...learner import checkpoint
 from ...learner.checkpoint import PolicyRecord
 from .local_copy import WEIGHTS
@@ -21,7 +20,7 @@ def write_policy(space: Workspace, record: PolicyRecord, weights: Mapping[str, T
         return
     key = f"policies/{record.id}"
     space.copy.current(f"{key}/{WEIGHTS}")  # what a killed writer left is replaced
-    with tempfile.TemporaryDirectory(dir=space.folder) as aside:
-        checkpoint.write_policy(Path(aside) / record.id, record, weights)
+    with temporary_beside(space.folder / record.id, folder=True) as aside:  # what a kill leaves is swept
+        checkpoint.write_policy(aside / record.id, record, weights)
         for name in (WEIGHTS, "policy.json"):  # the facts last: they say that it is whole
-            space.copy.write(f"{key}/{name}", (Path(aside) / record.id / name).read_bytes())
+            space.copy.write(f"{key}/{name}", (aside / record.id / name).read_bytes())
