@@ -53,11 +53,11 @@ def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> 
         return given
     progress("approval", 1, 1, asked.sentence())
     hours = space.config.gate.approve_hours
-    asked_sec = datetime.fromisoformat(asked.judged.asked).timestamp() if asked.judged.asked else time.time()
+    waited_sec, begun_sec = _waited_sec(asked), time.monotonic()
     with door(space, asked) as look:
         while (given := _answer(space, asked.round)) is None:
             at_door = look()
-            if not at_door and time.time() - asked_sec > hours * 3600:
+            if not at_door and waited_sec + time.monotonic() - begun_sec > hours * 3600:
                 reason = f"nobody answered within {hours:g} hours"
                 at_door = make_answer("none", by="nobody", reason=reason)
             if at_door:
@@ -65,6 +65,12 @@ def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> 
             else:
                 time.sleep(POLL_SEC)
     return given
+
+
+def _waited_sec(asked: Question) -> float:
+    """How long ago a question was put; from here on no jump of the clock counts."""
+    when = asked.judged.asked
+    return max(0.0, time.time() - datetime.fromisoformat(when).timestamp()) if when else 0.0
 
 
 def _answer(space: Workspace, number: int) -> Answer | None:

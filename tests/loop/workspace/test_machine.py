@@ -14,4 +14,4 @@ def test_the_facts_are_of_here_and_now():
 
 
 def test_the_code_is_named_by_version_and_commit():
-    assert re.fullmatch(r"\d+\.\d+\.\d+(, commit [0-9a-f]{7,}(-dirty)?)?", code())
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?(, commit [0-9a-f]{7,}(-dirty)?)?", code())
