@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pacloop.datasets import EpisodeStore
 from pacloop.datasets.objects import Bucket
 from pacloop.datasets.store.bucket import CachedBucket
 from pacloop.datasets.store.folder import Folder
@@ -50,3 +51,14 @@ PLACES = {"folder": folder, "bucket": bucket}
 def place(request, tmp_path):
     """`address`, `backend()`, one for each machine, `files()` by key, and `write(key, raw)`, for damage."""
     return PLACES[request.param](request, tmp_path)
+
+
+@pytest.fixture
+def store(place, schema):
+    return EpisodeStore.create(place.backend(), schema)
+
+
+@pytest.fixture
+def elsewhere(place):
+    """The store as another machine sees it."""
+    return lambda: EpisodeStore.open(place.backend())

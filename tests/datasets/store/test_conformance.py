@@ -11,18 +11,6 @@ import pytest
 from pacloop.datasets import DatasetError, EpisodeStore, Replay
 from pacloop.datasets.store.quarantine import Quarantined, read_quarantine, write_quarantine
 
-
-@pytest.fixture
-def store(place, schema):
-    return EpisodeStore.create(place.backend(), schema)
-
-
-@pytest.fixture
-def elsewhere(place):
-    """The store as another machine sees it."""
-    return lambda: EpisodeStore.open(place.backend())
-
-
 # The backend itself.
 
 

@@ -32,17 +32,6 @@ for number in range(int(batches)):
 
 
 @pytest.fixture
-def store(place, schema):
-    return EpisodeStore.create(place.backend(), schema)
-
-
-@pytest.fixture
-def elsewhere(place):
-    """The store as another machine sees it."""
-    return lambda: EpisodeStore.open(place.backend())
-
-
-@pytest.fixture
 def writer(place, store, tmp_path):
     """Start a process that appends so many batches when it is told to."""
 
