@@ -40,6 +40,7 @@ def run(folder: Path, stage: str, done: int, rounds: int = 1) -> int:
     return start(folder, stage, done, rounds).wait(timeout=240)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_killed_in_each_of_its_four_stages_ends_like_one_that_was_not(tmp_path):
     whole, killed = make(tmp_path / "whole"), make(tmp_path / "killed")
