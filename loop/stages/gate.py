@@ -25,6 +25,7 @@ from ..statistics.sequential import MOST_FRESH
 from ..workspace.records import Collected, Diverged, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
+from .append import check_collected
 from .mirror import mirror
 from .question import JUDGED
 
@@ -124,7 +125,9 @@ def _compare(session: Session, number: int) -> Verdict:
 
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
-    """The champion's sample. Raises LoopError where the task's horizon was changed since."""
+    """The champion's sample. Raises LoopError where it is not all there, or of another horizon than now."""
+    if space.config.gate.champion == "collection":
+        check_collected(space, number)
     given = champion_batches(space, number, champion) or collections(own_batches(space), champion, number)
     horizon = space.task.schema.horizon
     before = given[-1].origin.get("horizon", horizon) if given else horizon

@@ -4,6 +4,7 @@ Collectors write episodes of two steps into a real dataset; who succeeds is told
 """
 
 import json
+import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from pacloop.loop.episodes import play as playing
 from pacloop.loop.episodes.play import Play, Session, play
 from pacloop.loop.episodes.sample import champion_sample
 from pacloop.loop.errors import LoopError
+from pacloop.loop.gate.comparison import make_test
+from pacloop.loop.gate.contest import contest
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import begin, collect
 from pacloop.loop.stages.evaluate import compare
@@ -53,6 +56,28 @@ def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
     played = [b for b in store.batches() if b.origin["stage"] == "gate"]
     assert found.candidate_successes == sum(b.successes for b in played)
     assert found.candidate_n == sum(b.episodes for b in played) and store.verify() == []
+
+
+def test_nobody_is_promoted_where_what_the_champion_collected_is_not_there(make, tmp_path):
+    """A copy without its identity owns no episodes of the one it was copied from."""
+    space = make(collectors := Collectors({"old": 0.9, "new": 0.2}))
+    shutil.copytree(space.folder, tmp_path / "copy")
+    (tmp_path / "copy" / "identity.json").unlink(missing_ok=True)
+    (space.folder / "dataset").rename(tmp_path / "aside")
+    for lost in map(Workspace.open, (space.folder, tmp_path / "copy")):
+        with pytest.raises(LoopError, match="round 1 collected 300 episodes, but the dataset holds 0"):
+            judge(lost, collectors)
+        assert lost.registry.champion() == "old" and not lost.has_record(1, "begin-gate")
+    shutil.rmtree(space.folder / "dataset")
+    (tmp_path / "aside").rename(space.folder / "dataset")
+    assert judge(Workspace.open(space.folder), collectors).champion_n == 300
+
+
+def test_a_comparison_with_nobodys_episodes_is_refused(make):
+    session = Session(make(Collectors({"old": 0.5})), None, silent)
+    new = Play("gate", "new", "gate", 1, 120, 20)
+    with pytest.raises(LoopError, match="old has no episodes to compare new with"):
+        contest(session, make_test(session.space.config.gate, 0, 0.3), champion="old", new=new, old=None)
 
 
 @pytest.mark.parametrize("arm", ["collection", "fresh", "paired"])
