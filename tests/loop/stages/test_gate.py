@@ -113,6 +113,37 @@ def test_once_collectors_have_it_no_second_environment_is_made(make, monkeypatch
         judge(space, collectors)
 
 
+@pytest.mark.parametrize(
+    "guards", [{"measures": {"contact_forse": {"margin": 0.2, "limit": 60.0}}}, {"discounted_return": 0.1}]
+)
+def test_a_guard_that_cannot_be_looked_at_does_not_bind_the_gate_to_itself(make, guards):
+    class Rich(Collectors):
+        def run(self, *arguments, **options):
+            for made in super().run(*arguments, **options):
+                yield replace(made, reward=made.reward * 5)
+
+    space = make(collectors := Rich({"old": 0.3, "new": 0.95}), guards=guards)
+    with pytest.raises(LoopError, match=r"\[gate.guards"):
+        judge(space, collectors)
+    mended = replace(space, config=make(Collectors({"old": 0.5}), "mended").config)
+    assert judge(mended, collectors).decision == "promoted"
+
+
+def test_a_horizon_may_be_passed_by_before_the_gate_begins_only(make):
+    def cut(space):
+        vars(space)["task"] = replace(space.task, schema=replace(space.task.schema, horizon=7))
+        vars(space).pop("store", None)
+        return space
+
+    space = make(Collectors({"old": 0.5}))
+    with pytest.raises(LoopError, match='but it is 7 now: put it back until this .* champion = "fresh"$'):
+        judge(cut(space), Collectors({}))
+    with pytest.raises(Killed):
+        judge(Workspace.open(space.folder), Collectors({"new": 0.5}, killed_after=0))
+    with pytest.raises(LoopError, match="but it is 7 now: put it back until this round has ended$"):
+        judge(cut(Workspace.open(space.folder)), Collectors({}))
+
+
 def test_a_slower_candidate_is_not_promoted_though_it_succeeds_more(make):
     collectors = Collectors({"old": 0.5, "new": 0.9}, steps={"old": 40, "new": 60})
     verdict = judge(space := make(collectors, guards={"time_to_success": 0.1}), collectors)
@@ -248,6 +279,23 @@ def test_scores_that_nobody_expected_end_a_comparison_of_rates(make):
     assert verdict.candidate_rate == pytest.approx(0.9)
     assert verdict.reason.startswith("new scored between 0 and 1, which no policy had so far")
     assert compare(Session(space, lambda: collectors, silent), policy="new", against="old").test == "scores"
+
+
+@pytest.mark.parametrize("stage", ["gate", "compare0000"])
+def test_a_kill_after_the_first_score_between_0_and_1_changes_no_test(make, monkeypatch, stage):
+    collectors = Graded({"old": 0.2, "new": 0.5})
+    space = make(collectors)
+
+    def compared():
+        session = Session(space, lambda: collectors, silent)
+        return gate(session, 1) if stage == "gate" else compare(session, policy="new", against="old")
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("pacloop.loop.gate.contest._graded", killed)
+        compared()
+    assert not all(batch.binary for batch in space.store.batches() if batch.origin["stage"] == stage)
+    verdict = compared()
+    assert (verdict.decision, verdict.test, verdict.candidate_n) == ("undecided", "rates", 20)
 
 
 def test_a_level_that_no_test_can_keep_is_refused_with_the_way_on(make):
