@@ -2,9 +2,9 @@
 
 A stage that plays episodes first records the settings that its sample depends on, as `begin-<stage>.json`.
 One that was interrupted goes on with these: blocks, seeds and the gate's test are those of its beginning.
-Settings edited meanwhile count from the next stage. So does a score between 0 and 1, where it is the first
-one: a comparison keeps the kind of test that it began with. How the work is done (deadlines, how many failures are
-borne, who must approve) is no part of that.
+Settings edited meanwhile count from the next stage, and so does a first score between 0 and 1, which asks for
+another kind of test. How the work is done (deadlines, how many failures are borne, who must approve) is no
+part of that.
 """
 
 from dataclasses import replace

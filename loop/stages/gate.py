@@ -75,7 +75,7 @@ def settled(space: Workspace, number: int) -> Verdict | None:
 
 
 def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
-    """The verdict; undecided where the champion was changed since the round's beginning."""
+    """The verdict; where the champion was changed since the round's beginning, nobody is promoted."""
     unchanged = space.registry.champion() == space.require(Collected, number).champion
     if unchanged and not space.registry.changed_after(number):
         return verdict
@@ -83,8 +83,8 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 
 
 def _overtaken(verdict: Verdict) -> Verdict:
-    reason = f"{CHANGED}; {verdict.reason}"
-    return verdict.model_copy(update={"decision": "undecided", "reason": reason})
+    decision = "rejected" if verdict.decision == "rejected" else "undecided"
+    return verdict.model_copy(update={"decision": decision, "reason": f"{CHANGED}; {verdict.reason}"})
 
 
 def _judge(session: Session, number: int) -> Verdict:

@@ -166,6 +166,17 @@ def test_a_champion_changed_by_hand_meanwhile_stays(waiting, put_policy):
     assert waiting.registry.champion() == "other"
 
 
+def test_a_rejected_candidate_stays_rejected_though_the_champion_was_changed_meanwhile(waiting, put_policy):
+    put_policy("other", 0)
+    waiting.registry.promote("other", reason="safer", by="ben")
+    answer(waiting, make_answer("reject", by="anna", reason="it scratches"))
+    verdict = settled(waiting)
+    assert verdict.decision == "rejected"
+    assert verdict.reason.startswith("the champion was changed by hand during the round; rejected by anna")
+    put(waiting, 2, "begin", champion="other")
+    assert start_policy(waiting, 2) == "other"
+
+
 def test_nothing_waits_in_a_fresh_workspace(space):
     assert question(space) is None
     with pytest.raises(LoopError, match="nothing waits for approval"):

@@ -136,11 +136,11 @@ def test_a_horizon_may_be_passed_by_before_the_gate_begins_only(make):
         return space
 
     space = make(Collectors({"old": 0.5}))
-    with pytest.raises(LoopError, match='but it is 7 now: put it back until this .* champion = "fresh"$'):
+    with pytest.raises(LoopError, match=r'but it is 7 now: put it back until this .* champion = "fresh"$'):
         judge(cut(space), Collectors({}))
     with pytest.raises(Killed):
         judge(Workspace.open(space.folder), Collectors({"new": 0.5}, killed_after=0))
-    with pytest.raises(LoopError, match="but it is 7 now: put it back until this round has ended$"):
+    with pytest.raises(LoopError, match=r"but it is 7 now: put it back until this round has ended$"):
         judge(cut(Workspace.open(space.folder)), Collectors({}))
 
 
