@@ -135,6 +135,15 @@ def test_the_hours_count_from_when_it_was_asked_first(waiting, monkeypatch):
     assert "nobody answered within 1 hours" in settled(hour).reason
 
 
+def test_an_answer_to_a_candidate_that_does_not_wait_is_none(waiting):
+    word = f"approve r001-pac --reason ... -w {waiting.place}"
+    with pytest.raises(LoopError, match=rf"^r000-pac does not wait .*: r001-pac waits .*`pacloop {word}` or"):
+        answer(waiting, make_answer("approve", **ANNA), "r000-pac")
+    assert question(waiting)
+    answer(waiting, make_answer("approve", **ANNA), "r001-pac")
+    assert settled(waiting).decision == "promoted"
+
+
 def test_the_first_answer_counts(waiting):
     answer(waiting, make_answer("reject", **ANNA))
     with pytest.raises(LoopError, match="nothing waits for approval"):
