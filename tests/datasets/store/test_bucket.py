@@ -55,6 +55,11 @@ def store(bucket_store):
     return bucket_store
 
 
+@pytest.fixture
+def elsewhere(bucket_elsewhere):
+    return bucket_elsewhere
+
+
 def keys(store):
     return sorted(Bucket(store.place).list("batches"))
 
