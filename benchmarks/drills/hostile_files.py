@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -172,6 +173,17 @@ def lerobot_camera(folder: Path, outside: Path) -> Path:
     return path
 
 
+def lerobot_eps(folder: Path, outside: Path) -> Path:
+    """PostScript in the place of pictures, where whatever would run it leaves a file."""
+    program = outside / "gs"
+    program.write_text(f"#!/bin/sh\ntouch '{outside}/ran-gs'\n")
+    program.chmod(0o755)
+    os.environ["PATH"] = f"{outside}{os.pathsep}{os.environ['PATH']}"
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
+    with mock.patch("foreign.png", lambda _: eps):
+        return WRITERS["lerobot-images"](folder / "lerobot", EPISODES, SCHEMA)
+
+
 def rlds(described: str, change: Callable[[Any, Path], None]) -> Callable[[Path, Path], Path]:
     """A TFDS folder with a description that was changed."""
 
@@ -271,6 +283,7 @@ CASES: dict[str, Callable[[Path, Path], Path]] = {
     "HDF5, a bomb": hdf5(hdf5_bomb),
     "HDF5, a bomb of rewards": hdf5(hdf5_length),
     "LeRobot, paths that lead out": lerobot_camera,
+    "LeRobot, PostScript": lerobot_eps,
     **{
         f"RLDS, a program's class by {form}": rlds("features.json", rlds_class(form))
         for form in ("pythonClassName", "python_class_name", "json_feature", "type")
