@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...datasets import DatasetError, Episode
-from ...datasets.imports.detect import other_files
+from ...datasets.imports.detect import not_read
 from ...datasets.imports.readers.raw import Unreadable, printable
 from ...datasets.records.rows import episode_digest
 from ...datasets.store.quarantine import Quarantined, write_quarantine
@@ -117,8 +117,8 @@ def _judge(reading: Reading, known: Known, outcome: InjectionOutcome, progress: 
         outcome.remarks.append(
             f"{excluded} that are present already are excluded: pacloop dataset include brings them back"
         )
-    if others := other_files(reading.path, reading.format):
-        outcome.remarks.append(f"not read, as they are no .npz files: {printable(others)}")
+    if others := not_read(reading.path, reading.format):
+        outcome.remarks.append(printable(others))
     return accepted
 
 

@@ -330,6 +330,8 @@ def test_another_workspace(space, store, tmp_path, episodes):
     theirs = tmp_path / "theirs"
     write_pacloop(theirs / "dataset", episodes, SCHEMA)
     (theirs / "pacloop.toml").write_text("version = 1\n")
+    EpisodeStore.open(theirs / "dataset").exclude("theirs/1", reason="the operator hit the table", by="ann")
     outcome = inject(space, Request(theirs, source="intervention"), silent)
-    assert (outcome.format, outcome.accepted) == ("pacloop", 3)
+    assert (outcome.format, outcome.accepted) == ("pacloop", 2)
+    assert outcome.remarks == ["not read, as they are excluded there: 1 episodes"]
     assert store.batch(outcome.batches[0]).source == "intervention"
