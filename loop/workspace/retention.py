@@ -47,16 +47,23 @@ def spare_files(space: Workspace, keep: int) -> list[Spare]:
     return spare
 
 
-def remove_files(space: Workspace, spare: Sequence[Spare], by: str) -> None:
-    """Remove them; whoever calls holds the lease. A policy says first that its weights are gone."""
+def remove_files(space: Workspace, spare: Sequence[Spare], by: str) -> list[Spare]:
+    """Remove them; whoever calls holds the lease. Returns those that went: no policy that reigns by now.
+
+    A policy says first that its weights are gone.
+    """
+    policies = {file.name: file.name.split("/")[1] for file in spare if file.name.endswith(WEIGHTS)}
+    retired = space.registry.retire(policies.values())
+    spare = [file for file in spare if policies.get(file.name) in {None, *retired}]
     when = datetime.now(UTC).isoformat(timespec="seconds")
     for file in spare:
-        if file.name.endswith(WEIGHTS):
-            space.write_json(f"policies/{file.name.split('/')[1]}/{REMOVED}", {"when": when, "by": by})
+        if file.name in policies:
+            space.write_json(f"policies/{policies[file.name]}/{REMOVED}", {"when": when, "by": by})
             if space.copy:
                 space.copy.bucket.delete([file.name])
         with suppress(FileNotFoundError):  # weights in a bucket are here only where somebody asked for them
             (space.folder / file.name).unlink()
+    return spare
 
 
 def _weights(space: Workspace) -> dict[str, int]:

@@ -152,12 +152,25 @@ def test_of_two_promotions_at_once_one_is_refused(one, on):
     reign(one, "a")
     two = on("two")
     refused = pytest.raises(LoopError, match=r"champion.json was written by somebody else meanwhile")
-    with refused, one.registry._changing() as history:
+    with refused, one.registry._changing() as (history, _):
         reign(two, "b")
         history.append(history[0])
     assert one.registry.champion() == "b"
     reign(one, "c")
     assert [entry.policy for entry in two.registry.history()] == ["a", "b", "c"]
+
+
+def test_of_a_promotion_and_the_removal_of_its_weights_one_happens(one, on):
+    for name in ("a", "b"):
+        put_policy(one, name)
+    reign(one, "a")
+    two = on("two")
+    retired = pytest.raises(LoopError, match=r"champion.json was written by somebody else meanwhile")
+    with retired, one.registry._changing() as (history, _):
+        assert two.registry.retire(["a", "b"]) == {"b"}
+        history.append(history[0])
+    with pytest.raises(LoopError, match="the weights of b were removed"):
+        reign(one, "b")
 
 
 def test_an_answer_is_given_once(one, on):
