@@ -1,7 +1,7 @@
 """A workspace in a bucket: the bucket is the truth, each machine works in a local copy of the small files.
 
     <PACLOOP_CACHE>/<name>-<hash of the url>/
-        pacloop.toml, champion.json, rounds/, evaluations/, policies/    as in the bucket
+        pacloop.toml, champion.json, identity.json, rounds/, evaluations/, policies/    as in the bucket
         versions.json    which content of each object that is
         cache/           of the dataset; and rlds/, curve.png, a learner's saved state: on this machine only
 
@@ -35,7 +35,7 @@ from ...datasets.files import (
 from ...datasets.objects import Bucket, Object
 from ..errors import LoopError
 
-CONFIG, CHAMPION, WEIGHTS = "pacloop.toml", "champion.json", "weights.safetensors"
+CONFIG, CHAMPION, IDENTITY, WEIGHTS = "pacloop.toml", "champion.json", "identity.json", "weights.safetensors"
 ROOMS = ("rounds", "evaluations", "policies")
 """In the order in which they are listed: a policy is there before any record names it."""
 
@@ -85,7 +85,7 @@ class LocalCopy:
         if not self.folder.exists() and self.bucket.fetch(CONFIG) is None:
             return
         with self._locked() as data, ThreadPoolExecutor(THREADS) as threads:
-            pointers = {key: self.bucket.fetch(key) for key in (CONFIG, CHAMPION)}
+            pointers = {key: self.bucket.fetch(key) for key in (CONFIG, CHAMPION, IDENTITY)}
             tags = {key: meta["e_tag"] for room in ROOMS for key, meta in self.bucket.list(room).items()}
             tags = {key: tag for key, tag in tags.items() if ".." not in key.split("/")}
             self._forget(set(tags))

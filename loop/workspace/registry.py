@@ -55,8 +55,8 @@ class Removal(Part):
 class History(Record):
     """What `champion.json` holds: all reigns, oldest first, and the policies that can never have one.
 
-    The weights of these are removed, or about to be. They stand here because what is replaced as one file keeps
-    apart who puts a policy in force and who removes its weights.
+    The weights of these are removed, or about to be. They stand here because what is replaced as one file
+    keeps apart who puts a policy in force and who removes its weights.
     """
 
     history: tuple[Reign, ...]

@@ -143,7 +143,7 @@ def test_a_pull_asks_for_what_is_new_only(one, s3):
     s3.requests.clear()
     one.pull()
     asked = [path.rpartition("/")[2] for _, path in s3.requests]
-    assert asked == ["pacloop.toml", "champion.json", "robots", "robots", "robots"]
+    assert asked == ["pacloop.toml", "champion.json", "identity.json", "robots", "robots", "robots"]
 
 
 def test_of_two_promotions_at_once_one_is_refused(one, on):
