@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from pacloop.learner.policy import Acting
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace import local_copy
 from pacloop.loop.workspace.config import Config, parse_config
+from pacloop.loop.workspace.local_copy import LocalCopy
 from pacloop.loop.workspace.place import address_of, url_of
 from pacloop.loop.workspace.policies import write_policy
 from pacloop.loop.workspace.records import Appended, Raced
@@ -171,6 +173,51 @@ def test_of_a_promotion_and_the_removal_of_its_weights_one_happens(one, on):
         history.append(history[0])
     with pytest.raises(LoopError, match="the weights of b were removed"):
         reign(one, "b")
+
+
+@pytest.mark.parametrize("late", ["list", "fetch"])
+def test_whoever_looks_and_is_suspended_keeps_no_writer_waiting(one, monkeypatch, late):
+    reader, reached, go_on = LocalCopy(one.place), Event(), Event()
+    put(one, 1, "begin")
+    whole = getattr(reader.bucket, late)
+
+    def suspended(*arguments):
+        seen = whole(*arguments)
+        reached.set()
+        go_on.wait(60)
+        return seen
+
+    monkeypatch.setattr(reader.bucket, late, suspended)
+    looks = Thread(target=reader.pull, daemon=True)
+    looks.start()
+    assert reached.wait(20)
+    writes = Thread(target=put, args=(one, 2, "append"), kwargs={"rows": 1}, daemon=True)
+    writes.start()
+    writes.join(20)
+    assert not writes.is_alive()
+    one.write_json("evaluations/0000.json", {"a": 1})
+    go_on.set()
+    looks.join(20)
+    assert one.record(Appended, 2).rows == 1, "who saw less has removed nothing"
+    assert one.rounds() == [1, 2] and (one.folder / "evaluations/0000.json").exists()
+
+
+def test_of_two_processes_that_fetch_an_object_the_newer_content_stays(one, on, monkeypatch):
+    for name in ("a", "b"):
+        put_policy(one, name)
+    reign(one, "a")
+    two, other = on("two"), LocalCopy(one.place)
+    whole = other.bucket.fetch
+
+    def overtaken(key):
+        seen = whole(key)
+        monkeypatch.setattr(other.bucket, "fetch", whole)
+        reign(one, "b")
+        two.registry.champion()
+        return seen
+
+    monkeypatch.setattr(other.bucket, "fetch", overtaken)
+    assert '"b"' in other.current("champion.json").read_text()
 
 
 def test_an_answer_is_given_once(one, on):
