@@ -110,12 +110,14 @@ class From(Record):
 class Begun(Record):
     """A round's beginning, with the id of the policy in force then.
 
-    `watches`: whether the round before has shown that this policy has reached the target.
+    `watches`: whether the round before has shown that this policy has reached the target. `reigns`: how many
+    there were by then, this policy's being the last; a record without it is of an older pacloop.
     """
 
     STAGE = "begin"
     champion: str
     watches: bool = False
+    reigns: int | None = None
 
 
 class Settings(Record):

@@ -7,14 +7,14 @@ a kill kept it from the file; whoever writes the file next, a new round at the l
 import fcntl
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
-from .records import Part, Record
+from .records import Begun, Part, Record
 from .verdict import Verdict
 
 LOCK = "champion.lock"
@@ -32,7 +32,7 @@ class Reign:
       by: `gate`, or who did it by hand.
       round: the round whose gate decided, or None.
       action: `first`, `promote` or `rollback`.
-      after: the last round that had begun by then.
+      after: the last round that had begun by then, in the file as far as its writer knew.
       since: ISO time, UTC.
     """
 
@@ -80,7 +80,8 @@ class Registry:
     def history(self) -> list[Reign]:
         """All reigns, oldest first; the last one is in force. Raises DatasetError for a broken file."""
         written = list(self._written().history)
-        return [*written, *self._decided(written)]
+        reigns = enumerate([*written, *self._decided(written)])
+        return [replace(reign, after=self._begun_by(index, reign)) for index, reign in reigns]
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
@@ -164,6 +165,23 @@ class Registry:
 
     def _newest_round(self) -> int:
         return max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
+
+    def _begun_by(self, index: int, reign: Reign) -> int:
+        """The last round that had begun by a reign of this index in the history.
+
+        Each beginning says how many reigns there were: whoever began this one may not have known of it yet.
+        """
+        after = reign.after
+        while (reigns := self._reigns_by(after)) is not None and reigns > index:
+            after -= 1
+        while (reigns := self._reigns_by(after + 1)) is not None and reigns <= index:
+            after += 1
+        return after
+
+    def _reigns_by(self, number: int) -> int | None:
+        """How many reigns there were when a round began; None where that is not on record."""
+        path = self._folder / f"rounds/{number:03d}/{Begun.STAGE}.json"
+        return parse_model(Begun, read_json(path), path).reigns if path.exists() else None
 
     def _decided(self, written: list[Reign]) -> list[Reign]:
         """The reign that the newest verdict began, unless it is written down or its champion was replaced."""

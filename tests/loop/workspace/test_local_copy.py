@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 import pytest
 import torch
-from recorded import put
+from recorded import put, verdict
 
 from pacloop.datasets import DatasetError
 from pacloop.datasets.objects import Bucket
@@ -14,6 +14,8 @@ from pacloop.learner.checkpoint import PolicyRecord, read_policy, read_weights, 
 from pacloop.learner.config import PacConfig
 from pacloop.learner.policy import Acting
 from pacloop.loop.errors import LoopError
+from pacloop.loop.stages.collect import begin
+from pacloop.loop.stages.learn import start_policy
 from pacloop.loop.workspace import local_copy
 from pacloop.loop.workspace.config import Config, parse_config
 from pacloop.loop.workspace.local_copy import LocalCopy
@@ -160,6 +162,26 @@ def test_of_two_promotions_at_once_one_is_refused(one, on):
     assert one.registry.champion() == "b"
     reign(one, "c")
     assert [entry.policy for entry in two.registry.history()] == ["a", "b", "c"]
+
+
+def test_a_rollback_counts_for_the_round_that_its_machine_has_not_seen_begin(one, on):
+    for name in ("r000-pac", "r001-pac"):
+        put_policy(one, name)
+    one.registry.install("r000-pac", reason="learned", by="round 0", round=0, action="first")
+    begin(one, 1)
+    put(one, 1, "gate", **verdict("promoted", "r001-pac", 9, 10))
+    one.registry.settle()
+    two = on("two")
+    assert begin(one, 2).champion == "r001-pac"
+    two.registry.rollback(reason="it scratches", by="ann")
+    assert one.registry.changed_after(2) and not one.registry.changed_after(3)
+    assert start_policy(one, 2) == "r000-pac"
+    put(one, 2, "gate", **verdict("undecided", "r002-pac", 9, 10))
+    begin(one, 3)
+    assert start_policy(one, 3) == "r000-pac", "nor from what learned in the meantime"
+    put(one, 3, "gate", **verdict("undecided", "r003-pac", 9, 10))
+    begin(one, 4)
+    assert start_policy(one, 4) == "r003-pac"
 
 
 def test_of_a_promotion_and_the_removal_of_its_weights_one_happens(one, on):
