@@ -34,6 +34,7 @@ from ...datasets.files import (
 )
 from ...datasets.objects import Bucket, Object
 from ..errors import LoopError
+from .records import round_numbers
 
 CONFIG, CHAMPION, IDENTITY, WEIGHTS = "pacloop.toml", "champion.json", "identity.json", "weights.safetensors"
 ROOMS = ("rounds", "evaluations", "policies")
@@ -142,8 +143,8 @@ class LocalCopy:
 
     def share_runs(self) -> None:
         """Let others see the figures of the last round's learner runs, as far as they have come."""
-        last = max(self.folder.glob("rounds/[0-9]*"), key=lambda path: int(path.name), default=self.folder)
-        for path in sorted(last.glob("*-run/[!.]*.json*")):
+        last = max(round_numbers(self.folder), default=0)
+        for path in sorted(self.folder.glob(f"rounds/{last:03d}/*-run/[!.]*.json*")):
             key = path.relative_to(self.folder).as_posix()
             with suppress(FileNotFoundError):  # a run that begins anew removes its figures
                 if self._shared.get(key) != (when := path.stat().st_mtime_ns):

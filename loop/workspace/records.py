@@ -42,6 +42,11 @@ class Record(Part):
 R = TypeVar("R", bound=Record)
 
 
+def round_numbers(folder: Path) -> list[int]:
+    """The numbers of the rounds in a workspace's folder, in order; what has no number is nobody's."""
+    return sorted(int(path.name) for path in folder.glob("rounds/*") if path.name.isdecimal())
+
+
 class Lineage(BaseModel):
     """What a policy came from: the round, its parent, what it read; and whatever else its learner said."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
-from .records import Begun, Part, Record
+from .records import Begun, Part, Record, round_numbers
 from .verdict import Verdict
 
 LOCK = "champion.lock"
@@ -164,7 +164,7 @@ class Registry:
         return parse_model(History, read_json(self._path), self._path)
 
     def _newest_round(self) -> int:
-        return max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
+        return max(round_numbers(self._folder), default=0)
 
     def _begun_by(self, index: int, reign: Reign) -> int:
         """The last round that had begun by a reign of this index in the history.
@@ -174,8 +174,11 @@ class Registry:
         after = reign.after
         while (reigns := self._reigns_by(after)) is not None and reigns > index:
             after -= 1
-        while (reigns := self._reigns_by(after + 1)) is not None and reigns <= index:
-            after += 1
+        for number in round_numbers(self._folder):
+            if number > after and (reigns := self._reigns_by(number)) is not None:
+                if reigns > index:
+                    break
+                after = number
         return after
 
     def _reigns_by(self, number: int) -> int | None:

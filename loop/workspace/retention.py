@@ -36,11 +36,11 @@ def spare_files(space: Workspace, keep: int) -> list[Spare]:
         for name, size in sorted(_weights(space).items())
         if (policy := name.split("/")[1]) not in needed and space.policy_json(policy).is_file()
     ]
-    for path in sorted(space.folder.glob("rounds/[0-9]*/*-run/state.safetensors")):
-        number, stage = int(path.parents[1].name), path.parent.name.removesuffix("-run")
-        if number < last or space.has_record(number, stage):
-            name = path.relative_to(space.folder).as_posix()
-            spare.append(Spare(name, path.stat().st_size, "state of a learner run that has ended"))
+    for number in space.rounds():
+        for path in sorted(space.round_folder(number).glob("*-run/state.safetensors")):
+            if number < last or space.has_record(number, path.parent.name.removesuffix("-run")):
+                name = path.relative_to(space.folder).as_posix()
+                spare.append(Spare(name, path.stat().st_size, "state of a learner run that has ended"))
     for path in sorted(p for room in ("dataset", "cache/*") for p in space.folder.glob(f"{room}/{PACKED}/*")):
         name = path.relative_to(space.folder).as_posix()
         spare.append(Spare(name, path.stat().st_size, "copy for the learner, which makes it again"))

@@ -30,7 +30,7 @@ from ..errors import LoopError
 from .config import Config, config_toml, read_config
 from .local_copy import CONFIG, IDENTITY, WEIGHTS, LocalCopy, write_file
 from .place import Place, address_of, command, url_of
-from .records import Identity, R
+from .records import Identity, R, round_numbers
 from .registry import Registry
 from .turns import check_turn
 
@@ -233,7 +233,7 @@ class Workspace:
 
     def rounds(self) -> list[int]:
         """Numbers of the rounds that began, in order."""
-        return sorted(int(path.name) for path in self.folder.glob("rounds/[0-9]*"))
+        return round_numbers(self.folder)
 
     def has_record(self, number: int, stage: str) -> bool:
         """Whether a stage of a round has ended."""

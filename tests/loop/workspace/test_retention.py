@@ -1,5 +1,7 @@
 """What may go: weights and states that nothing needs, never what a reign or a resumed run asks for."""
 
+import shutil
+
 import pytest
 from recorded import put, verdict
 
@@ -55,6 +57,13 @@ def test_what_may_go(rounds):
     assert names(rounds, 1) == [STATE]
     rounds.write_json("evaluations/0001.json", {"whatever": "it ended with"})
     assert names(rounds, 1) == [weights(2), weights(4), STATE]
+
+
+def test_a_folder_beside_the_rounds_is_none(rounds):
+    before = names(rounds, 1), rounds.registry.history()
+    shutil.copytree(rounds.round_folder(4), rounds.folder / "rounds" / "004.bak")
+    assert rounds.rounds() == [1, 2, 3, 4, 5]
+    assert (names(rounds, 1), rounds.registry.history()) == before
 
 
 def test_packs_may_go(rounds):
