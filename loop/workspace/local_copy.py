@@ -215,7 +215,8 @@ class LocalCopy:
             self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "versions.json"
         with (self.folder / "lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with named_errors(file.name, "locked"):
+                fcntl.flock(file, fcntl.LOCK_EX)
             data: dict[str, Any] = {"id": secrets.token_hex(8), "versions": {}}
             before = b""
             with suppress(DatasetError):  # a broken one is made anew, as one that was deleted

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_atomically
+from ...datasets.files import json_bytes, named_errors, parse_model, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
 from .records import Begun, Part, Record, round_numbers
@@ -109,12 +109,14 @@ class Registry:
     def install(self, policy: str, *, reason: str, by: str, round: int | None, action: str) -> None:
         """Put a policy in force. Doing it again for the same round changes nothing.
 
+        Nor does a `first` where somebody has put one in force by hand before it.
+
         Raises LoopError where there is no such policy, or somebody else puts one in force at this moment.
         """
         self.require(policy)
         with self._changing() as (history, _):
             known = ((reign.policy, reign.round, reign.by) for reign in history)
-            if (policy, round, by) not in known:
+            if (policy, round, by) not in known and not (history and action == "first"):
                 after = self._newest_round() if round is None else round
                 history.append(Reign(policy, reason, by, round, action, after))
 
@@ -208,7 +210,8 @@ class Registry:
         with ExitStack() as stack:
             if not self._copy:
                 file = stack.enter_context(self._path.with_name(LOCK).open("a"))
-                fcntl.flock(file, fcntl.LOCK_EX)
+                with named_errors(file.name, "locked"):
+                    fcntl.flock(file, fcntl.LOCK_EX)
             written = self._written()
             history, removed = list(written.history), set(written.removed)
             history += self._decided(history)
