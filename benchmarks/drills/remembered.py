@@ -1,7 +1,7 @@
 """Learner runs that are taken once, for drills that play one round hundreds of times.
 
-A run is a function of its identity (`learner/training/state.py`), also where it is killed, which its own tests
-show. A run whose identity is remembered writes what it wrote then, line by line, and ends in the same weights.
+A run is a function of its identity (`learner/training/state.py`), also where it is killed, as the learner's
+tests show. A run whose identity is remembered writes what it wrote then, and ends in the same weights.
 """
 
 import hashlib
