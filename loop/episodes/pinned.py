@@ -34,9 +34,9 @@ def pinned(session: Session, number: int, stage: str, name: str = "") -> Session
     if begun is None:
         space.write_json(name, Settings(settings=about).model_dump())
         return session
-    if changed := _difference(begun.settings, about):
-        session.progress(stage, 0, 0, f"goes on as it began: {changed}")
     then = parse_config(begun.settings, f"{space.place}/{name}")
+    if changed := _difference(begun.settings, space.config.model_dump()):  # of all: it may pin fewer by now
+        session.progress(stage, 0, 0, f"goes on as it began: {changed}")
     return replace(session, space=space.with_config(_merged(space.config, then, begun.settings)))
 
 
