@@ -149,7 +149,7 @@ def state(place: Any) -> dict[str, Any]:
         "weights": weights,
         "reigns": timeless(json.loads((space.folder / "champion.json").read_text())),
         "twice": len(rows) - len(set(rows)),
-        "faults": store.verify(),
+        "faults": store.verify() + store.leftovers(),
         "left": sorted(p.name for p in space.folder.rglob(".*.tmp")),
     }
 
