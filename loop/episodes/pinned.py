@@ -47,9 +47,9 @@ def _pinned(
     if begun is None:
         space.write_json(name, Settings(settings=about, binary=binary).model_dump())
         return session, bool(binary)
-    if changed := _difference(begun.settings, about):
-        session.progress(stage, 0, 0, f"goes on as it began: {changed}")
     then = parse_config(begun.settings, f"{space.place}/{name}")
+    if changed := _difference(begun.settings, space.config.model_dump()):  # of all: it may pin fewer by now
+        session.progress(stage, 0, 0, f"goes on as it began: {changed}")
     session = replace(session, space=space.with_config(_merged(space.config, then, begun.settings)))
     return session, bool(binary if begun.binary is None else begun.binary)
 

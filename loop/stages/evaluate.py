@@ -75,7 +75,7 @@ def compare(
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
     watch, binary = stopwatch(), all_binary(space)
-    _test(space, order, binary), guards_of(space)  # said before it is on record
+    _ = _test(space, order, binary), guards_of(space)  # said before it is on record
     with _begun(space, order) as number:
         pins = _evaluation(number, ".settings")
         session, binary = pinned_comparison(session, number, f"compare{number:04d}", pins)

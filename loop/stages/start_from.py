@@ -76,11 +76,9 @@ def _begin(source: Workspace, seed: int | None) -> From:
 
 
 def _drawn(source: Workspace) -> set[int]:
-    """The seeds of all runs whose start states are in a workspace's dataset, also of those before it."""
-    store = source.open_store()
-    played = [batch for batch in store.batches() if batch.source in ("collection", "evaluation")]
-    rows = store.iter_rows(played)
-    return {source.config.seed, *(run_of(row.seed) for row in rows if row.seed is not None)}
+    """The seeds of all runs whose start states are in a workspace's dataset, also of those injected."""
+    runs = {run_of(row.seed) for row in source.open_store().iter_rows()}
+    return {source.config.seed, *runs} - {None}
 
 
 def _settings(made: Workspace, settings: Config, seed: int) -> Config:
