@@ -126,9 +126,13 @@ class Begun(Record):
 
 
 class Settings(Record):
-    """The settings that a stage began with, by section; see `episodes/pinned.py`."""
+    """The settings that a stage began with, by section; see `episodes/pinned.py`.
+
+    `binary`: of a comparison, whether every score that a policy had had by then was 0 or 1.
+    """
 
     settings: dict[str, Any]
+    binary: bool | None = None
 
 
 class Tally(Timed):

@@ -207,6 +207,8 @@ def test_what_cannot_be_is_refused(source, tmp_path):
     before = content(made)
     assert content(start_from(source, tmp_path / "next", None, silent)) == before
     assert before[-1].seed == 9
+    with pytest.raises(LoopError, match="next was begun with seed 9, not 8"):
+        start_from(source, made.folder, 8, silent)
 
 
 def test_from_a_bucket_into_a_bucket_on_another_machine(s3, tmp_path, monkeypatch):
