@@ -158,10 +158,14 @@ def fresh(batches: Iterable[Batch], policy: str, after: int = 0) -> list[list[Ba
     return list(occasions.values())
 
 
+def played_batches(space: Workspace) -> list[Batch]:
+    """All that policies of this workspace played, in the order of the commits."""
+    return [batch for batch in own_batches(space) if batch.source in ("collection", "evaluation")]
+
+
 def all_binary(space: Workspace) -> bool:
     """Whether every score that a policy had so far is 0 or 1."""
-    played = [batch for batch in own_batches(space) if batch.source in ("collection", "evaluation")]
-    return all(batch.binary for batch in played)
+    return all(batch.binary for batch in played_batches(space))
 
 
 def scores(space: Workspace, batches: Sequence[Batch], failed: float | None = None) -> np.ndarray:

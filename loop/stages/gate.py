@@ -17,7 +17,7 @@ from ..gate.comparison import make_test
 from ..gate.contest import contest, elsewhere
 from ..gate.critic import with_critic
 from ..gate.decision import decided
-from ..gate.guards import guards_of
+from ..gate.guards import Unbounded, check_measures, guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
 from ..statistics.sequential import MOST_FRESH
@@ -36,7 +36,8 @@ def check_gate(space: Workspace, given: Sequence[Batch] | None = None) -> None:
 
     `given` is the champion's sample, where there is one: its episodes have the figures of every guard.
     """
-    for guard in guards_of(space, played=given is not None):
+    check_measures(space, given)
+    for guard in guards_of(space):
         for batch in given or ():
             guard.values(batch)
     settings = space.config.gate
@@ -114,7 +115,7 @@ def _compare(session: Session, number: int, binary: bool) -> Verdict:
     champion, diverged = space.require(Collected, number).champion, space.record(Diverged, number)
     candidate = diverged.policy if diverged else space.require(Raced, number).policy
     given = _given(space, number, champion)
-    sample, guards = scores(space, given, failed=1.0), guards_of(space, played=True)
+    sample, guards = scores(space, given, failed=1.0), guards_of(space)
     test = make_test(space.config.gate, len(sample), level_of_round(space, number), binary=binary)
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
@@ -132,6 +133,8 @@ def _compare(session: Session, number: int, binary: bool) -> Verdict:
         if error.policy != candidate:
             raise
         return unplayed(("rejected", str(error)))
+    except Unbounded as error:
+        return unplayed(("rejected" if error.policy == candidate else "undecided", str(error)))
 
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:

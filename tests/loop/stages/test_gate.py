@@ -129,6 +129,44 @@ def test_a_guard_that_cannot_be_looked_at_does_not_bind_the_gate_to_itself(make,
     assert judge(mended, collectors).decision == "promoted"
 
 
+class Touching(Collectors):
+    """Of the candidate's episodes, every fourth touched something and has a force."""
+
+    def run(self, record, *arguments, **options):
+        for made in super().run(record, *arguments, **options):
+            touched = record.id == "old" or made.seed % 4 == 0
+            yield replace(made, info={"force": 1.0}) if touched else made
+
+
+def test_a_newest_block_without_the_measure_holds_up_no_gate_that_was_killed(make):
+    guards = {"measures": {"force": {"margin": 0.2, "limit": 5.0}}}
+    space = make(collectors := Touching({"old": 0.5, "new": 0.6}), block=1, guards=guards)
+    collectors.killed_after = len(collectors.played) + 1
+    while '"force"' in next(space.store.iter_rows(space.store.batches()[-1:])).info:
+        with pytest.raises(Killed):
+            judge(space, collectors)
+        collectors.killed_after += 1
+    collectors.killed_after = 10**9
+    (found,) = judge(Workspace.open(space.folder), collectors).guards
+    assert found.name == "force" and 0 < found.candidate_n < found.champion_n
+
+
+@pytest.mark.parametrize(("who", "decision"), [("new", "rejected"), ("old", "undecided")])
+def test_a_return_that_no_guard_can_look_at_ends_the_comparison(make, who, decision):
+    class Rich(Collectors):
+        def run(self, record, *arguments, **options):
+            for made in super().run(record, *arguments, **options):
+                yield replace(made, reward=made.reward * 5) if record.id == self.rich else made
+
+    Rich.rich = ""
+    collectors = Rich({"old": 0.3, "new": 0.95})
+    space = make(collectors, champion="fresh", guards={"discounted_return": 0.1})
+    collectors.rich = who
+    verdict = judge(space, collectors)
+    assert verdict.decision == decision
+    assert verdict.reason.startswith("[gate.guards] discounted_return: episode r001-gate")
+
+
 def test_a_horizon_may_be_passed_by_before_the_gate_begins_only(make):
     def cut(space):
         vars(space)["task"] = replace(space.task, schema=replace(space.task.schema, horizon=7))
