@@ -79,8 +79,8 @@ def compare(
     _test(space, order, binary)  # what it refuses is said before it is on record
     with _begun(space, order) as number:
         pins = _evaluation(number, ".settings")
-        session, binary = pinned_comparison(session, number, f"compare{number:04d}", pins)
-        test, guards = _test(session.space, order, binary), guards_of(session.space)
+        session, begun = pinned_comparison(session, number, f"compare{number:04d}", pins)
+        test, guards = _test(session.space, order, bool(begun.binary)), guards_of(session.space)
         new = Play(f"compare{number:04d}", who, "manual", number, order.episodes, test.block)
         old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)
         verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)

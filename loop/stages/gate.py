@@ -21,7 +21,7 @@ from ..gate.guards import Unbounded, check_measures, guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
 from ..statistics.sequential import MOST_FRESH
-from ..workspace.records import Collected, Diverged, Raced
+from ..workspace.records import Collected, Diverged, Raced, Settings
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .append import check_collected
@@ -93,8 +93,8 @@ def _judge(session: Session, number: int) -> Verdict:
     watch, space = stopwatch(), session.space
     if not _begun(space, number):  # else they are pinned
         check_gate(space, _given(space, number, space.require(Collected, number).champion))
-    session, binary = pinned_comparison(session, number, Verdict.STAGE)
-    verdict, alarm = _compare(session, number, binary), champion_record(space)
+    session, begun = pinned_comparison(session, number, Verdict.STAGE, others=space.config.gate.others)
+    verdict, alarm = _compare(session, number, begun), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
     verdict = with_remarks(session, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
@@ -109,14 +109,14 @@ def _begun(space: Workspace, number: int) -> bool:
     return space.has_record(number, f"begin-{Verdict.STAGE}")
 
 
-def _compare(session: Session, number: int, binary: bool) -> Verdict:
+def _compare(session: Session, number: int, begun: Settings) -> Verdict:
     """The comparison of the round; a candidate that cannot act, or was not learned, ends it without one."""
     space = session.space
     champion, diverged = space.require(Collected, number).champion, space.record(Diverged, number)
     candidate = diverged.policy if diverged else space.require(Raced, number).policy
     given = _given(space, number, champion)
     sample, guards = scores(space, given, failed=1.0), guards_of(space)
-    test = make_test(space.config.gate, len(sample), level_of_round(space, number), binary=binary)
+    test = make_test(space.config.gate, len(sample), level_of_round(space, number), binary=bool(begun.binary))
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
     unplayed = partial(
@@ -128,7 +128,7 @@ def _compare(session: Session, number: int, binary: bool) -> Verdict:
         return unplayed(("undecided", "its sample begins anew, so nothing was played"))
     try:
         verdict = contest(session, test, champion=champion, new=new, old=old, given=batches, guards=guards)
-        return elsewhere(session, verdict, new) if verdict.decision == "promoted" else verdict
+        return elsewhere(session, verdict, new, begun.graded) if verdict.decision == "promoted" else verdict
     except PolicyError as error:
         if error.policy != candidate:
             raise

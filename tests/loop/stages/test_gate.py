@@ -240,6 +240,31 @@ def test_who_does_not_win_at_home_is_not_tried_elsewhere(make):
     assert {task for _, task, _ in collectors.played} == {""}
 
 
+class GradedElsewhere(Collectors):
+    """On the further task the scores lie between 0 and 1."""
+
+    def run(self, record, weights, seeds, task=""):
+        for made in super().run(record, weights, seeds, task=task):
+            yield replace(made, score=0.9 if record.id == "new" else 0.4) if task else made
+
+
+def test_a_further_task_scored_between_0_and_1_is_compared_by_means_from_the_next_round_on(make):
+    collectors = GradedElsewhere({"old": 0.3, "new": 0.95})
+    space = make(collectors, others={WIDE: 0.15})
+    first = judge(space, collectors)
+    assert (first.decision, first.others[0].test) == ("undecided", "rates")
+    session = Session(space, lambda: collectors, silent)
+    collect(session, 2)
+    put(space, 2, "race", policy="new")
+    collectors.killed_after = len(collectors.played) + 1
+    with pytest.raises(Killed):
+        gate(session, 2)
+    collectors.killed_after = 10**9
+    second = gate(session, 2)
+    assert (second.decision, second.test, second.others[0].test) == ("promoted", "rates", "scores")
+    assert json.loads((space.round_folder(2) / "begin-gate.json").read_text())["graded"] == [WIDE]
+
+
 def test_a_task_that_looks_otherwise_is_refused_before_anything_is_played(make, monkeypatch):
     monkeypatch.syspath_prepend(OFFERED)
     space = make(Collectors({"old": 0.5}), others={"test/reach": 0.1})
