@@ -28,7 +28,10 @@ def begin(space: Workspace, number: int) -> Begun:
         return begun
     settled(space, number - 1)
     champion_of(space)  # there is one
-    watches, history = bool(reached_in(space, number - 1)), space.registry.history()
+    history = (
+        space.registry.history()
+    )  # first: what is changed after it was read leaves its champion in place
+    watches = bool(reached_in(space, number - 1))
     return space.write_record(
         number, Begun(champion=history[-1].policy, watches=watches, reigns=len(history))
     )
