@@ -18,7 +18,7 @@ from ...datasets.imports.detect import not_read
 from ...datasets.imports.readers.raw import Unreadable, printable
 from ...datasets.records.rows import episode_digest
 from ...datasets.store.quarantine import Quarantined, write_quarantine
-from ..episodes.seeds import run_of
+from ..episodes.seeds import RUNS_OF_SEEDS, run_of, runs_of
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.workspace import Workspace
@@ -62,7 +62,8 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
     stem = hashlib.sha256(content.encode()).hexdigest()[:16]
     for part in _parts(reading, accepted):
         name = f"inject-{stem}-{len(outcome.batches):05d}"
-        batch = store.append(part, batch_id=name, source=request.source, origin=origin)
+        runs = {RUNS_OF_SEEDS: runs_of(episode.seed for episode in part)}
+        batch = store.append(part, batch_id=name, source=request.source, origin=origin | runs)
         outcome.batches.append(batch.id)
         progress("commit", sum(store.batch(b).episodes for b in outcome.batches), outcome.accepted, batch.id)
     if outcome.quarantined:
