@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from foreign import SCHEMA, WRITERS, make_episode
 
+from pacloop.datasets.files import digest_of  # pyright: ignore[reportMissingImports]
+
 SECRET = 0.625
 EPISODES = [make_episode(5, 0)]
 BOMB_BYTES = 2**29
@@ -235,6 +237,26 @@ def pacloop_batch(folder: Path, outside: Path) -> Path:
     return path
 
 
+def pacloop_bomb(folder: Path, outside: Path) -> Path:
+    """A dataset of ours with steps that are compressed, and a column of two gigabytes of zeros."""
+    import pyarrow as pa
+
+    path = WRITERS["pacloop"](folder / "pacloop", EPISODES, SCHEMA)
+    file = path / "batches" / "theirs" / "steps.arrow"
+    with pa.ipc.open_file(file.read_bytes()) as reader:
+        steps = reader.get_batch(0)
+    values = pa.array(np.zeros(4 * BOMB_BYTES // len(steps) * len(steps), np.uint8))
+    zeros = pa.FixedSizeListArray.from_arrays(values, len(values) // len(steps))
+    steps = steps.append_column("zeros", zeros)
+    whole = digest_of(file)
+    file.unlink()
+    with pa.ipc.new_file(file, steps.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_batch(steps)
+    manifest = file.with_name("batch.json")
+    manifest.write_text(manifest.read_text().replace(whole, digest_of(file)))
+    return path
+
+
 def npy(array: np.ndarray) -> bytes:
     """An array as numpy's file."""
     buffer = io.BytesIO()
@@ -293,4 +315,5 @@ CASES: dict[str, Callable[[Path, Path], Path]] = {
         for key in ("filepathTemplate", "filepath_template")
     },
     "pacloop, a batch elsewhere": pacloop_batch,
+    "pacloop, a bomb": pacloop_bomb,
 }

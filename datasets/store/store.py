@@ -6,7 +6,7 @@ disk or in a bucket: backend.py.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -155,14 +155,16 @@ class EpisodeStore:
         row = tables.read_episodes(self.file(batch, tables.EPISODES))[int(index)]
         return tables.to_episode(row, tables.read_steps(self.file(batch, tables.STEPS), self.schema))
 
-    def snapshot(self, batches: Iterable[Batch | str] | None = None) -> Snapshot:
+    def snapshot(
+        self, batches: Iterable[Batch | str] | None = None, *, without: Collection[str] = ()
+    ) -> Snapshot:
         """Pin what is committed now: these batches, or everything by default.
 
-        The order is that of the commits, whatever the order of the arguments. What is excluded now is
-        left out; a batch of which nothing is left is not listed.
+        The order is that of the commits, whatever the order of the arguments. What is excluded now, and the
+        episodes of the ids `without`, are left out; a batch of which nothing is left is not listed.
         """
         ids = None if batches is None else {self.batch(_id(batch)).id for batch in batches}
-        pairs, left_out, excluded_ids = [], [], by_batch(self.excluded())
+        pairs, left_out, excluded_ids = [], [], by_batch(self.excluded().union(without))
         for batch in self.batches():
             excluded_here = excluded_ids.get(batch.id, ())
             if (ids is None or batch.id in ids) and len(excluded_here) < batch.episodes:

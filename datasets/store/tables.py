@@ -151,7 +151,7 @@ def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Co
 
 def read_episodes(path: Path) -> tuple[EpisodeRow, ...]:
     """Read `episodes.arrow`. Raises DatasetError where it is missing or broken."""
-    with _mapped(path, _EPISODES_SCHEMA.names) as batch:
+    with _mapped(path, _EPISODES_SCHEMA) as batch:
         return tuple(EpisodeRow(*values) for values in zip(*(column.to_pylist() for column in batch.columns)))
 
 
@@ -160,7 +160,7 @@ def read_extents(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 
     `[episodes]` each: all a replay needs. Raises DatasetError where `episodes.arrow` is missing or broken.
     """
-    with _mapped(path, _EPISODES_SCHEMA.names) as batch:
+    with _mapped(path, _EPISODES_SCHEMA) as batch:
         infos = batch.column("info").to_pylist()
         ended = [str(json.loads(info).get("ended", "")) if '"ended"' in info else "" for info in infos]
         numbers = (batch.column(name).to_numpy() for name in ("offset", "length"))
@@ -225,15 +225,16 @@ class PiecewiseFile(io.FileIO):
 
 
 @contextmanager
-def _mapped(path: Path, names: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+def _mapped(path: Path, schema: pa.Schema | None = None) -> Iterator[pa.RecordBatch]:
     # Closing the file keeps the pages mapped for as long as an array looks at them, but frees the
     # handle: a dataset may have more batches than a process may have open files.
     try:
         with named_errors(path, "read"), pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
             if reader.num_record_batches != 1:
                 raise DatasetError(f"{path} has {reader.num_record_batches} record batches, but must have 1")
-            if names and reader.schema.names != names:
-                raise DatasetError(f"{path} has the columns {reader.schema.names}, not those of episodes")
+            if schema and reader.schema != schema:  # of other types, its columns might be larger than it is
+                columns = ", ".join(f"{field.name} ({field.type})" for field in reader.schema)
+                raise DatasetError(f"{path} has the columns {columns}, not those of episodes")
             yield reader.get_batch(0)
     except pa.ArrowException as error:
         raise DatasetError(f"{path} is not a whole Arrow file: {error}") from None

@@ -5,7 +5,7 @@ purposes, rounds or runs cannot meet: evaluation never sees a start state that w
 learned from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 from ..errors import LoopError
@@ -23,11 +23,19 @@ Purpose = Literal[
 
 POSITIONS, ROUNDS, RUNS = 2**24, 2**16, 2**16
 
+RUNS_OF_SEEDS = "runs_of_seeds"
+"""Where the origin of a batch from outside keeps `runs_of` its episodes; older ones do not say."""
+
 
 def run_of(seed: int | None) -> int | None:
     """The seed of the run that plays an episode's seed; None for a demonstration's, and for a stranger's."""
     run, drawn = (seed or 0) // (POSITIONS * ROUNDS), len(get_args(Purpose)) * RUNS
     return run % RUNS if RUNS <= run < drawn else None
+
+
+def runs_of(seeds: Iterable[int | None]) -> list[int]:
+    """The seeds of all runs that play some episodes' seeds, sorted."""
+    return sorted({run for seed in seeds if (run := run_of(seed)) is not None})
 
 
 def episode_seeds(purpose: Purpose, *, run: int, round: int, count: int, first: int = 0) -> Sequence[int]:

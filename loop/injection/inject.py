@@ -18,7 +18,7 @@ from ...datasets.imports.detect import not_read
 from ...datasets.imports.readers.raw import Unreadable, printable
 from ...datasets.records.rows import episode_digest
 from ...datasets.store.quarantine import Quarantined, write_quarantine
-from ..episodes.seeds import run_of
+from ..episodes.seeds import RUNS_OF_SEEDS, run_of, runs_of
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.workspace import Workspace
@@ -35,8 +35,11 @@ SOURCES = ("demonstration", "intervention")
 Key = tuple[str, float]
 """An episode's digest and score."""
 
-Known = tuple[set[str], dict[str, set[float]]]
-"""Digests of the episodes that count; those of excluded ones, with the scores they have from one source."""
+Known = tuple[set[str], dict[str, set[tuple[str, float]]]]
+"""Digests of the episodes that count; those of excluded ones, with the sources and scores they have.
+
+The source is "" for what the loop played: it is not a mistake that comes from outside.
+"""
 
 Accepted = dict[Key, Episode | None]
 """The episodes that are added, in order; None for those beyond `PART_BYTES`, of which only keys are kept."""
@@ -51,7 +54,7 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
         raise LoopError(f"source is {request.source!r}, but must be {' or '.join(SOURCES)}")
     reading = open_reading(space, request)
     outcome = InjectionOutcome(request.url or str(request.path), reading.format)
-    accepted = _judge(reading, _known(space, request.source), outcome, progress)
+    accepted = _judge(reading, _known(space), request.source, outcome, progress)
     refused = request.strict and bool(outcome.quarantined)
     if request.dry_run or refused or not (outcome.accepted or outcome.quarantined):
         return outcome
@@ -62,7 +65,8 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
     stem = hashlib.sha256(content.encode()).hexdigest()[:16]
     for part in _parts(reading, accepted):
         name = f"inject-{stem}-{len(outcome.batches):05d}"
-        batch = store.append(part, batch_id=name, source=request.source, origin=origin)
+        runs = {RUNS_OF_SEEDS: runs_of(episode.seed for episode in part)}
+        batch = store.append(part, batch_id=name, source=request.source, origin=origin | runs)
         outcome.batches.append(batch.id)
         progress("commit", sum(store.batch(b).episodes for b in outcome.batches), outcome.accepted, batch.id)
     if outcome.quarantined:
@@ -71,22 +75,31 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
     return outcome
 
 
-def _known(space: Workspace, source: str) -> Known:
+def _known(space: Workspace) -> Known:
     """What is present. An excluded recording with another score or source, as one mends a mistake, is new."""
     digests, excluded = set(), {}
     if space.has_store():
         store = space.open_store()
         excluded_ids = store.excluded()
         for batch in store.batches():
+            source = batch.source if batch.source in SOURCES else ""
             for row in store.iter_rows([batch]):
                 if row.id not in excluded_ids:
                     digests.add(row.digest)
                 else:
-                    excluded.setdefault(row.digest, set()).update([row.score] * (batch.source == source))
+                    excluded.setdefault(row.digest, set()).add((source, row.score))
     return digests, excluded
 
 
-def _judge(reading: Reading, known: Known, outcome: InjectionOutcome, progress: Progress) -> Accepted:
+def _is_alike(episode: Episode, source: str, excluded: set[tuple[str, float]]) -> bool:
+    """Whether an excluded recording has this score, and the source that the file or the request names."""
+    named = str(episode.info.get("injected_from", {}).get("source") or source)
+    return not excluded.isdisjoint({("", episode.score), (named, episode.score)})
+
+
+def _judge(
+    reading: Reading, known: Known, source: str, outcome: InjectionOutcome, progress: Progress
+) -> Accepted:
     """The episodes to add. Counts all others in `outcome`, with what a person should know."""
     total, (digests, scores) = reading.count(), known
     accepted: Accepted = {}
@@ -96,7 +109,7 @@ def _judge(reading: Reading, known: Known, outcome: InjectionOutcome, progress: 
         if isinstance(raw, Unreadable) or isinstance(verdict, list):
             reasons = verdict if isinstance(verdict, list) else ()
             outcome.quarantined.append(Quarantined(printable(raw.where), tuple(map(printable, reasons))))
-        elif (key := _key(verdict))[0] in digests or verdict.score in scores.get(key[0], ()):
+        elif (key := _key(verdict))[0] in digests or _is_alike(verdict, source, scores.get(key[0], set())):
             outcome.duplicates += 1
             excluded += key[0] not in digests
         elif key[0] not in scores and run_of(verdict.seed) == reading.run:

@@ -6,6 +6,7 @@ from ..episodes.sample import is_own, own_batches
 from ..errors import LoopError
 from ..gate.critic import learnable
 from ..injection.demonstrations import no_demonstrations
+from ..injection.own_starts import on_own_starts
 from ..progress import Progress, stopwatch
 from ..workspace.records import Appended, Collected
 from ..workspace.workspace import Workspace
@@ -21,10 +22,13 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
     check_collected(space, number)
     # Another run's evaluation may be on the very seeds on which this run will evaluate.
     known = [batch for batch in store.batches() if batch.source != "evaluation" or is_own(space, batch)]
-    snapshot = store.snapshot(batches=learnable(known, space.config.learn.held_out))
+    without = on_own_starts(space, known)
+    snapshot = store.snapshot(batches=learnable(known, space.config.learn.held_out), without=without)
+    left_out = f", without {len(without)} episodes from outside on this run's start states" if without else ""
+    if snapshot.batches or left_out:
+        progress("append", len(snapshot.batches), len(snapshot.batches), f"snapshot {snapshot.id}{left_out}")
     if not snapshot.batches:
         raise no_demonstrations(space)
-    progress("append", len(snapshot.batches), len(snapshot.batches), f"snapshot {snapshot.id}")
     record = space.write_record(number, pinned_data(store, snapshot, watch()))
     mirror(space, progress)
     return record

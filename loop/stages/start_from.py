@@ -15,7 +15,7 @@ from ...datasets.errors import TwinError
 from ...datasets.files import fingerprint
 from ...datasets.records.batch import LONGEST_ID
 from ...learner.checkpoint import read_record, read_weights
-from ..episodes.seeds import RUNS, run_of
+from ..episodes.seeds import RUNS, RUNS_OF_SEEDS, runs_of
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.config import Config
@@ -77,8 +77,7 @@ def _begin(source: Workspace, seed: int | None) -> From:
 
 def _drawn(source: Workspace) -> set[int]:
     """The seeds of all runs whose start states are in a workspace's dataset, also of those injected."""
-    runs = {run_of(row.seed) for row in source.open_store().iter_rows()}
-    return {source.config.seed, *runs} - {None}
+    return {source.config.seed, *runs_of(row.seed for row in source.open_store().iter_rows())}
 
 
 def _settings(made: Workspace, settings: Config, seed: int) -> Config:
@@ -139,6 +138,7 @@ def _copy_batch(old: EpisodeStore, store: EpisodeStore, batch: Batch, begun: Fro
         "workspace": begun.workspace,
         "batch": batch.id,
         "round": batch.round,
+        RUNS_OF_SEEDS: runs_of(episode.seed for episode in episodes),
     }
     origin |= {"policy": named} if own else {}
     with suppress(TwinError):  # what was two stages' there is the same here, and would count twice

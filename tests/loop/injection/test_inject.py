@@ -1,6 +1,7 @@
 """Injection as a whole: what goes in is in the dataset, once, or the reason why not is on record."""
 
 import resource
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,32 @@ def test_what_the_run_has_played_can_be_mended(space, store, tmp_path, episodes)
     store.exclude("r001-collect-00000", reason="it did succeed", by="anna")
     outcome = inject(space, Request(path, score="1"), silent)
     assert (outcome.accepted, outcome.quarantined) == (1, [])
+
+
+@pytest.mark.parametrize("export", (None, *EXPORTS))
+@pytest.mark.parametrize("source", ("collection", "evaluation", "intervention"))
+def test_what_was_excluded_does_not_come_back_through_an_export_or_a_copy(
+    space, store, tmp_path, episodes, export, source
+):
+    store.append(episodes, batch_id="ours", source=source, round=3)
+    if export:
+        path = export(store, tmp_path / "out").path
+    else:
+        path = shutil.copytree(space.folder, tmp_path / "copy")
+    store.exclude("ours", reason="the camera hung", by="ann")
+    outcome = inject(space, Request(path), silent)
+    assert (outcome.accepted, outcome.duplicates, outcome.quarantined) == (0, 3, [])
+    assert outcome.remarks == [
+        "3 that are present already are excluded: pacloop dataset include brings them back"
+    ]
+    if source != "intervention":
+        other = Workspace.create(tmp_path / "other", parse_config({}, "test"))
+        theirs = EpisodeStore.create(other.folder / "dataset", SCHEMA)
+        assert inject(other, Request(path), silent).accepted == 3
+        assert inject(space, Request(theirs.folder), silent).duplicates == 3, (
+            "nor by way of another workspace"
+        )
+    assert inject(space, Request(path, score="0.5"), silent).accepted == 3, "mended"
 
 
 def test_duplicates_within_a_file(space, store, tmp_path, episodes):
