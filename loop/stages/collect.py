@@ -28,9 +28,7 @@ def begin(space: Workspace, number: int) -> Begun:
         return begun
     settled(space, number - 1)
     champion_of(space)  # there is one
-    history = (
-        space.registry.history()
-    )  # first: what is changed after it was read leaves its champion in place
+    history = space.registry.history()  # first: the target is its champion's, or nobody watches
     watches = bool(reached_in(space, number - 1))
     return space.write_record(
         number, Begun(champion=history[-1].policy, watches=watches, reigns=len(history))
