@@ -7,6 +7,7 @@ another kind of test. How the work is done (deadlines, how many failures are bor
 part of that.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -33,25 +34,33 @@ def pinned(session: Session, number: int, stage: str, name: str = "") -> Session
     return _pinned(session, number, stage, name, None)[0]
 
 
-def pinned_comparison(session: Session, number: int, stage: str, name: str = "") -> tuple[Session, bool]:
-    """The same, and whether every score that a policy had had when the stage began was 0 or 1."""
-    return _pinned(session, number, stage, name, all_binary(session.space))
+def pinned_comparison(
+    session: Session, number: int, stage: str, name: str = "", others: Iterable[str] = ()
+) -> tuple[Session, Settings]:
+    """The same, and which scores other than 0 and 1 a policy had had when it began: `binary`, `graded`.
+
+    `others` are the further tasks, where the stage begins now.
+    """
+    return _pinned(session, number, stage, name, others)
 
 
 def _pinned(
-    session: Session, number: int, stage: str, name: str, binary: bool | None
-) -> tuple[Session, bool]:
+    session: Session, number: int, stage: str, name: str, others: Iterable[str] | None
+) -> tuple[Session, Settings]:
+    """`others` are None where nothing is compared."""
     space, name = session.space, name or f"rounds/{number:03d}/begin-{stage}.json"
-    about = space.config.model_dump(include=PINNED)
     begun = space.read_record(Settings, name)
+    binary = None if others is None or (begun and begun.binary is not None) else all_binary(space)
     if begun is None:
-        space.write_json(name, Settings(settings=about, binary=binary).model_dump())
-        return session, bool(binary)
+        graded = tuple(task for task in others or () if not all_binary(space, task))
+        begun = Settings(settings=space.config.model_dump(include=PINNED), binary=binary, graded=graded)
+        space.write_json(name, begun.model_dump())
+        return session, begun
     then = parse_config(begun.settings, f"{space.place}/{name}")
     if changed := _difference(begun.settings, space.config.model_dump()):  # of all: it may pin fewer by now
         session.progress(stage, 0, 0, f"goes on as it began: {changed}")
     session = replace(session, space=space.with_config(_merged(space.config, then, begun.settings)))
-    return session, bool(binary if begun.binary is None else begun.binary)
+    return session, begun if binary is None else begun.model_copy(update={"binary": binary})
 
 
 def _merged(now: Config, then: Config, names: dict[str, Any]) -> Config:

@@ -84,9 +84,9 @@ def failed_sentence(space: Workspace, batches: Iterable[Batch]) -> str:
     )
 
 
-def own_batches(space: Workspace) -> list[Batch]:
-    """The dataset without what other workspaces played, in the order of the commits."""
-    return [batch for batch in space.store.batches() if is_own(space, batch)]
+def own_batches(space: Workspace, task: str = "") -> list[Batch]:
+    """The dataset, or that of a further task, without what other workspaces played, as it was committed."""
+    return [batch for batch in space.store_of(task).batches() if is_own(space, batch)]
 
 
 def player(batch: Batch) -> str:
@@ -158,10 +158,14 @@ def fresh(batches: Iterable[Batch], policy: str, after: int = 0) -> list[list[Ba
     return list(occasions.values())
 
 
-def all_binary(space: Workspace) -> bool:
-    """Whether every score that a policy had so far is 0 or 1."""
-    played = [batch for batch in own_batches(space) if batch.source in ("collection", "evaluation")]
-    return all(batch.binary for batch in played)
+def played_batches(space: Workspace, task: str = "") -> list[Batch]:
+    """All that policies of this workspace played, on a further task where one is named."""
+    return [batch for batch in own_batches(space, task) if batch.source in ("collection", "evaluation")]
+
+
+def all_binary(space: Workspace, task: str = "") -> bool:
+    """Whether every score that a policy had so far, on a further task where one is named, is 0 or 1."""
+    return all(batch.binary for batch in played_batches(space, task))
 
 
 def scores(space: Workspace, batches: Sequence[Batch], failed: float | None = None) -> np.ndarray:

@@ -125,16 +125,17 @@ def _arms(
             yield champion, candidate
 
 
-def elsewhere(session: Session, verdict: Verdict, target: Play) -> Verdict:
+def elsewhere(session: Session, verdict: Verdict, target: Play, graded: Sequence[str] = ()) -> Verdict:
     """The verdict once the winner was compared on every further task too, or failed on one.
 
     Both arms are played there, in step. A sample that the champion keeps would seldom serve twice: a
-    candidate that gets here and is no worse replaces the champion.
+    candidate that gets here and is no worse replaces the champion. Means are compared where they were at
+    home, and on the tasks `graded`.
     """
     settings = session.space.config.gate
     for k, (task, margin) in enumerate(settings.others.items(), start=1):
         fresh = settings.model_copy(update={"champion": "fresh", "margin": -margin, "futility": 0.0})
-        test = make_test(fresh, 0, verdict.level, binary=verdict.test != "scores")
+        test = make_test(fresh, 0, verdict.level, binary=verdict.test != "scores" and task not in graded)
         new = replace(target, first=k * OTHERS, task=task)
         old = replace(new, name="gate-champion", policy=verdict.champion, purpose="reference")
         other = contest(session, test, champion=verdict.champion, new=new, old=old)

@@ -19,7 +19,7 @@ A measure is a number that the environment gives (`measures()`), such as `contac
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ import numpy as np
 from ...actors.task import episode_measures
 from ...datasets import Batch, EpisodeStore
 from ...datasets.records.episode import is_success
+from ..episodes.sample import played_batches, player
 from ..errors import LoopError
 from ..statistics.betting import least_wealth
 from ..workspace.verdict import Guarded
@@ -40,6 +41,15 @@ AT_BOUND = 0.01
 
 FINE = 1000
 """Values are rounded to so many parts, always so that less is shown."""
+
+
+class Unbounded(LoopError):
+    """An episode of `policy` has a number that no guard can look at."""
+
+    def __init__(self, policy: str, why: str) -> None:
+        """Keep whose it is beside the sentence."""
+        super().__init__(why)
+        self.policy = policy
 
 
 @dataclass(frozen=True)
@@ -75,12 +85,8 @@ class Guard:
         return round(float(self.whole * (number if self.more_is_better else 1 - number)), 4)
 
 
-def guards_of(space: Workspace, *, played: bool = False) -> list[Guard]:
-    """The guards that the settings ask for. Raises LoopError for a measure that the task does not give.
-
-    Where the collectors have `played` already, the newest episodes say what it gives: of a robot there is
-    only one environment, and they have it.
-    """
+def guards_of(space: Workspace) -> list[Guard]:
+    """The guards that the settings ask for."""
     settings, schema, store = space.config.gate.guards, space.task.schema, space.store
     seconds, discount = schema.horizon / schema.control_hz, space.config.learn.discount
     guards = [
@@ -91,27 +97,34 @@ def guards_of(space: Workspace, *, played: bool = False) -> list[Guard]:
         Guard("action_saturation", settings.action_saturation, "", 1.0, partial(_free, store), added=True),
     ]
     for name, measure in settings.measures.items():
-        _check_measured(space, name, played)
         values = partial(_measure, store, name, measure.limit)
         guards.append(Guard(name, measure.margin, "", measure.limit, values))
     return [guard for guard in guards if guard.margin]
 
 
-def _check_measured(space: Workspace, name: str, played: bool) -> None:
-    """Raise LoopError where neither the newest episodes nor the environment have such a measure."""
-    store = space.store
-    batches = [batch for batch in store.batches() if batch.source in ("collection", "evaluation")]
-    measures = {key for row in store.iter_rows(batches[-1:]) for key in json.loads(row.info)}
-    if name in measures or (played and not batches):
+def check_measures(space: Workspace, given: Sequence[Batch] | None = None) -> None:
+    """Raise LoopError for a measure in `[gate.guards]` that the task does not give.
+
+    The episodes say what it gives: any that this workspace played, the champion's sample `given` first. Where
+    none are played an environment says it, unless there is a sample: collectors have it then.
+    """
+    asked, known = set(space.config.gate.guards.measures), set[str]()
+    if not asked:
         return
+    played = [*(given or ()), *reversed(played_batches(space))]
     if not played:
+        if given is not None:
+            return
         with closing(space.task.make()) as environment:
             environment.reset()
-            measures = set(episode_measures(environment))
-    if name not in measures:
+            known = set(episode_measures(environment))
+    for batch in played:
+        if not asked <= known:
+            known |= {key for row in space.store.iter_rows([batch]) for key in json.loads(row.info)}
+    for name in sorted(asked - known):
         raise LoopError(
             f"[gate.guards.measures] {name} is set, but {space.config.task} has no such measure; "
-            f"it has: {', '.join(sorted(measures)) or 'none'}"
+            f"it has: {', '.join(sorted(known)) or 'none'}"
         )
 
 
@@ -156,9 +169,10 @@ def _return(store: EpisodeStore, discount: float, batch: Batch) -> np.ndarray:
     returns = np.array([weight[: r.length] @ rewards[r.offset : r.offset + r.length] for r in rows])
     for row, value in zip(rows, returns):
         if not -1e-6 <= value <= 1 + 1e-6:
-            raise LoopError(
+            raise Unbounded(
+                player(batch),
                 f"[gate.guards] discounted_return: episode {row.id} has {value:.4g}, but the discounted "
-                "rewards of an episode must sum to something in [0, 1]"
+                "rewards of an episode must sum to something in [0, 1]",
             )
     return returns.clip(0, 1)
 

@@ -28,7 +28,8 @@ def begin(space: Workspace, number: int) -> Begun:
         return begun
     settled(space, number - 1)
     champion_of(space)  # there is one
-    watches, history = bool(reached_in(space, number - 1)), space.registry.history()
+    history = space.registry.history()  # first: the target is its champion's, or nobody watches
+    watches = bool(reached_in(space, number - 1))
     return space.write_record(
         number, Begun(champion=history[-1].policy, watches=watches, reigns=len(history))
     )

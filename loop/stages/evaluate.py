@@ -18,7 +18,7 @@ from ..episodes.seeds import POSITIONS, Purpose
 from ..errors import LoopError
 from ..gate.comparison import Test, make_test
 from ..gate.contest import contest
-from ..gate.guards import guards_of
+from ..gate.guards import Unbounded, check_measures, guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
 from ..workspace.place import command
@@ -75,11 +75,12 @@ def compare(
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
     watch, binary = stopwatch(), all_binary(space)
-    _ = _test(space, order, binary), guards_of(space)  # said before it is on record
+    check_measures(space)
+    _test(space, order, binary)  # what it refuses is said before it is on record
     with _begun(space, order) as number:
         pins = _evaluation(number, ".settings")
-        session, binary = pinned_comparison(session, number, f"compare{number:04d}", pins)
-        test, guards = _test(session.space, order, binary), guards_of(session.space)
+        session, begun = pinned_comparison(session, number, f"compare{number:04d}", pins)
+        test, guards = _test(session.space, order, bool(begun.binary)), guards_of(session.space)
         new = Play(f"compare{number:04d}", who, "manual", number, order.episodes, test.block)
         old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)
         verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
@@ -139,7 +140,7 @@ def _unfinished(space: Workspace) -> tuple[int, Asked | None]:
 
 @contextmanager
 def _begun(space: Workspace, order: Asked) -> Iterator[int]:
-    """The number of the next evaluation, whose order is on record. A policy that cannot act ends it."""
+    """The number of the next evaluation, whose order is on record. What no episode can mend ends it."""
     number, begun = _unfinished(space)
     if begun and begun != order:
         again, end = command(_words(begun), space.place), command("evaluate --give-up", space.place)
@@ -155,7 +156,7 @@ def _begun(space: Workspace, order: Asked) -> Iterator[int]:
     space.write_json(_evaluation(number, ".begun"), order.model_dump())
     try:
         yield number
-    except PolicyError:
+    except (PolicyError, Unbounded):
         give_up(space)
         raise
 

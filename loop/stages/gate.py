@@ -17,11 +17,11 @@ from ..gate.comparison import make_test
 from ..gate.contest import contest, elsewhere
 from ..gate.critic import with_critic
 from ..gate.decision import decided
-from ..gate.guards import guards_of
+from ..gate.guards import Unbounded, check_measures, guards_of
 from ..gate.remarks import with_remarks
 from ..progress import stopwatch
 from ..statistics.sequential import MOST_FRESH
-from ..workspace.records import Collected, Diverged, Raced
+from ..workspace.records import Collected, Diverged, Raced, Settings
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
 from .append import check_collected
@@ -36,7 +36,8 @@ def check_gate(space: Workspace, given: Sequence[Batch] | None = None) -> None:
 
     `given` is the champion's sample, where there is one: its episodes have the figures of every guard.
     """
-    for guard in guards_of(space, played=given is not None):
+    check_measures(space, given)
+    for guard in guards_of(space):
         for batch in given or ():
             guard.values(batch)
     settings = space.config.gate
@@ -92,8 +93,8 @@ def _judge(session: Session, number: int) -> Verdict:
     watch, space = stopwatch(), session.space
     if not _begun(space, number):  # else they are pinned
         check_gate(space, _given(space, number, space.require(Collected, number).champion))
-    session, binary = pinned_comparison(session, number, Verdict.STAGE)
-    verdict, alarm = _compare(session, number, binary), champion_record(space)
+    session, begun = pinned_comparison(session, number, Verdict.STAGE, others=space.config.gate.others)
+    verdict, alarm = _compare(session, number, begun), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
     verdict = with_remarks(session, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
@@ -108,14 +109,14 @@ def _begun(space: Workspace, number: int) -> bool:
     return space.has_record(number, f"begin-{Verdict.STAGE}")
 
 
-def _compare(session: Session, number: int, binary: bool) -> Verdict:
+def _compare(session: Session, number: int, begun: Settings) -> Verdict:
     """The comparison of the round; a candidate that cannot act, or was not learned, ends it without one."""
     space = session.space
     champion, diverged = space.require(Collected, number).champion, space.record(Diverged, number)
     candidate = diverged.policy if diverged else space.require(Raced, number).policy
     given = _given(space, number, champion)
-    sample, guards = scores(space, given, failed=1.0), guards_of(space, played=True)
-    test = make_test(space.config.gate, len(sample), level_of_round(space, number), binary=binary)
+    sample, guards = scores(space, given, failed=1.0), guards_of(space)
+    test = make_test(space.config.gate, len(sample), level_of_round(space, number), binary=bool(begun.binary))
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
     unplayed = partial(
@@ -127,11 +128,13 @@ def _compare(session: Session, number: int, binary: bool) -> Verdict:
         return unplayed(("undecided", "its sample begins anew, so nothing was played"))
     try:
         verdict = contest(session, test, champion=champion, new=new, old=old, given=batches, guards=guards)
-        return elsewhere(session, verdict, new) if verdict.decision == "promoted" else verdict
+        return elsewhere(session, verdict, new, begun.graded) if verdict.decision == "promoted" else verdict
     except PolicyError as error:
         if error.policy != candidate:
             raise
         return unplayed(("rejected", str(error)))
+    except Unbounded as error:
+        return unplayed(("rejected" if error.policy == candidate else "undecided", str(error)))
 
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:

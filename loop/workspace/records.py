@@ -128,11 +128,13 @@ class Begun(Record):
 class Settings(Record):
     """The settings that a stage began with, by section; see `episodes/pinned.py`.
 
-    `binary`: of a comparison, whether every score that a policy had had by then was 0 or 1.
+    `binary`: of a comparison, whether every score that a policy had had by then was 0 or 1; `graded`: the
+    further tasks on which one was not.
     """
 
     settings: dict[str, Any]
     binary: bool | None = None
+    graded: tuple[str, ...] = ()
 
 
 class Tally(Timed):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pacloop.loop.errors import LoopError
-from pacloop.loop.gate.guards import Guard, guards_of, look
+from pacloop.loop.gate.guards import Guard, check_measures, guards_of, look
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.workspace.config import parse_config
@@ -115,20 +115,29 @@ def test_what_the_task_cannot_give_is_refused(guarded):
         gain.values(batch)
 
 
-def test_a_measure_that_neither_episodes_nor_the_environment_have_is_refused(guarded):
+def test_once_something_was_played_any_episode_of_the_workspace_says_what_is_measured(guarded):
+    def second():
+        raise AssertionError("of a robot there is one")
+
     space, episodes, _ = guarded
-    space.store.append([replace(episodes[0], info={"jerk": 1.0})], batch_id="b1", source="collection")
-    assert "contact_force" in {guard.name for guard in guards_of(space)}, "the next episodes will have it"
+    vars(space)["task"] = replace(space.task, make=second)
+    newer = {"source": "collection", "batch_id": "b1"}
+    space.store.append([replace(episodes[0], info={"jerk": 1.0})], **newer)
+    origin = {"stage": "collect", "policy": "theirs", "workspace": "another"}
+    theirs = replace(episodes[0], info={"torque": 1.0})
+    space.store.append([theirs], **newer | {"batch_id": "b2", "origin": origin})
+    check_measures(space)
     measures = {"torque": {"margin": 0.1, "limit": 5.0}}
     other = replace(space, config=parse_config({"gate": {"guards": {"measures": measures}}}, "test"))
+    vars(other)["task"] = space.task
     with pytest.raises(
-        LoopError, match=r"torque is set, but pacloop/stack has no such measure; it has: contact_force$"
+        LoopError, match=r"torque is set, but pacloop/stack has no such measure; it has: contact_force, jerk$"
     ):
-        guards_of(other)
+        check_measures(other)
 
 
 def test_before_anything_is_played_the_environment_says_what_it_measures(space):
     measures = {"contact_forse": {"margin": 0.1, "limit": 5.0}}
     other = replace(space, config=parse_config({"gate": {"guards": {"measures": measures}}}, "test"))
     with pytest.raises(LoopError, match="contact_forse is set, but pacloop/stack has no such measure"):
-        guards_of(other)
+        check_measures(other)

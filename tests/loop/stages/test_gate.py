@@ -129,6 +129,44 @@ def test_a_guard_that_cannot_be_looked_at_does_not_bind_the_gate_to_itself(make,
     assert judge(mended, collectors).decision == "promoted"
 
 
+class Touching(Collectors):
+    """Of the candidate's episodes, every fourth touched something and has a force."""
+
+    def run(self, record, *arguments, **options):
+        for made in super().run(record, *arguments, **options):
+            touched = record.id == "old" or made.seed % 4 == 0
+            yield replace(made, info={"force": 1.0}) if touched else made
+
+
+def test_a_newest_block_without_the_measure_holds_up_no_gate_that_was_killed(make):
+    guards = {"measures": {"force": {"margin": 0.2, "limit": 5.0}}}
+    space = make(collectors := Touching({"old": 0.5, "new": 0.6}), block=1, guards=guards)
+    collectors.killed_after = len(collectors.played) + 1
+    while '"force"' in next(space.store.iter_rows(space.store.batches()[-1:])).info:
+        with pytest.raises(Killed):
+            judge(space, collectors)
+        collectors.killed_after += 1
+    collectors.killed_after = 10**9
+    (found,) = judge(Workspace.open(space.folder), collectors).guards
+    assert found.name == "force" and 0 < found.candidate_n < found.champion_n
+
+
+@pytest.mark.parametrize(("who", "decision"), [("new", "rejected"), ("old", "undecided")])
+def test_a_return_that_no_guard_can_look_at_ends_the_comparison(make, who, decision):
+    class Rich(Collectors):
+        def run(self, record, *arguments, **options):
+            for made in super().run(record, *arguments, **options):
+                yield replace(made, reward=made.reward * 5) if record.id == self.rich else made
+
+    Rich.rich = ""
+    collectors = Rich({"old": 0.3, "new": 0.95})
+    space = make(collectors, champion="fresh", guards={"discounted_return": 0.1})
+    collectors.rich = who
+    verdict = judge(space, collectors)
+    assert verdict.decision == decision
+    assert verdict.reason.startswith("[gate.guards] discounted_return: episode r001-gate")
+
+
 def test_a_horizon_may_be_passed_by_before_the_gate_begins_only(make):
     def cut(space):
         vars(space)["task"] = replace(space.task, schema=replace(space.task.schema, horizon=7))
@@ -200,6 +238,31 @@ def test_who_does_not_win_at_home_is_not_tried_elsewhere(make):
     verdict = judge(make(collectors, others={WIDE: 0.15}), collectors)
     assert verdict.decision == "rejected" and verdict.others == ()
     assert {task for _, task, _ in collectors.played} == {""}
+
+
+class GradedElsewhere(Collectors):
+    """On the further task the scores lie between 0 and 1."""
+
+    def run(self, record, weights, seeds, task=""):
+        for made in super().run(record, weights, seeds, task=task):
+            yield replace(made, score=0.9 if record.id == "new" else 0.4) if task else made
+
+
+def test_a_further_task_scored_between_0_and_1_is_compared_by_means_from_the_next_round_on(make):
+    collectors = GradedElsewhere({"old": 0.3, "new": 0.95})
+    space = make(collectors, others={WIDE: 0.15})
+    first = judge(space, collectors)
+    assert (first.decision, first.others[0].test) == ("undecided", "rates")
+    session = Session(space, lambda: collectors, silent)
+    collect(session, 2)
+    put(space, 2, "race", policy="new")
+    collectors.killed_after = len(collectors.played) + 1
+    with pytest.raises(Killed):
+        gate(session, 2)
+    collectors.killed_after = 10**9
+    second = gate(session, 2)
+    assert (second.decision, second.test, second.others[0].test) == ("promoted", "rates", "scores")
+    assert json.loads((space.round_folder(2) / "begin-gate.json").read_text())["graded"] == [WIDE]
 
 
 def test_a_task_that_looks_otherwise_is_refused_before_anything_is_played(make, monkeypatch):

@@ -11,6 +11,7 @@ from pacloop.loop.progress import silent
 from pacloop.loop.stages import collect
 from pacloop.loop.stages.improve import improve
 from pacloop.loop.stages.round import run_round
+from pacloop.loop.stages.target import reached_in
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.records import Learned, Reached
 from pacloop.loop.workspace.verdict import Verdict
@@ -102,6 +103,18 @@ def test_after_a_rollback_the_champion_in_force_is_asked(loop):
     assert loop.collected[1:] == [(3, "r000-pac", 200), (4, "r000-pac", 200)], "as in any round"
     assert loop.space.has_record(4, Learned.STAGE)
     assert improved.why == "2 rounds were played" and improved.final.policy == "r000-pac"
+
+
+def test_who_comes_into_force_while_the_target_is_looked_at_is_not_watched(loop, monkeypatch):
+    def promoted_meanwhile(space, number):
+        sentence = reached_in(space, number)
+        space.registry.promote("r000-pac", reason="why", by="anna")
+        return sentence
+
+    monkeypatch.setattr(collect, "reached_in", promoted_meanwhile)
+    begun = collect.begin(loop.space, 3)
+    assert (begun.champion, begun.watches) == ("r001-pac", True)
+    assert loop.space.registry.changed_after(3)
 
 
 def test_an_older_champion_that_is_good_enough_too_is_watched_in_turn(loop):
