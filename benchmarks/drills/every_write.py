@@ -1,6 +1,6 @@
 """A run that dies before each of its writes, one after the other, and is started again: what is there then.
 
-    OMP_NUM_THREADS=1 python benchmarks/drills/every_write.py [--where folder bucket] [--stride 1]
+    OMP_NUM_THREADS=1 python benchmarks/drills/every_write.py [--where folder bucket] [--stride 1] [--part 1/1]
 
 A write is whatever changes what another process sees: a file opened for writing, a rename, a link, a removal,
 a folder made, an object put or removed. To die before the n-th is to die after the one before it. Each rename
@@ -246,8 +246,8 @@ def undisturbed(stand: Stand) -> tuple[dict[str, Any], list[str]]:
     return json.loads(result.read_text()), json.loads(writes.read_text())
 
 
-def drill(stand: Stand, stride: int) -> list[int]:
-    """Die before every write of a run, or every so many; the row of the table."""
+def drill(stand: Stand, stride: int, part: str) -> list[int]:
+    """Die before every write of a run, or every so many, or a part of them; the row of the table."""
     remember(stand.root / "learned")
     if not stand.bucket:
         assert forked(lambda: fast.make(stand.root / "before") and None) == 0
@@ -256,6 +256,8 @@ def drill(stand: Stand, stride: int) -> list[int]:
     assert any(row["policy"].startswith("r001") for row in wanted["reigns"]["history"]), "nobody was promoted"
     plan = [(n, False) for n in range(1, len(writes) + 1, stride)]
     plan += [(n, True) for n, _ in plan if writes[n - 1].split()[0] in TORN]
+    number, parts = map(int, part.split("/"))
+    plan = plan[number - 1 :: parts]
     died, wrong = 0, {"failed": 0, "batches": 0, "twice": 0, "faults": 0, "left": 0, "other": 0}
     for number, torn in plan:
         dead, differences = trial(stand, number, torn, wanted)
@@ -325,6 +327,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--where", nargs="+", choices=("folder", "bucket"), default=["folder", "bucket"])
     parser.add_argument("--stride", type=int, default=1, help="die before every so many writes")
+    parser.add_argument("--part", default="1/1", help="the K-th of N, e.g. 1/2 for each of two cores")
     options = parser.parse_args()
     print(f"{machine()}\n")
     print("| run in a | writes | tries | died | failed | other episodes | twice | unsound | left | other |")
@@ -335,9 +338,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             if where == "bucket":
                 with server():
-                    row = drill(Stand(Path(folder), True), options.stride)
+                    row = drill(Stand(Path(folder), True), options.stride, options.part)
             else:
-                row = drill(Stand(Path(folder), False), options.stride)
+                row = drill(Stand(Path(folder), False), options.stride, options.part)
         bad += sum(row[3:])
         print(f"| {where} | {' | '.join(map(str, row))} |", flush=True)
     print("| must be | | | | 0 | 0 | 0 | 0 | 0 | 0 |")
