@@ -1,6 +1,6 @@
 """A run that dies before each of its writes, one after the other, and is started again: what is there then.
 
-    OMP_NUM_THREADS=1 python benchmarks/drills/every_write.py [--where folder bucket] [--stride 1] [--part 1/1]
+    OMP_NUM_THREADS=1 python benchmarks/drills/every_write.py [--where folder bucket] [--part 1/2]
 
 A write is whatever changes what another process sees: a file opened for writing, a rename, a link, a removal,
 a folder made, an object put or removed. To die before the n-th is to die after the one before it. Each rename
