@@ -92,15 +92,19 @@ def _resources() -> list[Check]:
 
 
 def _simulator(task: str) -> Check:
-    """Some seconds: it is tried for real."""
+    """Some seconds: a simulation is tried for real; what may move a robot is only found."""
     from ...actors.registry import OURS, find_task
 
     try:
-        environment = find_task(task).make()
+        offered = find_task(task)
+        if not offered.replayable:
+            found = f"{task} is found, and not started: it does not say that it is a simulation"
+            return Check("simulator", found)
+        environment = offered.make_for_replay()
         environment.seed(0)
         environment.reset()
         environment.close()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # somebody else's code
         ours = "mujoco and dm-control must fit: run make"
         advice = ours if task in OURS else f"the package that offers {task} must work here"
         return Check("simulator", sentence(error), False, advice)
