@@ -1,4 +1,4 @@
-"""A task of the user's own: not there, broken as it is loaded or made, or a robot that nobody may move twice."""
+"""A task of the user's own: not there, broken as it is loaded or made, or a robot that stays still."""
 
 import json
 import os
@@ -9,7 +9,6 @@ from typed import pacloop, refused
 
 from pacloop.loop.workspace.config import Config
 from pacloop.loop.workspace.workspace import Workspace
-
 
 ARM = """
 import pathlib
