@@ -12,6 +12,9 @@ from ..task import SeededEnvironment, Task
 from .actor import Actor, StatelessPolicy
 from .slot import Failure, Slot
 
+_MACHINE_LACKS = ("can't start new thread", "can't allocate memory", "out of memory")
+"""What Python and torch say in a RuntimeError where the machine is to blame, and not the policy."""
+
 
 class _PolicyActor:
     """A policy as an actor: of an episode it keeps the generator of its action noise."""
@@ -83,7 +86,8 @@ def outcomes(
     """Yield exactly one outcome for each seed as it comes: the episode, or why it could not be played.
 
     An episode that reaches the task's horizon is cut off there; it is terminal only where the environment
-    says so. Raises PolicyError where the actor crashes or gives actions that are not finite.
+    says so. Raises PolicyError where the actor crashes or gives actions that are not finite, and the error
+    itself where the machine lacks memory, threads or files.
 
     Args:
       task: the task that made `environments`.
@@ -119,6 +123,8 @@ def _actions(task: Task, actor: Actor, slots: Sequence[Slot], policy_id: str | N
     try:
         actions = actor.act(observation, [slot.memory for slot in slots])
     except Exception as error:
+        if isinstance(error, MemoryError | OSError) or any(words in str(error) for words in _MACHINE_LACKS):
+            raise
         raise PolicyError(policy_id, f"failed to act: {error!r}") from error
     if not np.isfinite(actions).all():
         raise PolicyError(policy_id, "gave actions that are not finite")

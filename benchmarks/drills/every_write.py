@@ -9,7 +9,8 @@ and link has a second death, in which only half of the content had been written.
 The run is one from demonstrations over round 0 and one round with a promotion to the last measurement, of
 the fast task, without Ray and Prefect, in a folder or in a bucket (moto's). The same command again must end
 like a run that nobody disturbed: the same episodes, verdicts, champion and weights, byte for byte where no
-clock is in them, and nothing left beside. Prints a table, and exits 1 where anything differs.
+clock is in them, and nothing left beside. What a learner's run came to is remembered by its identity
+(`remembered.py`). Prints a table, and exits 1 where anything differs.
 """
 
 import argparse
@@ -36,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import fast
 from machine import machine
+from remembered import remember
 
 from pacloop.datasets.objects import Bucket  # pyright: ignore[reportMissingImports]
 from pacloop.loop.workspace.lease import hold  # pyright: ignore[reportMissingImports]
@@ -147,7 +149,7 @@ def state(place: Any) -> dict[str, Any]:
         "weights": weights,
         "reigns": timeless(json.loads((space.folder / "champion.json").read_text())),
         "twice": len(rows) - len(set(rows)),
-        "faults": store.verify(),
+        "faults": store.verify() + store.leftovers(),
         "left": sorted(p.name for p in space.folder.rglob(".*.tmp")),
     }
 
@@ -161,6 +163,8 @@ def timeless(data: Any) -> Any:
 
 def warm() -> None:
     """Import here what every run would import again in its own child."""
+    import obstore.store  # noqa: F401
+    import pandas  # noqa: F401
     import scipy.stats  # noqa: F401
     import torch
 
@@ -244,6 +248,7 @@ def undisturbed(stand: Stand) -> tuple[dict[str, Any], list[str]]:
 
 def drill(stand: Stand, stride: int) -> list[int]:
     """Die before every write of a run, or every so many; the row of the table."""
+    remember(stand.root / "learned")
     if not stand.bucket:
         assert forked(lambda: fast.make(stand.root / "before") and None) == 0
     wanted, writes = undisturbed(stand)

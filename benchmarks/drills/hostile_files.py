@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -172,27 +173,58 @@ def lerobot_camera(folder: Path, outside: Path) -> Path:
     return path
 
 
-def rlds_class(folder: Path, outside: Path) -> Path:
-    """A feature whose class is a program's."""
-    path = WRITERS["rlds"](folder / "rlds", EPISODES, SCHEMA)
-    file = next(path.rglob("features.json"))
-    value = json.loads(file.read_text())
-    value["pythonClassName"] = "subprocess.Popen"
-    file.write_text(json.dumps(value))
-    return path
+def lerobot_eps(folder: Path, outside: Path) -> Path:
+    """PostScript in the place of pictures, where whatever would run it leaves a file."""
+    program = outside / "gs"
+    program.write_text(f"#!/bin/sh\ntouch '{outside}/ran-gs'\n")
+    program.chmod(0o755)
+    os.environ["PATH"] = f"{outside}{os.pathsep}{os.environ['PATH']}"
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
+    with mock.patch("foreign.png", lambda _: eps):
+        return WRITERS["lerobot-images"](folder / "lerobot", EPISODES, SCHEMA)
 
 
-def rlds_template(folder: Path, outside: Path) -> Path:
+def rlds(described: str, change: Callable[[Any, Path], None]) -> Callable[[Path, Path], Path]:
+    """A TFDS folder with a description that was changed."""
+
+    def write(folder: Path, outside: Path) -> Path:
+        path = WRITERS["rlds"](folder / "rlds", EPISODES, SCHEMA)
+        file = next(path.rglob(described))
+        value = json.loads(file.read_text())
+        change(value, outside)
+        file.write_text(json.dumps(value))
+        return path
+
+    write.__doc__ = change.__doc__
+    return write
+
+
+def rlds_class(form: str) -> Callable[[Any, Path], None]:
+    """A feature whose class is of a program that leaves a file, in one of the forms that TFDS reads."""
+
+    def change(features: Any, outside: Path) -> None:
+        (outside / f"of_{form}.py").write_text(f"open({str(outside / form)!r}, 'w')")
+        sys.path.append(str(outside))
+        theirs = f"of_{form}.X"
+        old, known = {"type": theirs, "content": {}}, features["pythonClassName"]
+        hidden = {"pythonClassName": known, "json_feature": {"json": json.dumps({"a": old})}}
+        forms = {"type": old, "json_feature": hidden}
+        features.clear()
+        features.update(forms.get(form) or {form: theirs, "featuresDict": {}})
+
+    return change
+
+
+def rlds_template(key: str) -> Callable[[Any, Path], None]:
     """Shards that are said to lie elsewhere."""
-    path = WRITERS["rlds"](folder / "rlds", EPISODES, SCHEMA)
-    file = next(path.rglob("dataset_info.json"))
-    value = json.loads(file.read_text())
-    shard = next((outside / "rlds").rglob("*.tfrecord*"))
-    split = value["splits"][0]
-    split["filepathTemplate"] = os.path.relpath(shard.parent, path) + "/" + split["filepathTemplate"]
-    split["numBytes"] = str(shard.stat().st_size)
-    file.write_text(json.dumps(value))
-    return path
+
+    def change(info: Any, outside: Path) -> None:
+        shard = next((outside / "rlds").rglob("*.tfrecord*"))
+        (split,) = info["splits"]
+        split[key] = f"{shard.parent}/{split.pop('filepathTemplate')}"
+        split["numBytes"] = str(shard.stat().st_size)
+
+    return change
 
 
 def pacloop_batch(folder: Path, outside: Path) -> Path:
@@ -251,7 +283,14 @@ CASES: dict[str, Callable[[Path, Path], Path]] = {
     "HDF5, a bomb": hdf5(hdf5_bomb),
     "HDF5, a bomb of rewards": hdf5(hdf5_length),
     "LeRobot, paths that lead out": lerobot_camera,
-    "RLDS, a program's class": rlds_class,
-    "RLDS, shards elsewhere": rlds_template,
+    "LeRobot, PostScript": lerobot_eps,
+    **{
+        f"RLDS, a program's class by {form}": rlds("features.json", rlds_class(form))
+        for form in ("pythonClassName", "python_class_name", "json_feature", "type")
+    },
+    **{
+        f"RLDS, shards elsewhere by {key}": rlds("dataset_info.json", rlds_template(key))
+        for key in ("filepathTemplate", "filepath_template")
+    },
     "pacloop, a batch elsewhere": pacloop_batch,
 }

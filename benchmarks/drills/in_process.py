@@ -149,5 +149,5 @@ def half_written(space: Path, rest: bool) -> list[str]:
     left = [path.name for path in space.rglob(".*.tmp")]
     if rest and (space / "dataset").is_dir():
         store = Workspace.open(space).open_store()
-        left += store.verify()
+        left += store.verify() + store.leftovers()
     return left

@@ -59,7 +59,8 @@ class Row:
 def start(folder: Path) -> "subprocess.Popen[bytes]":
     """The command, in a session of its own, with a home of its own."""
     command = [PACLOOP, "improve", "--workspace", str(folder / "space"), "--rounds", "1"]
-    environment = os.environ | {"HOME": str(folder / "home"), "PYTHONPATH": str(fast.OFFERED)}
+    path = os.pathsep.join([str(fast.OFFERED), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"HOME": str(folder / "home"), "PYTHONPATH": path}
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 

@@ -32,11 +32,14 @@ def detect(path: Path) -> str:
     raise DatasetError(f"{path} looks like none of {', '.join(FORMATS)}; if it is one, name it with --format")
 
 
-def other_files(path: Path, format: str) -> str:
-    """What else lies in a folder of `.npz` files and is not read, in a few words, or ""."""
-    if format != "npz" or not path.is_dir():
-        return ""
-    return _some(sorted(p.name for p in path.iterdir() if p.suffix != ".npz" and p.name[0] != "."))
+def not_read(path: Path, format: str) -> str:
+    """What there is besides what a reader yields, in a sentence, or ""."""
+    if format == "pacloop" and (count := reader(path, format)[1].excluded(path)):
+        return f"not read, as they are excluded there: {count} episodes"
+    if format == "npz" and path.is_dir():
+        others = sorted(p.name for p in path.iterdir() if p.suffix != ".npz" and p.name[0] != ".")
+        return f"not read, as they are no .npz files: {_some(others)}" if others else ""
+    return ""
 
 
 def _some(names: list[str]) -> str:

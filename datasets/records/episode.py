@@ -142,9 +142,15 @@ def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: st
     if not (array.dtype.kind in "UO" if is_text else array.dtype == np.dtype(dtype)):
         raise DatasetError(f"{name} is {array.dtype}, but must be {dtype}")
     for value in array.reshape(-1).tolist() if is_text else ():
-        if not isinstance(value, str):
-            raise DatasetError(f"{name} holds {value!r:.50}, but must hold text")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise DatasetError(f"{name} holds {value!r:.50}, which is no valid Unicode") from None
+        check_text(name, value)
+
+
+def check_text(name: str, value: object) -> str:
+    """`value`. Raises DatasetError where it is no text, or no valid Unicode."""
+    if not isinstance(value, str):
+        raise DatasetError(f"{name} holds {value!r:.50}, but must hold text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise DatasetError(f"{name} holds {value!r:.50}, which is no valid Unicode") from None
+    return value

@@ -17,7 +17,7 @@ from blake3 import blake3
 from ..errors import DatasetError
 from ..files import canonical
 from .batch import Batch
-from .episode import Episode, check_layout, check_values, is_success
+from .episode import Episode, check_layout, check_text, check_values, is_success
 from .images import EncodedImages
 from .schema import Schema
 
@@ -92,7 +92,7 @@ def check_numbers(
 
 
 def episode_rows(batch_id: str, episodes: Sequence[Episode], round: int | None) -> list[EpisodeRow]:
-    """A row for each episode, in order. Raises DatasetError, naming it, where seed or info cannot be kept."""
+    """A row for each episode, in order. Raises DatasetError, naming it, where a fact cannot be kept."""
     offsets = [0, *accumulate(episode.length + 1 for episode in episodes)]
     return _each(batch_id, episodes, partial(_episode_row, batch_id, round, offsets))
 
@@ -144,21 +144,27 @@ def _each(batch_id: str, episodes: Sequence[Episode], look: Callable[[Episode, i
     return results
 
 
+def _int64(name: str, value: Any) -> int | None:
+    """`value` as an integer, or None. Raises DatasetError where it is no whole number of 64 bits."""
+    if value is None:
+        return None
+    if not isinstance(value, int | np.integer) or not -(2**63) <= value < 2**63:
+        raise DatasetError(f"{name} is {value!r:.50}, but must be a whole number, and must fit 64 bits")
+    return int(value)
+
+
 def _episode_row(
     batch_id: str, round: int | None, offsets: Sequence[int], episode: Episode, index: int
 ) -> EpisodeRow:
-    seed = None if episode.seed is None else int(episode.seed)
-    if seed is not None and not -(2**63) <= seed < 2**63:
-        raise DatasetError(f"seed is {seed}, but must fit 64 bits")
     return EpisodeRow(
         id=f"{batch_id}/{index}",
         offset=offsets[index],
         length=episode.length,
         score=float(episode.score),
-        seed=seed,
-        policy=None if episode.policy is None else str(episode.policy),
-        round=round,
-        instruction=str(episode.instruction),
+        seed=_int64("seed", episode.seed),
+        policy=None if episode.policy is None else check_text("policy", episode.policy),
+        round=_int64("round", round),
+        instruction=check_text("instruction", episode.instruction),
         terminal=episode.is_terminal,
         info=canonical("info", dict(episode.info)),
         digest=episode_digest(episode),

@@ -93,6 +93,7 @@ class Replay:
         self._return_range = partial(return_range, reward, ends, extents, discount)
         self.identity = {
             "snapshot": snapshot.id,
+            "horizon": store.schema.horizon,  # says what was interrupted, where an episode does not
             "n_step": n_step,
             "discount": discount,
             "time_limit_is_terminal": time_limit_is_terminal,

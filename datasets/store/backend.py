@@ -92,6 +92,11 @@ def manifest_key(batch_id: str) -> str:
     return f"{BATCHES}/{batch_id}/{MANIFEST}"
 
 
+def no_batch(place: object, batch_id: str) -> str:
+    """What is wrong with the folder of a batch whose manifest is missing, as where a restore was cut off."""
+    return f"{place}/{BATCHES}/{batch_id} has no {MANIFEST}, so it is no batch: remove it"
+
+
 def parse_manifest(backend: Backend, batch_id: str, raw: bytes, schema: str) -> Batch:
     """The manifest of a batch, as it was read.
 

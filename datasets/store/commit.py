@@ -32,7 +32,7 @@ def commit(backend: Backend, draft: Batch, steps: pa.RecordBatch, rows: Rows) ->
     `draft` is the manifest but for digests, and its time will be a later one; `rows` are waited for while the
     disk takes the steps. Returns the manifest, as this writer made it; where another writer has claimed this
     content, and not committed it yet, nothing is committed, and id and origin are those of the claim. Raises
-    DatasetError, leaving nothing behind, where seed or info of an episode cannot be kept, another batch has
+    DatasetError, leaving nothing behind, where a fact of an episode cannot be kept, another batch has
     this content, or the disk refuses or does not give back what was written. The caller syncs the parent
     folder.
     """

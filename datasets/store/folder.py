@@ -10,9 +10,10 @@ import errno
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import DatasetError
 from ..files import create_file, is_temporary, named_errors, remove_dead, sync, writer_is_dead
 from ..records.batch import Batch
-from .backend import BATCHES, MANIFEST, ROOMS
+from .backend import BATCHES, MANIFEST, ROOMS, no_batch
 
 
 class Folder:
@@ -48,12 +49,15 @@ class Folder:
 
     def publish(self, aside: Path, batch: Batch) -> None:
         """Commit a batch by renaming the folder it was written in."""
+        target = self.folder / BATCHES / batch.id
         try:
-            aside.rename(self.folder / BATCHES / batch.id)
+            aside.rename(target)
         except OSError as error:
             # A folder of that name is another writer's commit: theirs counts, and it is as whole as ours.
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+            if not (target / MANIFEST).exists():
+                raise DatasetError(no_batch(self.place, batch.id)) from None
 
     def file(self, batch: Batch, name: str) -> Path:
         """A data file of a batch, where it lies."""
@@ -74,8 +78,6 @@ class Folder:
                     sentences.append(
                         f"{path} was left by a writer that died: nothing of it counts, `clean` removes it"
                     )
-            elif path.parent.name == BATCHES and not (path / MANIFEST).exists():
-                sentences.append(f"{path} has no {MANIFEST}, so it is no batch")
         return sentences
 
     def clean(self) -> list[str]:

@@ -230,6 +230,10 @@ class EpisodeStore:
         """Recompute every digest and count. A sentence for each thing that is wrong."""
         return verify(self.backend, self.schema)
 
+    def leftovers(self) -> list[str]:
+        """A sentence for each thing that writers have left half done, or are at. None of it counts."""
+        return self.backend.leftovers()
+
     def clean(self) -> list[str]:
         """Remove what writers that are known to be dead have left behind. The names of what was removed."""
         return self.backend.clean()

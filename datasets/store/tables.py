@@ -126,6 +126,12 @@ def write_table(path: Path, table: pa.RecordBatch) -> str:
     return file.digest.hexdigest()
 
 
+def check_table(path: Path) -> None:
+    """Raise DatasetError where a table's offsets lead out of it, which crashes whoever reads a row."""
+    with _mapped(path) as batch:
+        batch.validate(full=True)
+
+
 def read_steps(path: Path, schema: Schema, *, text: bool = True) -> dict[str, Column]:
     """Map `steps.arrow`: the columns, each `[N, ...]`, read-only; numbers are views of the file.
 

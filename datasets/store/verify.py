@@ -9,19 +9,20 @@ from ..files import digest_of
 from ..records.batch import Batch
 from ..records.rows import content_digest, counts, episode_digest
 from ..records.schema import Schema
-from .backend import BATCHES, FILES, MANIFEST, Backend, manifest_key, parse_manifest
+from .backend import BATCHES, FILES, MANIFEST, Backend, manifest_key, no_batch, parse_manifest
 from .exclusion import tombstone_faults
-from .tables import EPISODES, STEPS, read_episodes, read_steps, to_episode
+from .tables import EPISODES, STEPS, check_table, read_episodes, read_steps, to_episode
 
 
 def verify(backend: Backend, schema: Schema) -> list[str]:
     """Recompute every digest and count. A sentence for each thing that is wrong."""
-    sentences, sizes, ids = backend.leftovers(), {}, {}
+    sentences, sizes, ids = [], {}, {}
     for batch_id in backend.names(BATCHES):
         try:
             (raw,) = backend.read([manifest_key(batch_id)])
             if raw is None:
-                continue  # of which the leftovers tell
+                sentences.append(no_batch(backend.place, batch_id))
+                continue
             batch = parse_manifest(backend, batch_id, raw, schema.fingerprint())
             sizes[batch_id] = batch.episodes
             if (first := ids.setdefault(batch.content, batch_id)) != batch_id:
@@ -45,6 +46,8 @@ def _file_faults(backend: Backend, batch: Batch) -> list[str]:
 
 
 def _content_faults(backend: Backend, batch: Batch, schema: Schema) -> list[str]:
+    for name in FILES:
+        check_table(backend.file(batch, name))
     rows = read_episodes(backend.file(batch, EPISODES))
     place = f"{backend.place}/{BATCHES}/{batch.id}"
     if faults := [

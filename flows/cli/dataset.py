@@ -88,14 +88,14 @@ def show(
 def verify(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """Recompute every digest and count.
 
-    Exits 1 where one is wrong, and names it.
+    Exits 1 where one is wrong, and names it. Names what writers have left, too, which does not count.
     """
     store = open_store(open_workspace(workspace))
-    wrong, count = store.verify(), len(store.batches())
+    left, wrong, count = store.leftovers(), store.verify(), len(store.batches())
     if as_json:
-        print_json({"batches": count, "wrong": wrong})
+        print_json({"batches": count, "wrong": wrong, "left": left})
     else:
-        print("\n".join(wrong) if wrong else f"{count} batches, all sound")
+        print(*left, *(wrong or [f"{count} batches, all sound"]), sep="\n")
     raise SystemExit(1 if wrong else 0)
 
 

@@ -30,8 +30,7 @@ def gc(
         spare = spare_files(space, keep)
     else:
         with hold(space):
-            spare = spare_files(space, keep)
-            remove_files(space, spare, by or user())
+            spare = remove_files(space, spare_files(space, keep), by or user())
     if as_json:
         print_json({"removed": not dry_run, "files": [asdict(file) for file in spare]})
         return

@@ -12,6 +12,7 @@ from ..terminal import console, print_json, table
 from .options import HERE, By, JsonOption, Reason, WorkspaceOption
 
 policies = typer.Typer(name="policies", help="Look at the policies and what made them.", no_args_is_help=True)
+Waiting = Annotated[str, typer.Argument(help="The candidate that you mean; another is not answered.")]
 
 
 def promote(
@@ -36,22 +37,24 @@ def rollback(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> 
     print(f"champion: {before} -> {after}")
 
 
-def approve(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+def approve(reason: Reason, policy: Waiting = "", by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Put the candidate in force that waits for approval."""
-    _answer(workspace, "approve", reason, by)
+    _answer(workspace, "approve", policy, reason, by)
 
 
-def reject(reason: Reason, by: By = "", workspace: WorkspaceOption = HERE) -> None:
+def reject(reason: Reason, policy: Waiting = "", by: By = "", workspace: WorkspaceOption = HERE) -> None:
     """Keep the champion; the candidate that waits for approval is rejected."""
-    _answer(workspace, "reject", reason, by)
+    _answer(workspace, "reject", policy, reason, by)
 
 
-def _answer(workspace: str, decision: Literal["approve", "reject"], reason: str, by: str) -> None:
+def _answer(
+    workspace: str, decision: Literal["approve", "reject"], policy: str, reason: str, by: str
+) -> None:
     from ...loop.stages.question import answer, make_answer
     from ...loop.workspace.lease import at_work
 
     space = open_to_change(workspace)
-    question = answer(space, make_answer(decision, by=by or user(), reason=reason))
+    question = answer(space, make_answer(decision, by=by or user(), reason=reason), policy)
     word = {"approve": "approved", "reject": "rejected"}[decision]
     print(f"round {question.round}, {question.judged.candidate}: {word}")
     print("taken up by", at_work(space) or f"the next: {this_command('improve', workspace)}")

@@ -104,13 +104,13 @@ def forget_state(folder: Path) -> None:
 def _figures_until(path: Path, step: int) -> dict[str, float]:
     """The last figures up to a step. Later lines, whose steps will be taken again, and a torn one go."""
     lines, figures = [], {}
-    for line in path.read_text().splitlines(keepends=True) if path.is_file() else []:
+    for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else []:
         with suppress(ValueError, KeyError, TypeError, AttributeError):  # whatever it is, no figures
             fields = json.loads(line)
             if fields.pop("step") <= step:
                 lines.append(line)
                 figures = fields
-    write_bytes_atomically(path, "".join(lines).encode())
+    write_bytes_atomically(path, b"".join(lines))
     return figures
 
 

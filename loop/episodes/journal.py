@@ -1,7 +1,9 @@
 """Finished episodes of the block that is being played: what a kill of the loop leaves of it.
 
 They lie in the workspace's folder under `playing`, on this machine only, as a dataset of their own that is
-named by what the block is about. The block's commit takes its place.
+named by what the block is about. The block's commit takes its place. Rounds have one block in play at a time
+and so have evaluations by hand: each of the two has a folder of its own, as one may come while the other is
+interrupted.
 """
 
 import shutil
@@ -21,7 +23,7 @@ class Journal:
     """The finished episodes of one block; `found` are those that a process that was killed has left."""
 
     def __init__(self, folder: Path, schema: Schema, about: Any) -> None:
-        """Open the journal of the block that is about `about`, and remove every other one."""
+        """Open the journal of the block that is about `about`, and remove every other one in `folder`."""
         self._folder, own = folder, folder / fingerprint(about)[:16]
         for other in folder.glob("*"):
             if other != own:
@@ -30,6 +32,7 @@ class Journal:
         self._written_sec = time.monotonic()
         self._own, self._schema = own, schema
         self._store: EpisodeStore | None = None
+        self._batches = 0
         try:
             self.found = self._read() if own.exists() else []
         except DatasetError:  # a power cut may have left anything
@@ -46,9 +49,10 @@ class Journal:
         """Write what was added since the last time."""
         if self._unwritten:
             self._store = store = self._store or EpisodeStore.create(self._own, self._schema)
-            name = f"p{len(store.batches()):05d}"
-            store.append(self._unwritten, batch_id=name, source="collection")
-        self._unwritten, self._written_sec = [], time.monotonic()
+            # Interrupted once it is committed, the same call writes nothing.
+            store.append(self._unwritten, batch_id=f"p{self._batches:05d}", source="collection")
+            self._unwritten, self._batches = [], self._batches + 1
+        self._written_sec = time.monotonic()
 
     def remove(self) -> None:
         """Forget it all: the block is committed."""
@@ -57,4 +61,6 @@ class Journal:
 
     def _read(self) -> list[Episode]:
         store = EpisodeStore.open(self._own)
-        return [episode for batch in store.batches() for episode in store.episodes(batch)]
+        batches = store.batches()
+        self._batches = len(batches)
+        return [episode for batch in batches for episode in store.episodes(batch)]

@@ -2,8 +2,9 @@
 
 A stage that plays episodes first records the settings that its sample depends on, as `begin-<stage>.json`.
 One that was interrupted goes on with these: blocks, seeds and the gate's test are those of its beginning.
-Settings edited meanwhile count from the next stage. How the work is done (deadlines, how many failures are
-borne, who must approve) is no part of that.
+Settings edited meanwhile count from the next stage, and so does a first score between 0 and 1, which asks for
+another kind of test. How the work is done (deadlines, how many failures are borne, who must approve) is no
+part of that.
 """
 
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 from ..workspace.config import Config, parse_config
 from ..workspace.records import Settings
 from .order import Session
+from .sample import all_binary
 
 PINNED: dict[str, Any] = {
     "seed": True,
@@ -28,16 +30,28 @@ def pinned(session: Session, number: int, stage: str, name: str = "") -> Session
 
     They are recorded in the round, or as the file `name`.
     """
+    return _pinned(session, number, stage, name, None)[0]
+
+
+def pinned_comparison(session: Session, number: int, stage: str, name: str = "") -> tuple[Session, bool]:
+    """The same, and whether every score that a policy had had when the stage began was 0 or 1."""
+    return _pinned(session, number, stage, name, all_binary(session.space))
+
+
+def _pinned(
+    session: Session, number: int, stage: str, name: str, binary: bool | None
+) -> tuple[Session, bool]:
     space, name = session.space, name or f"rounds/{number:03d}/begin-{stage}.json"
     about = space.config.model_dump(include=PINNED)
     begun = space.read_record(Settings, name)
     if begun is None:
-        space.write_json(name, Settings(settings=about).model_dump())
-        return session
-    if changed := _difference(begun.settings, about):
-        session.progress(stage, 0, 0, f"goes on as it began: {changed}")
+        space.write_json(name, Settings(settings=about, binary=binary).model_dump())
+        return session, bool(binary)
     then = parse_config(begun.settings, f"{space.place}/{name}")
-    return replace(session, space=space.with_config(_merged(space.config, then, begun.settings)))
+    if changed := _difference(begun.settings, space.config.model_dump()):  # of all: it may pin fewer by now
+        session.progress(stage, 0, 0, f"goes on as it began: {changed}")
+    session = replace(session, space=space.with_config(_merged(space.config, then, begun.settings)))
+    return session, bool(binary if begun.binary is None else begun.binary)
 
 
 def _merged(now: Config, then: Config, names: dict[str, Any]) -> Config:

@@ -92,7 +92,8 @@ class _Playing:
         """Play the block that begins with the `first` seed, and commit it."""
         name, order = self._name(number), self.order
         about = [name, self.origin, order.task or self.space.config.task, first, self.space.config.seed]
-        journal = Journal(self.space.folder / "playing", self.store.schema, about)
+        room = "evaluations" if order.purpose == "manual" else "rounds"
+        journal = Journal(self.space.folder / "playing" / room, self.store.schema, about)
         episodes, failed = self._play(journal, first)
         batch = self.store.append(
             sorted(episodes, key=lambda episode: episode.seed or 0),

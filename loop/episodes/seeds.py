@@ -24,9 +24,10 @@ Purpose = Literal[
 POSITIONS, ROUNDS, RUNS = 2**24, 2**16, 2**16
 
 
-def run_of(seed: int) -> int:
-    """The seed of the run that drew a seed of an episode."""
-    return seed // (POSITIONS * ROUNDS) % RUNS
+def run_of(seed: int | None) -> int | None:
+    """The seed of the run that plays an episode's seed; None for a demonstration's, and for a stranger's."""
+    run, drawn = (seed or 0) // (POSITIONS * ROUNDS), len(get_args(Purpose)) * RUNS
+    return run % RUNS if RUNS <= run < drawn else None
 
 
 def episode_seeds(purpose: Purpose, *, run: int, round: int, count: int, first: int = 0) -> Sequence[int]:

@@ -42,8 +42,10 @@ def contest(
 
     `new` are the candidate's episodes. The champion's are `given`, or `old`, which are played too; on the
     same seeds, both are paired. Blocks that are committed already are found again, so a comparison that was
-    killed goes on with the evidence it had.
+    killed goes on with the evidence it had. Raises LoopError where the champion has no episodes at all.
     """
+    if not (given or old):
+        raise LoopError(f"{champion} has no episodes to compare {new.policy} with")
     note = ""
 
     def progress(what: str, done: int, total: int, text: str) -> None:

@@ -48,14 +48,16 @@ def check_critic(space: Workspace, number: int, progress: Progress) -> CriticChe
         return done
     watch, policy = stopwatch(), space.require(Learned, number).policy
     snapshot = held_out(space, number)
-    figures = critic_figures(space, policy, snapshot) if snapshot.batches else None
+    figures = critic_figures(space, policy, snapshot)
     note = figures.sentence() if figures else "no episodes are kept out of learning yet"
     progress("critic", 1, 1, note)
     return space.write_record(number, CriticChecked(policy=policy, figures=figures, seconds=watch()))
 
 
-def critic_figures(space: Workspace, policy: str, snapshot: Snapshot) -> CriticFigures:
-    """A policy's critic on the episodes of a snapshot."""
+def critic_figures(space: Workspace, policy: str, snapshot: Snapshot) -> CriticFigures | None:
+    """A policy's critic on the episodes of a snapshot; None where it has none."""
+    if not snapshot.batches:
+        return None
     import torch
 
     torch.set_num_threads(space.config.learn.threads)
@@ -76,10 +78,8 @@ def with_critic(space: Workspace, number: int, verdict: Verdict) -> Verdict:
     checked = space.record(CriticChecked, number)
     if checked is None:
         return verdict
-    own, figures = of_stage(own_batches(space), number, "gate"), None
-    if own:
-        snapshot = space.store.snapshot(batches=own[:MOST_BATCHES])
-        figures = critic_figures(space, verdict.candidate, snapshot)
+    own = of_stage(own_batches(space), number, "gate")
+    figures = critic_figures(space, verdict.candidate, space.store.snapshot(batches=own[:MOST_BATCHES]))
     return verdict.model_copy(update={"critic": checked.figures, "own_critic": figures})
 
 

@@ -102,7 +102,7 @@ def _check_measured(space: Workspace, name: str, played: bool) -> None:
     store = space.store
     batches = [batch for batch in store.batches() if batch.source in ("collection", "evaluation")]
     measures = {key for row in store.iter_rows(batches[-1:]) for key in json.loads(row.info)}
-    if not batches or name in measures:
+    if name in measures or (played and not batches):
         return
     if not played:
         with closing(space.task.make()) as environment:

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...datasets import DatasetError, Episode
-from ...datasets.imports.detect import other_files
+from ...datasets.imports.detect import not_read
 from ...datasets.imports.readers.raw import Unreadable, printable
 from ...datasets.records.rows import episode_digest
 from ...datasets.store.quarantine import Quarantined, write_quarantine
+from ..episodes.seeds import run_of
 from ..errors import LoopError
 from ..progress import Progress
 from ..workspace.workspace import Workspace
@@ -33,6 +34,9 @@ SOURCES = ("demonstration", "intervention")
 
 Key = tuple[str, float]
 """An episode's digest and score."""
+
+Known = tuple[set[str], dict[str, set[float]]]
+"""Digests of the episodes that count; those of excluded ones, with the scores they have from one source."""
 
 Accepted = dict[Key, Episode | None]
 """The episodes that are added, in order; None for those beyond `PART_BYTES`, of which only keys are kept."""
@@ -67,13 +71,9 @@ def inject(space: Workspace, request: Request, progress: Progress) -> InjectionO
     return outcome
 
 
-def _known(space: Workspace, source: str) -> tuple[set[str], set[Key]]:
-    """Digests of the episodes of the dataset that count, and keys of the excluded ones of `source`.
-
-    All of them are present. The same recording as an excluded one, but with another score or source, as
-    somebody mends a mistake, is new.
-    """
-    digests, excluded = set(), set()
+def _known(space: Workspace, source: str) -> Known:
+    """What is present. An excluded recording with another score or source, as one mends a mistake, is new."""
+    digests, excluded = set(), {}
     if space.has_store():
         store = space.open_store()
         excluded_ids = store.excluded()
@@ -81,16 +81,14 @@ def _known(space: Workspace, source: str) -> tuple[set[str], set[Key]]:
             for row in store.iter_rows([batch]):
                 if row.id not in excluded_ids:
                     digests.add(row.digest)
-                elif batch.source == source:
-                    excluded.add((row.digest, row.score))
+                else:
+                    excluded.setdefault(row.digest, set()).update([row.score] * (batch.source == source))
     return digests, excluded
 
 
-def _judge(
-    reading: Reading, known: tuple[set[str], set[Key]], outcome: InjectionOutcome, progress: Progress
-) -> Accepted:
+def _judge(reading: Reading, known: Known, outcome: InjectionOutcome, progress: Progress) -> Accepted:
     """The episodes to add. Counts all others in `outcome`, with what a person should know."""
-    total, (digests, excluded_keys) = reading.count(), known
+    total, (digests, scores) = reading.count(), known
     accepted: Accepted = {}
     remarks, excluded, size_bytes = Remarks(), 0, 0
     for raw, verdict in reading.episodes():
@@ -98,9 +96,11 @@ def _judge(
         if isinstance(raw, Unreadable) or isinstance(verdict, list):
             reasons = verdict if isinstance(verdict, list) else ()
             outcome.quarantined.append(Quarantined(printable(raw.where), tuple(map(printable, reasons))))
-        elif (key := _key(verdict)) in excluded_keys or key[0] in digests:
+        elif (key := _key(verdict))[0] in digests or verdict.score in scores.get(key[0], ()):
             outcome.duplicates += 1
             excluded += key[0] not in digests
+        elif key[0] not in scores and run_of(verdict.seed) == reading.run:
+            outcome.quarantined.append(Quarantined(printable(raw.where), (_own_seed(verdict),)))
         else:
             digests.add(key[0])
             size_bytes += _size_bytes(verdict)
@@ -117,9 +117,17 @@ def _judge(
         outcome.remarks.append(
             f"{excluded} that are present already are excluded: pacloop dataset include brings them back"
         )
-    if others := other_files(reading.path, reading.format):
-        outcome.remarks.append(f"not read, as they are no .npz files: {printable(others)}")
+    if others := not_read(reading.path, reading.format):
+        outcome.remarks.append(printable(others))
     return accepted
+
+
+def _own_seed(episode: Episode) -> str:
+    """Why an episode that is not this dataset's, but of a seed of its run, is not learned from."""
+    return (
+        f"has seed {episode.seed}, from which this run, of seed {run_of(episode.seed)}, plays itself: "
+        "begin a workspace with another --seed"
+    )
 
 
 def _parts(reading: Reading, accepted: Accepted) -> Iterator[list[Episode]]:

@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reading:
-    """All it takes to read and judge the episodes of a path, any number of times."""
+    """All it takes to read and judge the episodes of a path, any number of times; `run` is the run's seed."""
 
     path: Path
     format: str
@@ -59,6 +59,7 @@ class Reading:
     pieces: tuple[Piece, ...]
     scorer: Scorer
     options: ReadOptions
+    run: int
 
     def count(self) -> int:
         """How many episodes there seem to be."""
@@ -87,7 +88,7 @@ def open_reading(space: Workspace, request: Request) -> Reading:
     step_bytes = max(field.size * np.dtype(field.dtype).itemsize for field in fields)
     limit_bytes = max(LEAST_FIELD_BYTES, 2 * (schema.horizon + 1) * step_bytes)
     options = ReadOptions(names_to_read(schema, pieces) | columns, limit_bytes)
-    return Reading(request.path, name, module, schema, pieces, scorer, options)
+    return Reading(request.path, name, module, schema, pieces, scorer, options, space.config.seed)
 
 
 def _scorer(space: Workspace, score: str) -> tuple[Scorer, set[str]]:

@@ -18,7 +18,7 @@ def append(space: Workspace, number: int, progress: Progress) -> Appended:
         return done
     watch, store = stopwatch(), space.store
     store.clean()
-    _check_collected(space, number)
+    check_collected(space, number)
     # Another run's evaluation may be on the very seeds on which this run will evaluate.
     known = [batch for batch in store.batches() if batch.source != "evaluation" or is_own(space, batch)]
     snapshot = store.snapshot(batches=learnable(known, space.config.learn.held_out))
@@ -44,8 +44,8 @@ def pinned_data(store: EpisodeStore, snapshot: Snapshot, seconds: float = 0.0) -
     )
 
 
-def _check_collected(space: Workspace, number: int) -> None:
-    """What the actors reported must be there, also what somebody has excluded since."""
+def check_collected(space: Workspace, number: int) -> None:
+    """Raise LoopError unless all that a round collected is there, also what somebody has excluded since."""
     batches = own_batches(space)
     stored = sum(b.episodes for b in batches if b.round == number and b.source == "collection")
     reported = space.record(Collected, number)

@@ -27,8 +27,10 @@ def begin(space: Workspace, number: int) -> Begun:
     if begun := space.record(Begun, number):
         return begun
     settled(space, number - 1)
+    champion_of(space)  # there is one
+    watches, history = bool(reached_in(space, number - 1)), space.registry.history()
     return space.write_record(
-        number, Begun(champion=champion_of(space), watches=bool(reached_in(space, number - 1)))
+        number, Begun(champion=history[-1].policy, watches=watches, reigns=len(history))
     )
 
 

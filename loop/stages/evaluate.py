@@ -11,7 +11,7 @@ from typing import Literal
 
 from ...actors.rollout.rollout import PolicyError
 from ...datasets.files import parse_model, read_json
-from ..episodes.pinned import pinned
+from ..episodes.pinned import pinned, pinned_comparison
 from ..episodes.play import Play, Session, tally
 from ..episodes.sample import all_binary
 from ..episodes.seeds import POSITIONS, Purpose
@@ -74,10 +74,12 @@ def compare(
     if who == against:
         raise LoopError(f"{who} cannot be compared with itself")
     order = Asked(policy=who, episodes=episodes or space.config.gate.cap, against=against, paired=paired)
-    watch, _ = stopwatch(), (_test(space, order), guards_of(space))  # said before it is on record
+    watch, binary = stopwatch(), all_binary(space)
+    _ = _test(space, order, binary), guards_of(space)  # said before it is on record
     with _begun(space, order) as number:
-        session = pinned(session, number, f"compare{number:04d}", _evaluation(number, ".settings"))
-        test, guards = _test(session.space, order), guards_of(session.space)
+        pins = _evaluation(number, ".settings")
+        session, binary = pinned_comparison(session, number, f"compare{number:04d}", pins)
+        test, guards = _test(session.space, order, binary), guards_of(session.space)
         new = Play(f"compare{number:04d}", who, "manual", number, order.episodes, test.block)
         old = replace(new, name=f"{new.name}-against", policy=against, first=0 if paired else APART)
         verdict = contest(session, test, champion=against, new=new, old=old, guards=guards)
@@ -121,11 +123,11 @@ def _measure(
     return Measured(**tally(session, order), policy=policy)
 
 
-def _test(space: Workspace, order: Asked) -> Test:
+def _test(space: Workspace, order: Asked, binary: bool) -> Test:
     arms = {"champion": "paired" if order.paired else "fresh", "cap": order.episodes}
     settings = space.config.gate.model_copy(update=arms)
     settings = settings.model_copy(update={"block": min(settings.block, settings.cap)})
-    return make_test(settings, 0, settings.level, binary=all_binary(space))
+    return make_test(settings, 0, settings.level, binary=binary)
 
 
 def _unfinished(space: Workspace) -> tuple[int, Asked | None]:

@@ -1,20 +1,19 @@
 """Gate: champion and candidate are compared until there is a verdict, which goes on record."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-import numpy as np
-
 from ...actors.rollout.rollout import PolicyError
 from ...datasets import Batch
-from ..episodes.pinned import pinned
+from ..episodes.pinned import pinned_comparison
 from ..episodes.play import Play, Session
 from ..episodes.sample import all_binary, champion_batches, collections, own_batches, scores
 from ..errors import LoopError
 from ..gate.alarm import champion_record
 from ..gate.budget import level_of_round
-from ..gate.comparison import Test, make_test
+from ..gate.comparison import make_test
 from ..gate.contest import contest, elsewhere
 from ..gate.critic import with_critic
 from ..gate.decision import decided
@@ -25,15 +24,21 @@ from ..statistics.sequential import MOST_FRESH
 from ..workspace.records import Collected, Diverged, Raced
 from ..workspace.verdict import Verdict
 from ..workspace.workspace import Workspace
+from .append import check_collected
 from .mirror import mirror
 from .question import JUDGED
 
 CHANGED = "the champion was changed by hand during the round"
 
 
-def check_gate(space: Workspace) -> None:
-    """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played."""
-    guards_of(space)
+def check_gate(space: Workspace, given: Sequence[Batch] | None = None) -> None:
+    """Raise LoopError where the settings ask the gate for what it cannot give, before anything is played.
+
+    `given` is the champion's sample, where there is one: its episodes have the figures of every guard.
+    """
+    for guard in guards_of(space, played=given is not None):
+        for batch in given or ():
+            guard.values(batch)
     settings = space.config.gate
     fresh = "[gate.others]" if settings.others else ""
     if settings.champion == "fresh":
@@ -70,7 +75,7 @@ def settled(space: Workspace, number: int) -> Verdict | None:
 
 
 def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
-    """The verdict; undecided where the champion was changed since the round's beginning."""
+    """The verdict; where the champion was changed since the round's beginning, nobody is promoted."""
     unchanged = space.registry.champion() == space.require(Collected, number).champion
     if unchanged and not space.registry.changed_after(number):
         return verdict
@@ -78,16 +83,17 @@ def unless_changed(space: Workspace, number: int, verdict: Verdict) -> Verdict:
 
 
 def _overtaken(verdict: Verdict) -> Verdict:
-    reason = f"{CHANGED}; {verdict.reason}"
-    return verdict.model_copy(update={"decision": "undecided", "reason": reason})
+    decision = "rejected" if verdict.decision == "rejected" else "undecided"
+    return verdict.model_copy(update={"decision": decision, "reason": f"{CHANGED}; {verdict.reason}"})
 
 
 def _judge(session: Session, number: int) -> Verdict:
     """Play the candidate until the tests decide, and record the verdict."""
     watch, space = stopwatch(), session.space
-    _given(space, number, space.require(Collected, number).champion)  # before the settings are pinned
-    session = pinned(session, number, Verdict.STAGE)
-    verdict, alarm = _compare(session, number), champion_record(space)
+    if not _begun(space, number):  # else they are pinned
+        check_gate(space, _given(space, number, space.require(Collected, number).champion))
+    session, binary = pinned_comparison(session, number, Verdict.STAGE)
+    verdict, alarm = _compare(session, number, binary), champion_record(space)
     verdict = verdict.model_copy(update={"seconds": watch(), "alarm": alarm.alarm if alarm else None})
     verdict = with_remarks(session, number, with_critic(space, number, verdict))
     verdict = unless_changed(space, number, verdict)
@@ -97,14 +103,19 @@ def _judge(session: Session, number: int) -> Verdict:
     return space.write_record(number, verdict.model_copy(update={"asked": asked}), JUDGED)
 
 
-def _compare(session: Session, number: int) -> Verdict:
+def _begun(space: Workspace, number: int) -> bool:
+    """Whether the gate of a round is bound to the settings that it began with."""
+    return space.has_record(number, f"begin-{Verdict.STAGE}")
+
+
+def _compare(session: Session, number: int, binary: bool) -> Verdict:
     """The comparison of the round; a candidate that cannot act, or was not learned, ends it without one."""
     space = session.space
     champion, diverged = space.require(Collected, number).champion, space.record(Diverged, number)
     candidate = diverged.policy if diverged else space.require(Raced, number).policy
     given = _given(space, number, champion)
     sample, guards = scores(space, given, failed=1.0), guards_of(space, played=True)
-    test = _test(space, number, sample)
+    test = make_test(space.config.gate, len(sample), level_of_round(space, number), binary=binary)
     new, old = _plays(space, number, champion, candidate)
     batches = given if old is None else []
     unplayed = partial(
@@ -124,21 +135,19 @@ def _compare(session: Session, number: int) -> Verdict:
 
 
 def _given(space: Workspace, number: int, champion: str) -> list[Batch]:
-    """The champion's sample. Raises LoopError where the task's horizon was changed since."""
+    """The champion's sample. Raises LoopError where it is not all there, or of another horizon than now."""
+    if space.config.gate.champion == "collection":
+        check_collected(space, number)
     given = champion_batches(space, number, champion) or collections(own_batches(space), champion, number)
     horizon = space.task.schema.horizon
     before = given[-1].origin.get("horizon", horizon) if given else horizon
     if before != horizon and space.config.gate.champion == "collection":
+        other = "" if _begun(space, number) else ', or play the champion again: [gate] champion = "fresh"'
         raise LoopError(
             f"round {number} was collected with a horizon of {before}, but it is {horizon} now: put it back "
-            'until this round has ended, or play the champion again: [gate] champion = "fresh"'
+            f"until this round has ended{other}"
         )
     return given
-
-
-def _test(space: Workspace, number: int, sample: np.ndarray) -> Test:
-    binary = all_binary(space) and bool(np.isin(sample, (0.0, 1.0)).all())
-    return make_test(space.config.gate, len(sample), level_of_round(space, number), binary=binary)
 
 
 def _plays(space: Workspace, number: int, champion: str, candidate: str) -> tuple[Play, Play | None]:

@@ -70,7 +70,7 @@ def improve(space: Workspace, play: Play, *, rounds: int, minutes: float = 0.0) 
         reason = reached_in(space, max(space.rounds()))
         if reason and (played or not rounds):
             why = f"the target is reached: {reason}"
-        elif played == rounds:
+        elif played >= rounds:
             why = "1 round was played" if rounds == 1 else f"{rounds} rounds were played"
         elif minutes and time.monotonic() - begun > minutes * 60:
             why = f"{minutes:g} minutes are over"

@@ -23,9 +23,10 @@ class Question:
 
     def sentence(self) -> str:
         """What waits, and how to answer in a terminal."""
-        approve, reject = (command(f"{word} --reason ...", self.place) for word in ("approve", "reject"))
-        waits = f"round {self.round}: {self.judged.candidate} waits for approval"
-        return f"{waits}; answer with `{approve}` or `{reject}`"
+        who = self.judged.candidate
+        words = (f"{word} {who} --reason ..." for word in ("approve", "reject"))
+        approve, reject = (command(each, self.place) for each in words)
+        return f"round {self.round}: {who} waits for approval; answer with `{approve}` or `{reject}`"
 
 
 def make_answer(decision: Literal["approve", "reject", "none"], *, by: str, reason: str) -> Answer:
@@ -43,11 +44,16 @@ def question(space: Workspace) -> Question | None:
     return Question(number, judged, space.place)
 
 
-def answer(space: Workspace, given: Answer) -> Question:
-    """Answer the promotion that waits; returns it. Raises LoopError where none does, or somebody has."""
+def answer(space: Workspace, given: Answer, policy: str = "") -> Question:
+    """Answer the promotion that waits; returns it. Raises LoopError where none does, or somebody has.
+
+    And where it is another than that of `policy`, where one is named: nobody has looked at that one.
+    """
     asked = question(space)
     if asked is None:
         raise LoopError(f"nothing waits for approval in {space.place}")
+    if policy not in ("", asked.judged.candidate):
+        raise LoopError(f"{policy} does not wait for approval; {asked.sentence()}")
     if not space.create_json(answer_file(asked.round), given.model_dump()):
         by = space.require(Answer, asked.round).by
         raise LoopError(f"round {asked.round} was answered meanwhile, by {by}")

@@ -44,22 +44,18 @@ def start_from(source: Workspace, place: Place, seed: int | None, progress: Prog
     made.folder.mkdir(parents=True, exist_ok=True)
     with hold(made, progress):
         made.current(f"rounds/000/{From.STAGE}.json")
-        begun = made.record(From, 0)
-        if made.current(CONFIG).exists() or (begun and begun.id != source.id):
-            return _there_already(made, begun, source)
+        begun, whole = made.record(From, 0), made.current(CONFIG).exists()
+        if begun.id != source.id if begun else whole:
+            raise LoopError(f"{made.place} is something else already; name another --workspace")
         begun = begun or made.write_record(0, order)
         if seed not in (None, begun.seed):
             raise LoopError(f"{made.place} was begun with seed {begun.seed}, not {seed}")
+        if whole:
+            return Workspace.open(made.place)
         made = replace(made, config=_settings(made, source.config, begun.seed))
         _fill(source, made, begun, progress)
         made.write_config()
     return made
-
-
-def _there_already(made: Workspace, begun: From | None, source: Workspace) -> Workspace:
-    if begun is None or begun.id != source.id:
-        raise LoopError(f"{made.place} is something else already; name another --workspace")
-    return Workspace.open(made.place)
 
 
 def _begin(source: Workspace, seed: int | None) -> From:
@@ -80,11 +76,9 @@ def _begin(source: Workspace, seed: int | None) -> From:
 
 
 def _drawn(source: Workspace) -> set[int]:
-    """The seeds of all runs whose start states are in a workspace's dataset, also of those before it."""
-    store = source.open_store()
-    played = [batch for batch in store.batches() if batch.source in ("collection", "evaluation")]
-    rows = store.iter_rows(played)
-    return {source.config.seed, *(run_of(row.seed) for row in rows if row.seed is not None)}
+    """The seeds of all runs whose start states are in a workspace's dataset, also of those injected."""
+    runs = {run_of(row.seed) for row in source.open_store().iter_rows()}
+    return {source.config.seed, *runs} - {None}
 
 
 def _settings(made: Workspace, settings: Config, seed: int) -> Config:

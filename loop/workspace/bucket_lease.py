@@ -43,8 +43,8 @@ def claim(copy: LocalCopy, progress: Progress) -> Iterator[None]:
     own = _Claim(copy, this_process())
     own.take(progress)
     done, copy.before_write = Event(), own.renew
-    interrupt = _interrupter(done)
-    Thread(target=own.renew_until, args=(done, interrupt), name="claim", daemon=True).start()
+    for work, lost in ((own.renew, _interrupter(done)), (copy.share_runs, lambda: None)):
+        Thread(target=_each_beat, args=(done, work, lost), name="claim", daemon=True).start()
     try:
         yield
     finally:
@@ -65,6 +65,20 @@ def _interrupter(done: Event) -> Callable[[], None]:
         return lambda: None
     signal.signal(LOST, interrupt)
     return lambda: signal.pthread_kill(main_thread().ident or 0, LOST)
+
+
+def _each_beat(done: Event, work: Callable[[], None], lost: Callable[[], None]) -> None:
+    """Do some work each beat until `done`; where the bucket or a disk does not answer, at the next one again.
+
+    Where somebody else has taken over, `lost` is called.
+    """
+    while not done.wait(BEAT_SEC):
+        with suppress(DatasetError, OSError):
+            try:
+                work()
+            except LoopError:
+                lost()
+                return
 
 
 def claimed_by(copy: LocalCopy) -> str | None:
@@ -126,20 +140,6 @@ class _Claim:
         """Raise LoopError where somebody else is known to have taken over."""
         if self._lost:
             raise LoopError(self._lost)
-
-    def renew_until(self, done: Event, interrupt: Callable[[], None]) -> None:
-        """Renew until `done`; a bucket that does not answer, or a disk, is asked again.
-
-        Where somebody else has taken over, `interrupt` the work.
-        """
-        while not done.wait(BEAT_SEC):
-            with suppress(DatasetError, OSError):
-                try:
-                    self._copy.share_runs()
-                    self.renew()
-                except LoopError:
-                    interrupt()
-                    return
 
     def release(self) -> None:
         """Let go, so that nobody has to wait; where the bucket does not answer, the claim expires."""

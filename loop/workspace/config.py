@@ -25,6 +25,8 @@ Part = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Episodes = Annotated[int, Field(ge=1, le=2**24)]
 """As many as there are seeds."""
+Actions = Annotated[int, Field(ge=1, le=64)]
+"""Each number of them has 2**16 seeds of its own in the race."""
 
 
 def _setting(default: Any, description: str, example: Any = None) -> Any:
@@ -47,7 +49,7 @@ TaskShares = Annotated[dict[str, Part], AfterValidator(_at_most_one)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def _in_order(self, lesser: str, greater: str) -> Self:
         """Itself. Raises ValueError, naming both settings, where the first is above the second."""
@@ -121,9 +123,9 @@ class Act(_Section):
     """How policies pick actions."""
 
     mode: Literal["q_guided", "sample", "mode"] = _setting("q_guided", "see docs/rounds.md")
-    actions: Count = _setting(4, "actions that q_guided draws, of which the critic picks one")
+    actions: Actions = _setting(4, "actions that q_guided draws, of which the critic picks one")
     floor: Margin = _setting(0.05, "bins less likely than this share are not drawn")
-    trial_actions: list[Annotated[int, Field(ge=1, le=64)]] = _setting(
+    trial_actions: list[Actions] = _setting(
         [2, 4, 8, 16], "numbers of actions that a q_guided candidate is tried with; 1 is sample; []: no race"
     )
     trial_episodes: Annotated[Count, Field(le=1000)] = _setting(

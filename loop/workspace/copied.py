@@ -4,9 +4,10 @@ from functools import partial
 
 from ...datasets.errors import DatasetError, PacloopError
 from ..errors import LoopError
+from .local_copy import IDENTITY
 from .records import Identity
 from .turns import check_turn, take_turn
-from .workspace import IDENTITY, Workspace
+from .workspace import Workspace
 
 
 def settle(space: Workspace) -> None:

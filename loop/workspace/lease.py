@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ...datasets.files import remove_dead
+from ...datasets.files import named_errors, remove_dead
 from ..errors import InUse
 from ..progress import Progress, silent
 from .bucket_lease import claim, claimed_by
@@ -77,11 +77,12 @@ def current_holder(folder: Path) -> str | None:
 
 
 def _lock(file: IO[bytes], kind: int) -> bool:
-    """Whether the lock was free."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+    """Whether the lock was free. Raises DatasetError, naming the file, where the file system has no locks."""
+    with named_errors(file.name, "locked"):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
     return True
 
 

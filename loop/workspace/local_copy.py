@@ -1,7 +1,7 @@
 """A workspace in a bucket: the bucket is the truth, each machine works in a local copy of the small files.
 
     <PACLOOP_CACHE>/<name>-<hash of the url>/
-        pacloop.toml, champion.json, rounds/, evaluations/, policies/    as in the bucket
+        pacloop.toml, champion.json, identity.json, rounds/, evaluations/, policies/    as in the bucket
         versions.json    which content of each object that is
         cache/           of the dataset; and rlds/, curve.png, a learner's saved state: on this machine only
 
@@ -34,8 +34,9 @@ from ...datasets.files import (
 )
 from ...datasets.objects import Bucket, Object
 from ..errors import LoopError
+from .records import round_numbers
 
-CONFIG, CHAMPION, WEIGHTS = "pacloop.toml", "champion.json", "weights.safetensors"
+CONFIG, CHAMPION, IDENTITY, WEIGHTS = "pacloop.toml", "champion.json", "identity.json", "weights.safetensors"
 ROOMS = ("rounds", "evaluations", "policies")
 """In the order in which they are listed: a policy is there before any record names it."""
 
@@ -84,29 +85,44 @@ class LocalCopy:
         """Bring the copy up to date; nothing is made where the bucket has no workspace."""
         if not self.folder.exists() and self.bucket.fetch(CONFIG) is None:
             return
-        with self._locked() as data, ThreadPoolExecutor(THREADS) as threads:
-            pointers = {key: self.bucket.fetch(key) for key in (CONFIG, CHAMPION)}
+        while not self._pull():
+            pass  # another process of this machine wrote meanwhile
+
+    def _pull(self) -> bool:
+        """Make the copy what the bucket has, but for what changed here meanwhile; whether nothing did."""
+        before = self._known()
+        with ThreadPoolExecutor(THREADS) as threads:
+            pointers = [(key, self.bucket.fetch(key)) for key in (CONFIG, CHAMPION, IDENTITY)]
             tags = {key: meta["e_tag"] for room in ROOMS for key, meta in self.bucket.list(room).items()}
             tags = {key: tag for key, tag in tags.items() if ".." not in key.split("/")}
-            self._forget(set(tags))
+            have = {key: seen.get("e_tag") for key, seen in before.items() if (self.folder / key).exists()}
+            stale = [key for key, tag in reversed(tags.items()) if have.get(key) != tag]
+            small = [key for key in stale if not key.endswith(WEIGHTS)]
+            contents = [*zip(small, threads.map(self.bucket.fetch, small)), *pointers]
+        contents = [*((key, None) for key in stale if key.endswith(WEIGHTS)), *contents]
+        with self._locked() as data:
             versions: Versions = data["versions"]
-            for key in set(versions) - set(tags) - set(pointers):
+            newer = {key for key in {*before, *versions} if before.get(key) != versions.get(key)}
+            self._forget({*tags, *newer})
+            for key in set(versions) - {*tags, *dict(pointers), *newer}:
                 del versions[key]
-            have = {key: seen.get("e_tag") for key, seen in versions.items() if (self.folder / key).exists()}
-            stale = [key for key, tag in tags.items() if have.get(key) != tag]
-            for key in [key for key in stale if key.endswith(WEIGHTS)]:
-                self._store(key, None, versions)
-            small = [key for key in reversed(stale) if not key.endswith(WEIGHTS)]
-            for key, content in [*zip(small, threads.map(self.bucket.fetch, small)), *pointers.items()]:
-                self._store(key, content, versions)
+            for key, content in contents:
+                if key not in newer:
+                    self._store(key, content, versions)
             self._seen = dict(versions)
+        return not newer
 
     def current(self, key: str) -> Path:
         """The local path of an object, as it is now; there is no such file where there is no such object."""
-        with self._locked() as data:
-            self._store(key, self.bucket.fetch(key), data["versions"])
-            self._seen[key] = data["versions"].get(key, {})
-        return self.folder / key
+        while True:
+            before = self._known().get(key)
+            content = self.bucket.fetch(key)
+            with self._locked() as data:
+                versions: Versions = data["versions"]
+                if versions.get(key) == before:  # what another process of this machine keeps may be newer
+                    self._store(key, content, versions)
+                    self._seen[key] = versions.get(key, {})
+                    return self.folder / key
 
     def write(self, key: str, raw: bytes) -> None:
         """Write an object, and then its copy. Raises LoopError where somebody else has written it."""
@@ -127,28 +143,45 @@ class LocalCopy:
 
     def share_runs(self) -> None:
         """Let others see the figures of the last round's learner runs, as far as they have come."""
-        last = max(self.folder.glob("rounds/[0-9]*"), key=lambda path: int(path.name), default=self.folder)
-        for path in sorted(last.glob("*-run/[!.]*.json*")):
+        last = max(round_numbers(self.folder), default=0)
+        for path in sorted(self.folder.glob(f"rounds/{last:03d}/*-run/[!.]*.json*")):
             key = path.relative_to(self.folder).as_posix()
             with suppress(FileNotFoundError):  # a run that begins anew removes its figures
                 if self._shared.get(key) != (when := path.stat().st_mtime_ns):
-                    self._replace(key, path.read_bytes(), keep=False)
+                    self._share(key, path.read_bytes())
                     self._shared[key] = when
+
+    def _share(self, key: str, raw: bytes) -> None:
+        """Write an object of which this machine has a newer copy, which no pull may replace meanwhile."""
+        self.fence()
+        with self._locked() as data:
+            if version := self.bucket.replace(key, raw, self._seen.get(key)):
+                self._seen[key] = data["versions"][key] = dict(version)
 
     def fence(self) -> None:
         """Raise LoopError where this process held the workspace, and somebody else has taken over."""
         self.before_write()
 
-    def _replace(self, key: str, raw: bytes, *, keep: bool = True) -> bool:
+    def _replace(self, key: str, raw: bytes) -> bool:
         self.fence()
+        before = self._known().get(key)
+        version = self.bucket.replace(key, raw, self._seen.get(key))
+        if version is None:
+            return False
         with self._locked() as data:
-            version = self.bucket.replace(key, raw, self._seen.get(key))
-            if version is None:
-                return False
-            if keep:
+            versions: Versions = data["versions"]
+            if is_newest := versions.get(key) == before:
                 write_file(self.folder / key, raw)
-            self._seen[key] = data["versions"][key] = dict(version)
+                versions[key] = dict(version)
+        if not is_newest:  # another process of this machine keeps something else, which may be older
+            self.current(key)
+        self._seen[key] = dict(version)
         return True
+
+    def _known(self) -> Versions:
+        """Which content each object has here."""
+        with self._locked() as data:
+            return data["versions"]
 
     def _store(self, key: str, content: Object | None, versions: Versions) -> None:
         """Make the copy of an object what the bucket has: `content`, or nothing."""
@@ -174,12 +207,16 @@ class LocalCopy:
 
     @contextmanager
     def _locked(self) -> Iterator[dict[str, Any]]:
-        """What is known of the copy, to be changed, while no other process of this machine does."""
+        """What is known of the copy, to be changed, while no other process of this machine does.
+
+        No request is made inside but by the holder of the workspace: who only looks may be suspended.
+        """
         with named_errors(self.folder, "made"):
             self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "versions.json"
         with (self.folder / "lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with named_errors(file.name, "locked"):
+                fcntl.flock(file, fcntl.LOCK_EX)
             data: dict[str, Any] = {"id": secrets.token_hex(8), "versions": {}}
             before = b""
             with suppress(DatasetError):  # a broken one is made anew, as one that was deleted

@@ -42,6 +42,11 @@ class Record(Part):
 R = TypeVar("R", bound=Record)
 
 
+def round_numbers(folder: Path) -> list[int]:
+    """The numbers of the rounds in a workspace's folder, in order; what has no number is nobody's."""
+    return sorted(int(path.name) for path in folder.glob("rounds/*") if path.name.isdecimal())
+
+
 class Lineage(BaseModel):
     """What a policy came from: the round, its parent, what it read; and whatever else its learner said."""
 
@@ -110,18 +115,24 @@ class From(Record):
 class Begun(Record):
     """A round's beginning, with the id of the policy in force then.
 
-    `watches`: whether the round before has shown that this policy has reached the target.
+    `watches`: whether the round before has shown that this policy has reached the target. `reigns`: how many
+    there were by then, this policy's being the last; a record without it is of an older pacloop.
     """
 
     STAGE = "begin"
     champion: str
     watches: bool = False
+    reigns: int | None = None
 
 
 class Settings(Record):
-    """The settings that a stage began with, by section; see `episodes/pinned.py`."""
+    """The settings that a stage began with, by section; see `episodes/pinned.py`.
+
+    `binary`: of a comparison, whether every score that a policy had had by then was 0 or 1.
+    """
 
     settings: dict[str, Any]
+    binary: bool | None = None
 
 
 class Tally(Timed):

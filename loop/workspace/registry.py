@@ -5,16 +5,16 @@ a kill kept it from the file; whoever writes the file next, a new round at the l
 """
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...datasets.files import json_bytes, parse_model, read_json, write_bytes_atomically
+from ...datasets.files import json_bytes, named_errors, parse_model, read_json, write_bytes_atomically
 from ..errors import LoopError
 from .local_copy import CHAMPION, LocalCopy
-from .records import Part, Record
+from .records import Begun, Part, Record, round_numbers
 from .verdict import Verdict
 
 LOCK = "champion.lock"
@@ -32,7 +32,7 @@ class Reign:
       by: `gate`, or who did it by hand.
       round: the round whose gate decided, or None.
       action: `first`, `promote` or `rollback`.
-      after: the last round that had begun by then.
+      after: the last round that had begun by then, in the file as far as its writer knew.
       since: ISO time, UTC.
     """
 
@@ -53,9 +53,14 @@ class Removal(Part):
 
 
 class History(Record):
-    """What `champion.json` holds: all reigns, oldest first."""
+    """What `champion.json` holds: all reigns, oldest first, and the policies that can never have one.
+
+    The weights of these are removed, or about to be. They stand here because what is replaced as one file
+    keeps apart who puts a policy in force and who removes its weights.
+    """
 
     history: tuple[Reign, ...]
+    removed: tuple[str, ...] = ()
 
 
 class Registry:
@@ -74,8 +79,9 @@ class Registry:
 
     def history(self) -> list[Reign]:
         """All reigns, oldest first; the last one is in force. Raises DatasetError for a broken file."""
-        written = self._written()
-        return [*written, *self._decided(written)]
+        written = list(self._written().history)
+        reigns = enumerate([*written, *self._decided(written)])
+        return [replace(reign, after=self._begun_by(index, reign)) for index, reign in reigns]
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
@@ -103,19 +109,23 @@ class Registry:
     def install(self, policy: str, *, reason: str, by: str, round: int | None, action: str) -> None:
         """Put a policy in force. Doing it again for the same round changes nothing.
 
+        Nor does a `first` where somebody has put one in force by hand before it.
+
         Raises LoopError where there is no such policy, or somebody else puts one in force at this moment.
         """
         self.require(policy)
-        with self._changing() as history:
+        with self._changing() as (history, _):
             known = ((reign.policy, reign.round, reign.by) for reign in history)
-            if (policy, round, by) not in known:
+            if (policy, round, by) not in known and not (history and action == "first"):
                 after = self._newest_round() if round is None else round
                 history.append(Reign(policy, reason, by, round, action, after))
 
     def promote(self, policy: str, *, reason: str, by: str) -> None:
         """Put a policy in force by hand. Raises LoopError where it is the champion already."""
         self.require(policy)
-        with self._changing() as history:
+        with self._changing() as (history, removed):
+            if policy in removed:
+                raise LoopError(_removed_sentence(policy))
             if history and history[-1].policy == policy:
                 raise LoopError(f"{policy} is the champion already")
             history.append(Reign(policy, reason, by, None, "promote", self._newest_round()))
@@ -126,7 +136,7 @@ class Registry:
         A second rollback goes one further back, not forth again. Raises LoopError where there is none.
         """
         line: list[str] = []
-        with self._changing() as history:
+        with self._changing() as (history, _):
             for reign in history:
                 if reign.action == "rollback":
                     line.pop()
@@ -138,15 +148,45 @@ class Registry:
             history.append(Reign(line[-2], reason, by, None, "rollback", self._newest_round()))
         return line[-1], line[-2]
 
-    def _written(self) -> list[Reign]:
+    def retire(self, policies: Iterable[str]) -> set[str]:
+        """Put none of these in force from now on; returns them, without those that were in force meanwhile.
+
+        Raises LoopError where somebody else puts a policy in force at this moment.
+        """
+        with self._changing() as (history, removed):
+            retired = set(policies) - {reign.policy for reign in history}
+            removed |= retired
+        return retired
+
+    def _written(self) -> History:
         if self._copy:
             self._copy.current(CHAMPION)
         if not self._path.exists():
-            return []
-        return list(parse_model(History, read_json(self._path), self._path).history)
+            return History(history=())
+        return parse_model(History, read_json(self._path), self._path)
 
     def _newest_round(self) -> int:
-        return max((int(path.name) for path in self._folder.glob("rounds/[0-9]*")), default=0)
+        return max(round_numbers(self._folder), default=0)
+
+    def _begun_by(self, index: int, reign: Reign) -> int:
+        """The last round that had begun by a reign of this index in the history.
+
+        Each beginning says how many reigns there were: whoever began this one may not have known of it yet.
+        """
+        after = reign.after
+        while (reigns := self._reigns_by(after)) is not None and reigns > index:
+            after -= 1
+        for number in round_numbers(self._folder):
+            if number > after and (reigns := self._reigns_by(number)) is not None:
+                if reigns > index:
+                    break
+                after = number
+        return after
+
+    def _reigns_by(self, number: int) -> int | None:
+        """How many reigns there were when a round began; None where that is not on record."""
+        path = self._folder / f"rounds/{number:03d}/{Begun.STAGE}.json"
+        return parse_model(Begun, read_json(path), path).reigns if path.exists() else None
 
     def _decided(self, written: list[Reign]) -> list[Reign]:
         """The reign that the newest verdict began, unless it is written down or its champion was replaced."""
@@ -162,21 +202,24 @@ class Registry:
         return [Reign(verdict.candidate, verdict.reason, by, number, "promote", number, since)]
 
     @contextmanager
-    def _changing(self) -> Iterator[list[Reign]]:
-        """The history, which is written down as it is left, while no other process changes it.
+    def _changing(self) -> Iterator[tuple[list[Reign], set[str]]]:
+        """History and removed policies, which are written down as they are left, while nobody changes them.
 
         Raises LoopError where somebody else has written it since it was read from the bucket.
         """
         with ExitStack() as stack:
             if not self._copy:
                 file = stack.enter_context(self._path.with_name(LOCK).open("a"))
-                fcntl.flock(file, fcntl.LOCK_EX)
+                with named_errors(file.name, "locked"):
+                    fcntl.flock(file, fcntl.LOCK_EX)
             written = self._written()
-            history = [*written, *self._decided(written)]
-            yield history
-            if history == written:
+            history, removed = list(written.history), set(written.removed)
+            history += self._decided(history)
+            yield history, removed
+            changed = History(history=tuple(history), removed=tuple(sorted(removed)))
+            if changed == written:
                 return
-            raw = json_bytes(self._path, History(history=tuple(history)).model_dump())
+            raw = json_bytes(self._path, changed.model_dump())
             if self._copy:
                 self._copy.write(CHAMPION, raw)
             else:
@@ -185,7 +228,7 @@ class Registry:
     def require(self, policy: str) -> None:
         """Raise LoopError, naming the known ones, where there is no such policy, or no weights of it."""
         if self.removed(policy):
-            raise LoopError(f"the weights of {policy} were removed by pacloop gc: it cannot act any more")
+            raise LoopError(_removed_sentence(policy))
 
     def removed(self, policy: str) -> Removal | None:
         """When the weights of a policy were removed, and by whom; None where they were not.
@@ -197,3 +240,7 @@ class Registry:
             raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")
         path = self._policies / policy / REMOVED
         return parse_model(Removal, read_json(path), path) if path.is_file() else None
+
+
+def _removed_sentence(policy: str) -> str:
+    return f"the weights of {policy} were removed by pacloop gc: it cannot act any more"

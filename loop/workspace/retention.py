@@ -36,27 +36,34 @@ def spare_files(space: Workspace, keep: int) -> list[Spare]:
         for name, size in sorted(_weights(space).items())
         if (policy := name.split("/")[1]) not in needed and space.policy_json(policy).is_file()
     ]
-    for path in sorted(space.folder.glob("rounds/[0-9]*/*-run/state.safetensors")):
-        number, stage = int(path.parents[1].name), path.parent.name.removesuffix("-run")
-        if number < last or space.has_record(number, stage):
-            name = path.relative_to(space.folder).as_posix()
-            spare.append(Spare(name, path.stat().st_size, "state of a learner run that has ended"))
+    for number in space.rounds():
+        for path in sorted(space.round_folder(number).glob("*-run/state.safetensors")):
+            if number < last or space.has_record(number, path.parent.name.removesuffix("-run")):
+                name = path.relative_to(space.folder).as_posix()
+                spare.append(Spare(name, path.stat().st_size, "state of a learner run that has ended"))
     for path in sorted(p for room in ("dataset", "cache/*") for p in space.folder.glob(f"{room}/{PACKED}/*")):
         name = path.relative_to(space.folder).as_posix()
         spare.append(Spare(name, path.stat().st_size, "copy for the learner, which makes it again"))
     return spare
 
 
-def remove_files(space: Workspace, spare: Sequence[Spare], by: str) -> None:
-    """Remove them; whoever calls holds the lease. A policy says first that its weights are gone."""
+def remove_files(space: Workspace, spare: Sequence[Spare], by: str) -> list[Spare]:
+    """Remove them; whoever calls holds the lease. Returns those that went: no policy that reigns by now.
+
+    A policy says first that its weights are gone.
+    """
+    policies = {file.name: file.name.split("/")[1] for file in spare if file.name.endswith(WEIGHTS)}
+    retired = space.registry.retire(policies.values())
+    spare = [file for file in spare if policies.get(file.name) in {None, *retired}]
     when = datetime.now(UTC).isoformat(timespec="seconds")
     for file in spare:
-        if file.name.endswith(WEIGHTS):
-            space.write_json(f"policies/{file.name.split('/')[1]}/{REMOVED}", {"when": when, "by": by})
+        if file.name in policies:
+            space.write_json(f"policies/{policies[file.name]}/{REMOVED}", {"when": when, "by": by})
             if space.copy:
                 space.copy.bucket.delete([file.name])
         with suppress(FileNotFoundError):  # weights in a bucket are here only where somebody asked for them
             (space.folder / file.name).unlink()
+    return spare
 
 
 def _weights(space: Workspace) -> dict[str, int]:

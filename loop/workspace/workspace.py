@@ -28,13 +28,11 @@ from ...datasets.store.store import EpisodeStore
 from ...datasets.store.store import Place as DatasetPlace
 from ..errors import LoopError
 from .config import Config, config_toml, read_config
-from .local_copy import CONFIG, WEIGHTS, LocalCopy, write_file
+from .local_copy import CONFIG, IDENTITY, WEIGHTS, LocalCopy, write_file
 from .place import Place, address_of, command, url_of
-from .records import Identity, R
+from .records import Identity, R, round_numbers
 from .registry import Registry
 from .turns import check_turn
-
-IDENTITY = "identity.json"
 
 
 @dataclass(frozen=True)
@@ -130,9 +128,9 @@ class Workspace:
 
     def identity(self) -> Identity:
         """Its id, and where it was held last."""
-        if not self.current(IDENTITY).exists():
-            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8), address=self.address).model_dump())
         path = self.current(IDENTITY)
+        if not path.exists():
+            self.create_json(IDENTITY, Identity(id=secrets.token_hex(8), address=self.address).model_dump())
         return parse_model(Identity, read_json(path), path)
 
     def pull(self) -> None:
@@ -203,8 +201,15 @@ class Workspace:
         if not url and not self.copy:
             return self.folder / name
         limit = int(self.config.dataset.cache_gib * 2**30)
-        fence = self.copy.fence if self.copy else partial(check_turn, self.place, url, self.identity)
+        fence = partial(self._check_holder, url)
         return CachedBucket(url or f"{self.place}/{name}", self.folder / "cache", limit, fence)
+
+    def _check_holder(self, url: str) -> None:
+        """Raise LoopError where another process, or a copy of the workspace that shares `url`, goes on."""
+        if self.copy:
+            self.copy.fence()
+        if url:
+            check_turn(self.place, url, self.identity)
 
     @cached_property
     def registry(self) -> Registry:
@@ -228,7 +233,7 @@ class Workspace:
 
     def rounds(self) -> list[int]:
         """Numbers of the rounds that began, in order."""
-        return sorted(int(path.name) for path in self.folder.glob("rounds/[0-9]*"))
+        return round_numbers(self.folder)
 
     def has_record(self, number: int, stage: str) -> bool:
         """Whether a stage of a round has ended."""

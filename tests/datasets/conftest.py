@@ -97,7 +97,7 @@ def bucket_store(url, tmp_path, schema):
 
 
 @pytest.fixture
-def elsewhere(url, tmp_path):
+def bucket_elsewhere(url, tmp_path):
     """The dataset in the bucket as another machine sees it, with a cache of its own."""
     from pacloop.datasets.store.bucket import CachedBucket
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import DatasetError
-from ...files import named_errors, replacing, write_bytes_atomically, write_json_atomically
+from ...files import json_bytes, named_errors, replacing, write_bytes_atomically
 from ...records.schema import Schema
 from ...store.store import EpisodeStore
 from ..steps import facts
@@ -45,8 +45,8 @@ def export_rlds(
     # before anything is written, since it may refuse
     features = None if (version / "features.json").exists() else _features_json(store.schema)
     with updating(store, version, "rlds", excluded, callback) as update:
+        write_if_changed(version / "metadata.json", json_bytes("metadata.json", store.schema))
         if features:
-            write_json_atomically(version / "metadata.json", store.schema)
             write_bytes_atomically(version / "features.json", features)
         _write_info(update, name)  # and what a killed export had still to do
         for job in update.jobs:

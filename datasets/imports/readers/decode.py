@@ -13,6 +13,8 @@ import numpy as np
 from ...errors import DatasetError
 from .raw import RawEpisode, ReadOptions, Unreadable
 
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+
 
 def attempt(where: str, read: Callable[..., RawEpisode], *arguments: Any) -> RawEpisode | Unreadable:
     """`read(where, *arguments)`, or why it fails. Whatever a library raises over damaged bytes ends here."""
@@ -106,10 +108,17 @@ def last_number(name: str, values: np.ndarray | None, kind: Callable[[Any], Any]
 
 @contextmanager
 def open_image(data: bytes, options: ReadOptions, name: str, count: int) -> Iterator[Any]:
-    """One of `count` encoded images, not decoded yet. Raises DatasetError where they claim too much."""
-    from PIL import Image
+    """One of `count` encoded images, not decoded yet.
 
-    with Image.open(io.BytesIO(data)) as image:
+    Raises DatasetError where they claim too much, or are of another format: some of Pillow's run programs.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        opened = Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
+    except UnidentifiedImageError:
+        raise DatasetError(f"{name} holds an image that is none of {', '.join(IMAGE_FORMATS)}") from None
+    with opened as image:
         options.check_size(name, (count, image.height, image.width, 4), np.uint8)
         yield image
 

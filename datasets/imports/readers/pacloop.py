@@ -1,7 +1,7 @@
 """Another pacloop dataset, or the workspace around it: every batch, in the order of the commits.
 
-Everything is taken over as it is. What names things of the other workspace (episode id, source, policy,
-round) goes into `info`: they mean nothing here.
+Everything is taken over as it is, but for what is excluded there. What names things of the other workspace
+(episode id, source, policy, round) goes into `info`: they mean nothing here.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,16 @@ from .raw import RawEpisode, ReadOptions, Unreadable
 
 
 def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
-    """Every episode. Raises DatasetError where there is no dataset, or it is not sound."""
+    """Every episode that counts. Raises DatasetError where there is no dataset, or it is not sound."""
     folder = _folder(path)
     store = EpisodeStore.open(folder)
     if faults := store.verify():
         raise DatasetError(f"{folder} is not sound: {faults[0]}")
+    excluded_ids = store.excluded()
     for batch in store.batches():
         for row, episode in zip(store.iter_rows([batch]), store.episodes(batch), strict=True):
+            if row.id in excluded_ids:
+                continue
             observation, unread = options.select(episode.observation.items(), lambda _, array: array)
             facts = vars(row) | {"source": batch.source}
             yield RawEpisode(
@@ -41,8 +44,13 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
 
 
 def count(path: Path) -> int:
-    """How many episodes the manifests count."""
-    return sum(batch.episodes for batch in EpisodeStore.open(_folder(path)).batches())
+    """How many episodes the manifests count, without what is excluded."""
+    return sum(batch.episodes for batch in EpisodeStore.open(_folder(path)).batches()) - excluded(path)
+
+
+def excluded(path: Path) -> int:
+    """How many episodes are excluded there."""
+    return len(EpisodeStore.open(_folder(path)).excluded())
 
 
 def _folder(path: Path) -> Path:

@@ -5,8 +5,8 @@ Recorders that wrote a reward into the last step meant it as a step like the oth
 action counts, its observation is repeated after it, and `info` says so.
 
 Every split is read, in the order of its shards. Observations may be nested (their names are joined by
-`/`), images are decoded, other encoded features too. TensorFlow reads and decodes; the classes that
-`features.json` names are looked up in `tensorflow_datasets` only.
+`/`), images are decoded, other encoded features too. TensorFlow reads and decodes, after
+the descriptions were parsed as TFDS does: features are of its own classes, shards lie in the folder.
 """
 
 import re
@@ -26,14 +26,21 @@ from .raw import RawEpisode, ReadOptions, Unreadable, natural
 
 INSTRUCTIONS = ("language_instruction", "instruction", "natural_language_instruction")
 RATES = ("control_hz", "control_frequency")
-CLASS = re.compile(r"tensorflow_datasets\.[a-z0-9_.]+\.[A-Za-z0-9_]+")
+CLASS = re.compile(
+    r"tensorflow_datasets\.core\.features\.(audio_feature\.Audio|bounding_boxes\.BBoxFeature|"
+    r"class_label_feature\.ClassLabel|dataset_feature\.Dataset|feature\.Tensor|features_dict\.FeaturesDict|"
+    r"image_feature\.Image|labeled_image\.LabeledImage|scalar\.Scalar|sequence_feature\.Sequence|"
+    r"tensor_feature\.Tensor|text_feature\.Text|top_level_feature\.TopLevelFeature|"
+    r"translation_feature\.Translation(VariableLanguages)?|video_feature\.Video)"
+)
+VARIABLE = re.compile(r"\{[A-Z_]+\}")
 
 
 def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadable]:
     """The episodes of every split. Raises DatasetError where the directory is no RLDS, or is cut short."""
     folder = _version_folder(path)
     with whole_file(folder / "features.json", "TFDS's features"):
-        _check_features(read_json(folder / "features.json"), folder / "features.json", options)
+        _check_features(_described(folder), folder / "features.json", options)
     files = [file for file in folder.iterdir() if ".tfrecord" in file.name]
     if count(path) and not files:
         raise DatasetError(f"{folder} has no .tfrecord file: it is empty, cut short, or not kept as TFRecord")
@@ -54,16 +61,19 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
 def count(path: Path) -> int:
     """How many episodes the description counts. Raises DatasetError where it has no splits."""
     file = _version_folder(path) / "dataset_info.json"
-    info = read_json(file)
-    splits = info.get("splits") if isinstance(info, Mapping) else None
-    if not isinstance(splits, list) or not splits:
+    read_json(file)  # says what is wrong with it in our words
+    with whole_file(file, "TFDS's description"):
+        from tensorflow_datasets.core.dataset_info import read_from_json
+
+        info = read_from_json(file)
+    if not info.splits:
         raise DatasetError(f"{file} has no splits")
-    with whole_file(path, "a TFDS directory"):
-        # TFDS makes the names of the shards of these, and would follow them out of the folder.
-        names = [info.get("name"), *(split.get(k) for split in splits for k in ("name", "filepathTemplate"))]
-        if outside := next((name for name in names if "/" in str(name)), None):
-            raise DatasetError(f"{file} names shards in another folder, {outside!r}, which is not followed")
-        return sum(int(n) for split in splits for n in split.get("shardLengths", ()))
+    # TFDS makes the names of the shards of these, and would follow them out of the folder.
+    templates = [VARIABLE.sub("", split.filepath_template) for split in info.splits]
+    names = [info.name, info.file_format, *(split.name for split in info.splits), *templates]
+    if outside := next((name for name in names if set(name) & set("/{}")), None):
+        raise DatasetError(f"{file} names shards in another folder, {outside!r}, which is not followed")
+    return sum(sum(split.shard_lengths) for split in info.splits)
 
 
 def _version_folder(path: Path) -> Path:
@@ -78,21 +88,35 @@ def _version_folder(path: Path) -> Path:
     raise DatasetError(f"{path} is no TFDS directory: features.json is missing")
 
 
-def _check_features(value: Any, path: Path, options: ReadOptions) -> None:
+def _described(folder: Path) -> Any:
+    """`features.json` as the message that TFDS makes of it. Raises DatasetError for its old form."""
+    from google.protobuf import json_format
+    from tensorflow_datasets.core.proto import feature_pb2
+
+    value: Any = read_json(folder / "features.json")
+    if "type" in value:
+        raise DatasetError(f"{folder / 'features.json'} is of an old TFDS: write it with a newer one")
+    messages: Any = feature_pb2
+    return json_format.ParseDict(value, messages.Feature())
+
+
+def _check_features(message: Any, path: Path, options: ReadOptions) -> None:
     """Raise DatasetError where `features.json` names a class, or claims a size, that TFDS must not see."""
-    members: Any = value.items() if isinstance(value, Mapping) else ((None, member) for member in value)
-    for key, member in members:
-        if isinstance(member, Mapping | list) and key != "dimensions":
-            _check_features(member, path, options)
-        elif key in ("pythonClassName", "type") and not CLASS.fullmatch(str(member)):
+    for field, value in message.ListFields():
+        if field.name == "python_class_name" and not CLASS.fullmatch(value):
             # TFDS imports whatever module a feature's class is said to be in.
-            raise DatasetError(f"{path} names the class {member!r}, which is none of TFDS's")
-        elif key in ("dimensions", "length"):
+            raise DatasetError(f"{path} names the class {value!r}, which is none of TFDS's")
+        if field.name in ("json_feature", "lazy_decode"):
+            # The first is parsed once more, and names classes again; the second runs ffmpeg.
+            raise DatasetError(f"{path} has {field.name}, which is not read")
+        if field.name in ("dimensions", "length"):
             # TensorFlow makes room for a fixed size before it looks at a record, and may never return.
-            sizes: Any = member if isinstance(member, list) else [member]
-            step_bytes = 1024 if key == "length" else 1
-            shape = (step_bytes, *(max(int(size), 1) for size in sizes))
-            options.check_size(f"{path}, {key}", shape, np.uint8)
+            step_bytes, sizes = (1024, [value]) if field.name == "length" else (1, value)
+            shape = (step_bytes, *(max(size, 1) for size in sizes))
+            options.check_size(f"{path}, {field.name}", shape, np.uint8)
+        elif field.message_type:
+            for member in value.values() if field.name == "features" else [value]:
+                _check_features(member, path, options)
 
 
 def _examples(builder: Any, split: str, folder: Path) -> Iterator[dict[str, Any]]:

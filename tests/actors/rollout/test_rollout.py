@@ -123,6 +123,24 @@ def test_a_policy_that_crashes_is_named(reach):
     assert pickle.loads(pickle.dumps(caught.value)).policy == "p7", "it must arrive from an actor whole"
 
 
+@pytest.mark.parametrize(
+    "lack",
+    [
+        MemoryError("Unable to allocate 2 GiB"),
+        OSError(24, "Too many open files"),
+        RuntimeError("can't start new thread"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_what_the_machine_lacks_is_not_the_policys_fault(reach, lack):
+    def fails(_observation, _noise):
+        raise lack
+
+    with pytest.raises(type(lack)) as caught:
+        run(reach, Scripted(fails), [1], 1, policy_id="p7")
+    assert caught.value is lack
+
+
 class Counting:
     """Keeps what it was told to do; ends after five steps, by a time limit of its own."""
 

@@ -1,9 +1,11 @@
 """What stock TFDS and rlds read is what the store holds, however often and however rudely it was exported."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +134,14 @@ def test_batch_by_batch_each_one_a_new_file(tmp_path, store, exports):
         assert_equal(read(done.path), store)
     assert export_rlds(store, tmp_path / "out").shards == 0
     assert files(done.path) == now
+
+
+def test_another_time_limit_of_the_task_is_in_the_next_export(tmp_path, store, exports):
+    exports.fill(store, "demos")
+    export_rlds(store, tmp_path / "out")
+    longer = EpisodeStore.create(store.folder, replace(store.schema, horizon=99))
+    path = export_rlds(longer, tmp_path / "out").path
+    assert json.loads((path / "metadata.json").read_text())["horizon"] == 99
 
 
 def test_it_is_the_file_that_tfds_itself_would_write(tmp_path, everything, exports):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,8 @@ def test_replays_of_one_identity_are_the_same(store):
     others = [{"n_step": 2}, {"history": 2}, {"mixture": {"demonstration": 1.0}}, {"discount": 0.9}]
     for change in others:
         assert open_replay(store, **change).identity != identity
+    longer = EpisodeStore.create(store.folder, replace(store.schema, horizon=2 * store.schema.horizon))
+    assert open_replay(longer).identity != identity, "another time limit cut off what does not say"
     store.exclude("demo/0", reason="too good", by="test")
     assert open_replay(store).identity != identity
 

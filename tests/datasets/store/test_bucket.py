@@ -55,6 +55,11 @@ def store(bucket_store):
     return bucket_store
 
 
+@pytest.fixture
+def elsewhere(bucket_elsewhere):
+    return bucket_elsewhere
+
+
 def keys(store):
     return sorted(Bucket(store.place).list("batches"))
 
@@ -230,23 +235,23 @@ def test_a_kill_leaves_a_whole_batch_or_nothing(store, elsewhere, url, calls, wh
     assert len(other.batches()) == committed
     uploads = {key.split("/")[2] for key in keys(store) if key.count("/") == 3}
     left = [upload for upload in uploads if not committed]
-    assert len(other.verify()) == len(left), "only leftovers may be wrong"
+    assert (other.verify(), len(other.leftovers())) == ([], len(left)), "only leftovers may be there"
     assert other.clean() == [], "who knows whether the writer is dead?"
     removed = EpisodeStore.open(CachedBucket(url, store.folder.parent, LARGE)).clean()
     assert [name for name in removed if not name.endswith(".tmp")] == [f"a/{upload}" for upload in left]
-    assert other.verify() == []
+    assert other.leftovers() == []
     observation = {n: np.ones((3, *f.shape), f.dtype) for n, f in store.schema.observation.items()}
     ones = np.ones(2, np.float32)
     same = Episode(observation, np.zeros((2, 2), np.float32), ones, ones, 1.0)
     store.append([same], batch_id="a", source="collection")
     assert len(keys(store)) == 3
-    assert other.verify() == []
+    assert other.verify() == other.leftovers() == []
 
 
 def test_what_was_left_from_elsewhere_goes_after_a_day(store, elsewhere, url, tmp_path, monkeypatch):
     go(start_writer(url, tmp_path / "gone", 4, "before"))
     assert store.clean() == []
-    assert "batches/a/" in store.verify()[0]
+    assert "batches/a/" in store.leftovers()[0]
     monkeypatch.setattr(remote, "UPLOAD_SEC", -5.0)
     assert len(store.clean()) == 1
     assert keys(store) == []
@@ -259,7 +264,7 @@ def test_a_machine_whose_clock_is_ahead_removes_no_living_writers_upload(
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 48 * 3600)
     assert store.clean() == []
-    assert "batches/a/" in store.verify()[0]
+    assert "batches/a/" in store.leftovers()[0]
 
 
 def test_an_upload_that_took_half_a_day_is_not_committed(store, build, monkeypatch):
@@ -307,7 +312,7 @@ def test_a_server_that_goes_away_between_upload_and_commit(s3, store, build, mon
     s3.start()
     assert store.batches() == []
     store.append([build.episode()], batch_id="a", source="collection")
-    assert len(store.verify()) == 1, "one upload is left over, and said"
+    assert (store.verify(), len(store.leftovers())) == ([], 1), "one upload is left over, and said"
 
 
 # What is wrong, in a sentence.

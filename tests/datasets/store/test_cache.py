@@ -18,6 +18,11 @@ def store(bucket_store):
     return bucket_store
 
 
+@pytest.fixture
+def elsewhere(bucket_elsewhere):
+    return bucket_elsewhere
+
+
 def sizes(store):
     return {path: path.stat().st_size for path in store.folder.rglob("*.arrow")}
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -112,6 +113,11 @@ def test_bad_episodes_and_facts_are_refused_and_leave_nothing(store, build):
         ([good], {"origin": {"x": object()}}, "batch a: origin is not JSON"),
         ([build.episode(info={"x": float("nan")})], {}, "batch a, episode 0: info is not JSON"),
         ([build.episode(seed=0, policy="p")], {"round": "1"}, "round is '1'"),
+        ([good], {"round": 2**70}, "batch a, episode 0: round is .* must fit 64 bits"),
+        ([replace(good, seed="x")], {}, "batch a, episode 0: seed is 'x', but must be a whole number"),
+        ([replace(good, seed=1.7)], {}, r"batch a, episode 0: seed is 1\.7, but must be a whole number"),
+        ([build.episode(instruction="\ud800")], {}, "episode 0: instruction holds .* no valid Unicode"),
+        ([build.episode(policy="\udcff")], {}, "episode 0: policy holds .* no valid Unicode"),
     ]:
         with pytest.raises(DatasetError, match=sentence):
             store.append(episodes, **({"batch_id": "a", "source": "collection"} | changes))

@@ -1,8 +1,12 @@
 import json
+import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pacloop.datasets import DatasetError, EpisodeStore
+from pacloop.datasets.files import digest_of
 
 
 @pytest.fixture
@@ -65,3 +69,31 @@ def test_a_truncated_file_is_named_when_read(store, build, size):
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(DatasetError, match=r"a/steps.arrow"):
         list(store.episodes("a"))
+
+
+def test_a_folder_that_is_no_batch_is_said_where_one_of_its_name_is_appended(store, build):
+    """As where a restore was cut off."""
+    folder = store.folder / "batches" / "a"
+    folder.mkdir()
+    (folder / "steps.arrow").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"/batches/a has no batch\.json, so it is no batch: remove it$"):
+        store.append([build.episode()], batch_id="a", source="collection")
+    shutil.rmtree(folder)
+    assert store.append([build.episode()], batch_id="a", source="collection").episodes == 1
+    assert store.verify() == store.leftovers() == []
+
+
+def test_offsets_that_lead_out_of_a_table_are_found_before_a_row_is_read(store, build):
+    """As somebody makes them to harm: the digest fits, and reading a row crashes the process."""
+    words = replace(build.episode(), instruction="a" * 12345)
+    store.append([words], batch_id="a", source="collection")
+    path = store.folder / "batches" / "a" / "episodes.arrow"
+    raw, offsets = path.read_bytes(), np.array([0, 12345], np.int32).tobytes()
+    before, found, after = raw.rpartition(offsets)
+    assert found
+    path.write_bytes(before + np.array([2**30, 2**30 + 2**20], np.int32).tobytes() + after)
+    manifest = path.with_name("batch.json")
+    data = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(data | {"digests": data["digests"] | {path.name: digest_of(path)}}))
+    (found,) = EpisodeStore.open(store.folder).verify()
+    assert "episodes.arrow is not a whole Arrow file" in found

@@ -188,7 +188,7 @@ def test_a_run_killed_while_it_waits_asks_again_and_a_terminal_answers(waiting, 
         status = pacloop("status", "-w", space.folder, cwd=space.folder)
         assert "round 1: r001-pac waits for approval" in status.stdout
         words = ["-w", space.folder, "--reason", "steady hand", "--by", "ben"]
-        said = pacloop("approve", *words, cwd=space.folder)
+        said = pacloop("approve", "r001-pac", *words, cwd=space.folder)
         assert f"taken up by process {again.pid}" in said.stdout
         text, _ = again.communicate(timeout=DEADLINE_SEC)
     finally:

@@ -139,7 +139,7 @@ def test_a_state_that_is_broken_is_named_and_odd_figures_go(run, whole, tmp_path
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, progress=interrupt)
-    (tmp_path / "metrics.jsonl").write_text('[1]\n{"step": "x"}\n3\n')
+    (tmp_path / "metrics.jsonl").write_bytes(b'[1]\n{"step": "x"}\n3\n\xac\n')
     state = tmp_path / "state.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
     with pytest.raises(DatasetError, match=r"state\.safetensors is broken .*: remove it, to learn anew"):

@@ -8,6 +8,8 @@ from recorded import episode, put
 
 from pacloop.actors.rollout.collector import CollectError
 from pacloop.actors.rollout.slot import Failure
+from pacloop.datasets import EpisodeStore
+from pacloop.loop.episodes import pinned
 from pacloop.loop.episodes.play import Play, Session, play, tally
 from pacloop.loop.episodes.sample import failures, sample_of, scores, scores_by_seed
 from pacloop.loop.progress import silent
@@ -65,7 +67,37 @@ def test_finished_episodes_survive_a_kill_and_are_played_once(world):
     batches = list(play(session(space, collectors), order()))
     assert Counter(collectors.played) == Counter(range(12))
     assert [row.seed % POSITIONS for row in space.store.iter_rows(batches)] == list(range(12))
-    assert not (space.folder / "playing").exists()
+    assert not list((space.folder / "playing").iterdir())
+
+
+def test_an_evaluation_by_hand_leaves_the_interrupted_block_of_a_round_alone(world):
+    space, collectors = world
+    collectors.left = 3
+    with pytest.raises(KeyboardInterrupt):
+        list(play(session(space, collectors), order(episodes=4)))
+    collectors.left, by_hand = 3, order(name="manual0000", purpose="manual", episodes=4)
+    with pytest.raises(KeyboardInterrupt):
+        list(play(session(space, collectors), by_hand))
+    collectors.left = 10**6
+    for wanted in (by_hand, order(episodes=4)):
+        list(play(session(space, collectors), wanted))
+    assert Counter(collectors.played) == Counter(2 * list(range(4)))
+
+
+def test_interrupted_as_the_journal_has_written_it_is_that_interrupt(world, monkeypatch):
+    space, collectors = world
+    whole = EpisodeStore.append
+
+    def interrupted(*arguments, **more):
+        whole(*arguments, **more)
+        monkeypatch.setattr(EpisodeStore, "append", whole)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpisodeStore, "append", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(play(session(space, collectors), order(episodes=4)))
+    list(play(session(space, collectors), order(episodes=4)))
+    assert Counter(collectors.played) == Counter(range(4))
 
 
 @pytest.mark.parametrize("change", ["weights", "acting", "seeds"])
@@ -146,6 +178,17 @@ def test_settings_edited_while_a_stage_was_interrupted_count_from_the_next_one(w
     name, value = next(iter(settings.items()))
     (said,) = [note for *_, note in heard if note.startswith("goes on")]
     assert f"[collect] {name} = {SETTINGS['collect'][name]} (now {value})" in said
+
+
+def test_a_setting_that_is_pinned_no_more_is_that_of_the_beginning(world, monkeypatch):
+    space, collectors = world
+    collectors.left, heard = 6, []
+    with pytest.raises(KeyboardInterrupt):
+        collected(space, collectors, {}, heard)
+    collectors.left = 10**6
+    monkeypatch.setattr(pinned, "PINNED", {"collect": {"actors"}})
+    assert collected(space, collectors, {"episodes": 400}, heard).episodes == 12
+    assert any("[collect] episodes = 12 (now 400)" in note for *_, note in heard)
 
 
 def test_blocks_of_another_size_leave_no_seed_out_and_play_none_twice(world):

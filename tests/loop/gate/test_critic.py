@@ -99,6 +99,13 @@ def test_a_verdict_carries_the_figures_and_those_of_the_gates_own_episodes(playe
     assert with_critic(played, 7, given) == given, "a round without a check has no figures"
 
 
+def test_a_verdict_has_no_figures_of_gate_episodes_that_were_excluded(played):
+    played.store.exclude("r001-gate-00000", reason="the table was hit", by="ann")
+    verdict = with_critic(played, 1, record("gate", decision="rejected", candidate="r001-pac"))
+    played.store.include("r001-gate-00000", reason="it was not", by="ann")
+    assert verdict.own_critic is None and verdict.critic.episodes == 4
+
+
 def test_where_nothing_is_kept_out_nothing_is_asked(space):
     put(space, 1, "learn", policy="b")
     assert check_critic(space, 1, silent).figures is None

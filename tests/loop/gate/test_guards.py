@@ -125,3 +125,10 @@ def test_a_measure_that_neither_episodes_nor_the_environment_have_is_refused(gua
         LoopError, match=r"torque is set, but pacloop/stack has no such measure; it has: contact_force$"
     ):
         guards_of(other)
+
+
+def test_before_anything_is_played_the_environment_says_what_it_measures(space):
+    measures = {"contact_forse": {"margin": 0.1, "limit": 5.0}}
+    other = replace(space, config=parse_config({"gate": {"guards": {"measures": measures}}}, "test"))
+    with pytest.raises(LoopError, match="contact_forse is set, but pacloop/stack has no such measure"):
+        guards_of(other)

@@ -2,6 +2,7 @@
 
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pacloop.datasets.exports.lerobot.export import export_lerobot
 from pacloop.datasets.exports.parquet import export_parquet
 from pacloop.datasets.exports.tfds.rlds import export_rlds
 from pacloop.datasets.store.quarantine import read_quarantine
+from pacloop.loop.episodes.seeds import episode_seeds
 from pacloop.loop.injection import inject as room
 from pacloop.loop.injection.inject import Request, inject
 from pacloop.loop.progress import silent
@@ -101,6 +103,36 @@ def test_a_demonstration_that_was_interrupted_keeps_its_bootstrap(space, store, 
     replay = Replay(store, store.snapshot(), n_step=1, discount=0.5, time_limit_is_terminal=True)
     found = replay.at(np.arange(55)).bootstrap_discount
     assert found.tolist() == [0.5] * 39 + [0.0] + [0.5] * 15
+
+
+@pytest.mark.parametrize("export", (None, *EXPORTS))
+def test_what_the_run_plays_itself_is_not_learned_from(space, store, tmp_path, episodes, export):
+    """Another run with the same seed played its gate from the start states on which this one's will be."""
+    about = (("gate", 0), ("gate", 1), ("demonstration", 0))
+    seeds = [episode_seeds(purpose, run=run, round=1, count=1)[0] for purpose, run in about]
+    played = [replace(episode, seed=seed) for episode, seed in zip(episodes, seeds, strict=True)]
+    other = Workspace.create(tmp_path / "other", parse_config({"seed": 1}, "test"))
+    theirs = EpisodeStore.create(other.folder / "dataset", SCHEMA)
+    theirs.append(played, batch_id="r001-gate-00000", source="evaluation", round=1)
+    path = export(theirs, tmp_path / "out").path if export else theirs.folder
+    outcome = inject(space, Request(path), silent)
+    assert (outcome.accepted, [row.seed for row in store.iter_rows()]) == (2, seeds[1:])
+    assert [entry.reasons for entry in outcome.quarantined] == [
+        (
+            f"has seed {seeds[0]}, from which this run, of seed 0, plays itself: begin a workspace with "
+            "another --seed",
+        )
+    ]
+
+
+def test_what_the_run_has_played_can_be_mended(space, store, tmp_path, episodes):
+    played = [replace(episodes[0], seed=episode_seeds("collection", run=0, round=1, count=1)[0], score=0.0)]
+    store.append(played, batch_id="r001-collect-00000", source="collection", round=1)
+    path = write_npz(tmp_path / "n", played, SCHEMA)
+    assert inject(space, Request(path, score="1"), silent).duplicates == 1
+    store.exclude("r001-collect-00000", reason="it did succeed", by="anna")
+    outcome = inject(space, Request(path, score="1"), silent)
+    assert (outcome.accepted, outcome.quarantined) == (1, [])
 
 
 def test_duplicates_within_a_file(space, store, tmp_path, episodes):
@@ -298,6 +330,8 @@ def test_another_workspace(space, store, tmp_path, episodes):
     theirs = tmp_path / "theirs"
     write_pacloop(theirs / "dataset", episodes, SCHEMA)
     (theirs / "pacloop.toml").write_text("version = 1\n")
+    EpisodeStore.open(theirs / "dataset").exclude("theirs/1", reason="the operator hit the table", by="ann")
     outcome = inject(space, Request(theirs, source="intervention"), silent)
-    assert (outcome.format, outcome.accepted) == ("pacloop", 3)
+    assert (outcome.format, outcome.accepted) == ("pacloop", 2)
+    assert outcome.remarks == ["not read, as they are excluded there: 1 episodes"]
     assert store.batch(outcome.batches[0]).source == "intervention"

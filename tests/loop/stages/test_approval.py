@@ -135,6 +135,15 @@ def test_the_hours_count_from_when_it_was_asked_first(waiting, monkeypatch):
     assert "nobody answered within 1 hours" in settled(hour).reason
 
 
+def test_an_answer_to_a_candidate_that_does_not_wait_is_none(waiting):
+    word = f"approve r001-pac --reason ... -w {waiting.place}"
+    with pytest.raises(LoopError, match=rf"^r000-pac does not wait .*: r001-pac waits .*`pacloop {word}` or"):
+        answer(waiting, make_answer("approve", **ANNA), "r000-pac")
+    assert question(waiting)
+    answer(waiting, make_answer("approve", **ANNA), "r001-pac")
+    assert settled(waiting).decision == "promoted"
+
+
 def test_the_first_answer_counts(waiting):
     answer(waiting, make_answer("reject", **ANNA))
     with pytest.raises(LoopError, match="nothing waits for approval"):
@@ -164,6 +173,17 @@ def test_a_champion_changed_by_hand_meanwhile_stays(waiting, put_policy):
     assert verdict.decision == "undecided"
     assert "changed by hand during the round" in verdict.reason
     assert waiting.registry.champion() == "other"
+
+
+def test_a_rejected_candidate_stays_rejected_though_the_champion_was_changed_meanwhile(waiting, put_policy):
+    put_policy("other", 0)
+    waiting.registry.promote("other", reason="safer", by="ben")
+    answer(waiting, make_answer("reject", by="anna", reason="it scratches"))
+    verdict = settled(waiting)
+    assert verdict.decision == "rejected"
+    assert verdict.reason.startswith("the champion was changed by hand during the round; rejected by anna")
+    put(waiting, 2, "begin", champion="other")
+    assert start_policy(waiting, 2) == "other"
 
 
 def test_nothing_waits_in_a_fresh_workspace(space):

@@ -4,6 +4,7 @@ Collectors write episodes of two steps into a real dataset; who succeeds is told
 """
 
 import json
+import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from pacloop.loop.episodes import play as playing
 from pacloop.loop.episodes.play import Play, Session, play
 from pacloop.loop.episodes.sample import champion_sample
 from pacloop.loop.errors import LoopError
+from pacloop.loop.gate.comparison import make_test
+from pacloop.loop.gate.contest import contest
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.collect import begin, collect
 from pacloop.loop.stages.evaluate import compare
@@ -55,6 +58,28 @@ def test_a_comparison_killed_in_the_middle_goes_on_with_the_same_evidence(make):
     assert found.candidate_n == sum(b.episodes for b in played) and store.verify() == []
 
 
+def test_nobody_is_promoted_where_what_the_champion_collected_is_not_there(make, tmp_path):
+    """A copy without its identity owns no episodes of the one it was copied from."""
+    space = make(collectors := Collectors({"old": 0.9, "new": 0.2}))
+    shutil.copytree(space.folder, tmp_path / "copy")
+    (tmp_path / "copy" / "identity.json").unlink(missing_ok=True)
+    (space.folder / "dataset").rename(tmp_path / "aside")
+    for lost in map(Workspace.open, (space.folder, tmp_path / "copy")):
+        with pytest.raises(LoopError, match="round 1 collected 300 episodes, but the dataset holds 0"):
+            judge(lost, collectors)
+        assert lost.registry.champion() == "old" and not lost.has_record(1, "begin-gate")
+    shutil.rmtree(space.folder / "dataset")
+    (tmp_path / "aside").rename(space.folder / "dataset")
+    assert judge(Workspace.open(space.folder), collectors).champion_n == 300
+
+
+def test_a_comparison_with_nobodys_episodes_is_refused(make):
+    session = Session(make(Collectors({"old": 0.5})), None, silent)
+    new = Play("gate", "new", "gate", 1, 120, 20)
+    with pytest.raises(LoopError, match="old has no episodes to compare new with"):
+        contest(session, make_test(session.space.config.gate, 0, 0.3), champion="old", new=new, old=None)
+
+
 @pytest.mark.parametrize("arm", ["collection", "fresh", "paired"])
 def test_what_a_candidate_could_not_play_counts_as_its_failures(make, arm):
     collectors = Collectors({"old": 0.5, "new": 1.0})
@@ -86,6 +111,37 @@ def test_once_collectors_have_it_no_second_environment_is_made(make, monkeypatch
     vars(space)["task"] = replace(space.task, make=second)
     with pytest.raises(LoopError, match="torque is set, but pacloop/stack has no such measure; it has: none"):
         judge(space, collectors)
+
+
+@pytest.mark.parametrize(
+    "guards", [{"measures": {"contact_forse": {"margin": 0.2, "limit": 60.0}}}, {"discounted_return": 0.1}]
+)
+def test_a_guard_that_cannot_be_looked_at_does_not_bind_the_gate_to_itself(make, guards):
+    class Rich(Collectors):
+        def run(self, *arguments, **options):
+            for made in super().run(*arguments, **options):
+                yield replace(made, reward=made.reward * 5)
+
+    space = make(collectors := Rich({"old": 0.3, "new": 0.95}), guards=guards)
+    with pytest.raises(LoopError, match=r"\[gate.guards"):
+        judge(space, collectors)
+    mended = replace(space, config=make(Collectors({"old": 0.5}), "mended").config)
+    assert judge(mended, collectors).decision == "promoted"
+
+
+def test_a_horizon_may_be_passed_by_before_the_gate_begins_only(make):
+    def cut(space):
+        vars(space)["task"] = replace(space.task, schema=replace(space.task.schema, horizon=7))
+        vars(space).pop("store", None)
+        return space
+
+    space = make(Collectors({"old": 0.5}))
+    with pytest.raises(LoopError, match=r'but it is 7 now: put it back until this .* champion = "fresh"$'):
+        judge(cut(space), Collectors({}))
+    with pytest.raises(Killed):
+        judge(Workspace.open(space.folder), Collectors({"new": 0.5}, killed_after=0))
+    with pytest.raises(LoopError, match=r"but it is 7 now: put it back until this round has ended$"):
+        judge(cut(Workspace.open(space.folder)), Collectors({}))
 
 
 def test_a_slower_candidate_is_not_promoted_though_it_succeeds_more(make):
@@ -223,6 +279,23 @@ def test_scores_that_nobody_expected_end_a_comparison_of_rates(make):
     assert verdict.candidate_rate == pytest.approx(0.9)
     assert verdict.reason.startswith("new scored between 0 and 1, which no policy had so far")
     assert compare(Session(space, lambda: collectors, silent), policy="new", against="old").test == "scores"
+
+
+@pytest.mark.parametrize("stage", ["gate", "compare0000"])
+def test_a_kill_after_the_first_score_between_0_and_1_changes_no_test(make, monkeypatch, stage):
+    collectors = Graded({"old": 0.2, "new": 0.5})
+    space = make(collectors)
+
+    def compared():
+        session = Session(space, lambda: collectors, silent)
+        return gate(session, 1) if stage == "gate" else compare(session, policy="new", against="old")
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("pacloop.loop.gate.contest._graded", killed)
+        compared()
+    assert not all(batch.binary for batch in space.store.batches() if batch.origin["stage"] == stage)
+    verdict = compared()
+    assert (verdict.decision, verdict.test, verdict.candidate_n) == ("undecided", "rates", 20)
 
 
 def test_a_level_that_no_test_can_keep_is_refused_with_the_way_on(make):

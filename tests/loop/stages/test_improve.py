@@ -24,6 +24,7 @@ def improved(space, put_policy):
 
         def play_round(number):
             played.append(number)
+            assert len(played) < 5, "it never ends"
             put(space, number, "gate", **verdict("undecided", f"r{number:03d}-pac", 5, 10))
 
         parts = {"round": play_round, "final": measure}
@@ -41,4 +42,5 @@ def test_rounds_is_how_many_one_call_plays_and_an_interrupted_one_is_one_of_them
 def test_a_round_whose_measurement_a_kill_prevented_is_one_of_them(improved):
     assert improved(1, measured=False)[0] == [1]
     assert improved(1)[0] == [], "the same command only measures"
-    assert improved(1)[0] == [2]
+    assert improved(1, measured=False)[0] == [2]
+    assert improved(0) == ([], "0 rounds were played")

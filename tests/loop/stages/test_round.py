@@ -1,5 +1,6 @@
 """Which round comes next, when the target counts as reached, and whose weights a round goes on from."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from pacloop.loop.errors import LoopError
 from pacloop.loop.injection.demonstrations import add_demonstrations
 from pacloop.loop.progress import silent
 from pacloop.loop.stages.append import append
+from pacloop.loop.stages.collect import begin
 from pacloop.loop.stages.improve import next_round
 from pacloop.loop.stages.learn import fresh_rows, learn, start_policy
 from pacloop.loop.stages.target import reached
@@ -74,6 +76,33 @@ def test_no_round_goes_on_from_weights_that_were_rolled_back(space, put_policy):
     put(space, 4, "gate", **verdict("undecided", "r004-pac", 9, 10))
     put(space, 5, "begin", champion="r000-pac")
     assert start_policy(space, 5) == "r004-pac"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_rollback_while_a_round_begins_is_one_of_that_round_unless_it_begins_again(
+    space, put_policy, monkeypatch, killed
+):
+    for name in ("r000-pac", "r001-pac"):
+        put_policy(name, 0)
+    space.registry.install("r000-pac", reason="first", by="round 0", round=0, action="first")
+    space.registry.install("r001-pac", reason="won", by="gate", round=1, action="promote")
+    whole = type(space).write_record
+
+    def late(*arguments):
+        if killed:
+            space.round_folder(2).mkdir(parents=True)
+        space.registry.rollback(reason="it scratches", by="ann")
+        if killed:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(space), "write_record", late)
+        with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
+            begin(space, 2)
+    assert begin(space, 2).champion == ("r000-pac" if killed else "r001-pac")
+    assert space.registry.changed_after(2) is not killed
+    assert start_policy(space, 2) == "r000-pac"
 
 
 def test_no_round_goes_on_from_a_run_that_diverged(space):

@@ -39,7 +39,8 @@ def run_of(space, put_policy):
     put_policy("r001-pac", 1, parent="r000-pac", seed=7)
     put(space, 1, "gate", **verdict("promoted", "r001-pac", 9, 10))
     space.registry.settle()
-    made = [replace(e, policy="r001-pac") for e in space.store.episodes(demo)]
+    pairs = zip(space.store.episodes(demo), episode_seeds("collection", run=0, round=2, count=2))
+    made = [replace(e, policy="r001-pac", seed=seed) for e, seed in pairs]
     origin = {"policy": "r001-pac", "stage": "collect"}
     space.store.append(made, batch_id="r002-collect-00000", source="collection", round=2, origin=origin)
     put(space, 2, "collect", **tally(1, 2, champion="r001-pac"))
@@ -97,15 +98,17 @@ def test_it_goes_on_with_the_policy_the_data_and_a_fresh_budget(source, tmp_path
 
 
 def test_start_states_of_earlier_runs_are_not_drawn_again(source, tmp_path):
-    """Nor those of a run that the source itself goes on from, or that shared a dataset with it."""
+    """Nor those of a run that the source itself goes on from, that shared its dataset, or was injected."""
     played = next(iter(source.store.episodes("r002-collect-00000")))
     seed = episode_seeds("final", run=1, round=3, count=1)[0]
     origin = {"policy": "other/r003-pac", "stage": "final", "workspace": "other"}
     known = {"batch_id": "r003-final-00000", "source": "evaluation", "round": 3, "origin": origin}
     source.store.append([replace(played, seed=seed)], **known)
+    injected = replace(played, seed=episode_seeds("gate", run=2, round=3, count=1)[0])
+    source.store.append([injected], batch_id="inject", source="demonstration")
     made = start_from(source, tmp_path / "next", None, silent)
-    assert made.config.seed == 2
-    for run in (0, 1):
+    assert made.config.seed == 3
+    for run in (0, 1, 2):
         with pytest.raises(LoopError, match=f"--seed is {run}, as in .*next or a run whose episodes it has"):
             start_from(made, tmp_path / "third", run, silent)
 
@@ -204,6 +207,8 @@ def test_what_cannot_be_is_refused(source, tmp_path):
     before = content(made)
     assert content(start_from(source, tmp_path / "next", None, silent)) == before
     assert before[-1].seed == 9
+    with pytest.raises(LoopError, match="next was begun with seed 9, not 8"):
+        start_from(source, made.folder, 8, silent)
 
 
 def test_from_a_bucket_into_a_bucket_on_another_machine(s3, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """A workspace in a bucket has one loop over all machines; a dead holder is followed, a sleeping one stops."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -205,6 +206,22 @@ def test_a_bucket_that_is_away_for_a_while_costs_nothing(on, s3, monkeypatch):
         seen = len(s3.requests)
         time.sleep(0.2)
         assert len(s3.requests) > seen, "it goes on saying that it lives"
+
+
+def test_it_says_that_it_lives_whoever_keeps_the_local_copy_locked(on, monkeypatch):
+    times(monkeypatch, beat=0.02, expiry=LONG_SEC)
+    one = on("one")
+    with hold(one):
+        put(one, 0, "append")
+        with (one.folder / "lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            figures = one.round_folder(0) / "learn-run" / "metrics.jsonl"
+            figures.parent.mkdir()
+            figures.write_text("{}")
+            time.sleep(0.5)
+            seen = one.copy.bucket.read(bucket_lease.KEY)
+            time.sleep(0.5)
+            assert one.copy.bucket.read(bucket_lease.KEY) != seen
 
 
 def test_a_beat_that_arrived_unheard_is_its_own(on, monkeypatch):

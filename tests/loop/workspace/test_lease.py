@@ -1,5 +1,6 @@
 """The lease: one holder, named to all others, gone with its process."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -8,9 +9,12 @@ from threading import Timer
 
 import pytest
 
+from pacloop.datasets import DatasetError
 from pacloop.datasets.files import temporary_beside
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace.lease import current_holder, lease
+from pacloop.loop.workspace.local_copy import LocalCopy
+from pacloop.loop.workspace.registry import Registry
 
 HOLD = """
 import sys
@@ -74,6 +78,23 @@ def test_who_only_looks_disturbs_nobody(tmp_path):
             assert current_holder(tmp_path).startswith(f"process {os.getpid()} on ")
 
 
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    says = pytest.raises(
+        DatasetError, match=rf"^{tmp_path}/lease\.json cannot be locked: no locks available$"
+    )
+    with says, lease(tmp_path):
+        pass
+    with pytest.raises(DatasetError, match=r"champion\.lock cannot be locked: no locks available$"):
+        Registry(tmp_path).settle()
+    monkeypatch.setenv("PACLOOP_CACHE", str(tmp_path))
+    with pytest.raises(DatasetError, match=r"/lock cannot be locked: no locks available$"):
+        _ = LocalCopy("s3://robots/arm").id
+
+
 def test_a_holder_that_has_not_written_yet_is_another_process(tmp_path):
     assert current_holder(tmp_path) is None
     with lease(tmp_path):
@@ -87,6 +108,7 @@ def test_what_a_dead_holder_was_writing_is_removed_by_the_next(tmp_path):
     program = """
 import os, sys
 from pathlib import Path
+from pacloop.datasets import DatasetError
 from pacloop.datasets.files import temporary_beside
 with temporary_beside(Path(sys.argv[1])) as aside:
     aside.write_text("half")

@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 import torch
-from recorded import put
+from recorded import put, verdict
 
 from pacloop.datasets import DatasetError
 from pacloop.datasets.objects import Bucket
@@ -13,8 +14,11 @@ from pacloop.learner.checkpoint import PolicyRecord, read_policy, read_weights, 
 from pacloop.learner.config import PacConfig
 from pacloop.learner.policy import Acting
 from pacloop.loop.errors import LoopError
+from pacloop.loop.stages.collect import begin
+from pacloop.loop.stages.learn import start_policy
 from pacloop.loop.workspace import local_copy
 from pacloop.loop.workspace.config import Config, parse_config
+from pacloop.loop.workspace.local_copy import LocalCopy
 from pacloop.loop.workspace.place import address_of, url_of
 from pacloop.loop.workspace.policies import write_policy
 from pacloop.loop.workspace.records import Appended, Raced
@@ -143,7 +147,7 @@ def test_a_pull_asks_for_what_is_new_only(one, s3):
     s3.requests.clear()
     one.pull()
     asked = [path.rpartition("/")[2] for _, path in s3.requests]
-    assert asked == ["pacloop.toml", "champion.json", "robots", "robots", "robots"]
+    assert asked == ["pacloop.toml", "champion.json", "identity.json", "robots", "robots", "robots"]
 
 
 def test_of_two_promotions_at_once_one_is_refused(one, on):
@@ -152,12 +156,90 @@ def test_of_two_promotions_at_once_one_is_refused(one, on):
     reign(one, "a")
     two = on("two")
     refused = pytest.raises(LoopError, match=r"champion.json was written by somebody else meanwhile")
-    with refused, one.registry._changing() as history:
+    with refused, one.registry._changing() as (history, _):
         reign(two, "b")
         history.append(history[0])
     assert one.registry.champion() == "b"
     reign(one, "c")
     assert [entry.policy for entry in two.registry.history()] == ["a", "b", "c"]
+
+
+def test_a_rollback_counts_for_the_round_that_its_machine_has_not_seen_begin(one, on):
+    for name in ("r000-pac", "r001-pac"):
+        put_policy(one, name)
+    one.registry.install("r000-pac", reason="learned", by="round 0", round=0, action="first")
+    begin(one, 1)
+    put(one, 1, "gate", **verdict("promoted", "r001-pac", 9, 10))
+    one.registry.settle()
+    two = on("two")
+    assert begin(one, 2).champion == "r001-pac"
+    two.registry.rollback(reason="it scratches", by="ann")
+    assert one.registry.changed_after(2) and not one.registry.changed_after(3)
+    assert start_policy(one, 2) == "r000-pac"
+    put(one, 2, "gate", **verdict("undecided", "r002-pac", 9, 10))
+    begin(one, 3)
+    assert start_policy(one, 3) == "r000-pac", "nor from what learned in the meantime"
+    put(one, 3, "gate", **verdict("undecided", "r003-pac", 9, 10))
+    begin(one, 4)
+    assert start_policy(one, 4) == "r003-pac"
+
+
+def test_of_a_promotion_and_the_removal_of_its_weights_one_happens(one, on):
+    for name in ("a", "b"):
+        put_policy(one, name)
+    reign(one, "a")
+    two = on("two")
+    retired = pytest.raises(LoopError, match=r"champion.json was written by somebody else meanwhile")
+    with retired, one.registry._changing() as (history, _):
+        assert two.registry.retire(["a", "b"]) == {"b"}
+        history.append(history[0])
+    with pytest.raises(LoopError, match="the weights of b were removed"):
+        reign(one, "b")
+
+
+@pytest.mark.parametrize("late", ["list", "fetch"])
+def test_whoever_looks_and_is_suspended_keeps_no_writer_waiting(one, monkeypatch, late):
+    reader, reached, go_on = LocalCopy(one.place), Event(), Event()
+    put(one, 1, "begin")
+    whole = getattr(reader.bucket, late)
+
+    def suspended(*arguments):
+        seen = whole(*arguments)
+        reached.set()
+        go_on.wait(60)
+        return seen
+
+    monkeypatch.setattr(reader.bucket, late, suspended)
+    looks = Thread(target=reader.pull, daemon=True)
+    looks.start()
+    assert reached.wait(20)
+    writes = Thread(target=put, args=(one, 2, "append"), kwargs={"rows": 1}, daemon=True)
+    writes.start()
+    writes.join(20)
+    assert not writes.is_alive()
+    one.write_json("evaluations/0000.json", {"a": 1})
+    go_on.set()
+    looks.join(20)
+    assert one.record(Appended, 2).rows == 1, "who saw less has removed nothing"
+    assert one.rounds() == [1, 2] and (one.folder / "evaluations/0000.json").exists()
+
+
+def test_of_two_processes_that_fetch_an_object_the_newer_content_stays(one, on, monkeypatch):
+    for name in ("a", "b"):
+        put_policy(one, name)
+    reign(one, "a")
+    two, other = on("two"), LocalCopy(one.place)
+    whole = other.bucket.fetch
+
+    def overtaken(key):
+        seen = whole(key)
+        monkeypatch.setattr(other.bucket, "fetch", whole)
+        reign(one, "b")
+        two.registry.champion()
+        return seen
+
+    monkeypatch.setattr(other.bucket, "fetch", overtaken)
+    assert '"b"' in other.current("champion.json").read_text()
 
 
 def test_an_answer_is_given_once(one, on):

@@ -57,6 +57,12 @@ def test_a_stage_that_runs_again_installs_nothing_twice(registry):
     assert registry.champion() == "a", "what was rolled back by hand stays so"
 
 
+def test_what_was_promoted_by_hand_before_there_was_a_first_stays(registry):
+    registry.promote("b", reason="I know it", by="ann")
+    registry.install("a", reason="learned", by="round 0", round=0, action="first")
+    assert champions(registry) == ["b"]
+
+
 def test_a_second_rollback_goes_further_back(registry):
     for round, policy in enumerate("abc"):
         install(registry, policy, round)

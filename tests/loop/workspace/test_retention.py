@@ -1,5 +1,7 @@
 """What may go: weights and states that nothing needs, never what a reign or a resumed run asks for."""
 
+import shutil
+
 import pytest
 from recorded import put, verdict
 
@@ -37,6 +39,10 @@ def weights(number):
     return f"policies/r00{number}-pac/weights.safetensors"
 
 
+def killed(*_):
+    raise KeyboardInterrupt
+
+
 STATE = "rounds/004/learn-run/state.safetensors"
 
 
@@ -51,6 +57,13 @@ def test_what_may_go(rounds):
     assert names(rounds, 1) == [STATE]
     rounds.write_json("evaluations/0001.json", {"whatever": "it ended with"})
     assert names(rounds, 1) == [weights(2), weights(4), STATE]
+
+
+def test_a_folder_beside_the_rounds_is_none(rounds):
+    before = names(rounds, 1), rounds.registry.history()
+    shutil.copytree(rounds.round_folder(4), rounds.folder / "rounds" / "004.bak")
+    assert rounds.rounds() == [1, 2, 3, 4, 5]
+    assert (names(rounds, 1), rounds.registry.history()) == before
 
 
 def test_packs_may_go(rounds):
@@ -80,6 +93,24 @@ def test_what_went_is_gone_and_nothing_else(rounds):
     with pytest.raises(LoopError, match="the weights of r002-pac were removed by pacloop gc"):
         rounds.registry.promote("r002-pac", reason="why not", by="ann")
     rounds.registry.promote("r003-pac", reason="why not", by="ann")
+
+
+def test_what_is_promoted_meanwhile_keeps_its_weights(rounds):
+    spare = spare_files(rounds, 1)
+    rounds.registry.promote("r002-pac", reason="why not", by="ann")
+    assert [file.name for file in remove_files(rounds, spare, "cron")] == [weights(4), STATE]
+    assert (rounds.folder / weights(2)).exists()
+
+
+def test_weights_that_are_about_to_go_are_put_in_force_by_nobody(rounds, monkeypatch):
+    spare = spare_files(rounds, 1)
+    monkeypatch.setattr(type(rounds), "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        remove_files(rounds, spare, "cron")
+    with pytest.raises(LoopError, match="the weights of r002-pac were removed by pacloop gc"):
+        rounds.registry.promote("r002-pac", reason="why not", by="ann")
+    monkeypatch.undo()
+    assert remove_files(rounds, spare_files(rounds, 1), "cron") == spare
 
 
 def test_what_the_round_after_a_diverged_one_goes_on_from_stays(space, put_policy):

@@ -7,6 +7,7 @@ import socket
 import pytest
 from recorded import play
 
+from pacloop.datasets.objects import Bucket
 from pacloop.loop.errors import LoopError
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.copied import copy_sentence, refuse_copy, settle
@@ -78,8 +79,6 @@ def test_a_loop_adds_nothing_once_a_copy_goes_on(shared, copied):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_while_it_is_taken_it_is_taken_again(shared, monkeypatch, when):
-    from pacloop.datasets.objects import Bucket
-
     whole = Bucket.replace
 
     def killed(*arguments):
@@ -94,8 +93,6 @@ def test_killed_while_it_is_taken_it_is_taken_again(shared, monkeypatch, when):
 
 
 def test_of_two_copies_at_once_one_goes_on(shared, copied, monkeypatch):
-    from pacloop.datasets.objects import Bucket
-
     whole = Bucket.replace
 
     def late(*arguments):
@@ -115,3 +112,38 @@ def test_each_dataset_has_turns_of_its_own(shared):
     other = shared.with_config(parse_config({"dataset": {"url": f"{shared.config.dataset.url}-b"}}, "test"))
     for space in (other, shared, other):
         settle(space)
+
+
+def in_bucket(tmp_path, monkeypatch, machine, name):
+    """A workspace in a bucket on a machine: one with a cache of its own."""
+    monkeypatch.setenv("PACLOOP_CACHE", str(tmp_path / machine))
+    config = parse_config({"dataset": {"url": f"s3://robots/{tmp_path.name}"}}, "test")
+    return Workspace.create(f"s3://robots/{tmp_path.name}-{name}", config)
+
+
+@pytest.fixture
+def original(s3, tmp_path, monkeypatch):
+    """A workspace in a bucket that was held once, shares its dataset, and has a copy under another prefix."""
+    space = in_bucket(tmp_path, monkeypatch, "one", "arm")
+    settle(space)
+    copy = Bucket(f"{space.place}2")
+    for key in space.copy.bucket.list(""):
+        copy.create(key, space.copy.bucket.read(key))
+    return space
+
+
+def test_a_copied_prefix_is_known_on_a_machine_that_never_saw_it(original, tmp_path, monkeypatch):
+    copy = in_bucket(tmp_path, monkeypatch, "two", "arm2")
+    says = f"{copy.place} is a copy of {original.place}, which is still there"
+    assert copy_sentence(copy).startswith(says)
+    with pytest.raises(LoopError, match=says):
+        settle(copy)
+
+
+def test_a_loop_in_a_bucket_adds_nothing_once_a_copy_goes_on(original, tmp_path, monkeypatch):
+    play(original, 1, "collect", "r000-pac", [1.0])
+    copy = in_bucket(tmp_path, monkeypatch, "two", "arm2")
+    copy.write_json(IDENTITY, copy.identity().model_copy(update={"address": ""}).model_dump())
+    settle(copy)
+    with pytest.raises(LoopError, match="is not the only copy of its workspace"):
+        play(original, 1, "collect", "r000-pac", [0.0])

@@ -115,6 +115,18 @@ def test_a_picture_is_measured_before_it_is_decoded(tmp_path):
         decode_images([buffer.getvalue()], ReadOptions((), 2**20), "x")
 
 
+@pytest.mark.parametrize("kind", ["EPS", "ICO"])
+def test_pictures_of_formats_that_run_programs_or_hide_sizes_are_not_opened(kind):
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, kind)
+    with pytest.raises(DatasetError, match="x holds an image that is none of PNG, JPEG"):
+        decode_images([buffer.getvalue()], ReadOptions(()), "x")
+
+
 def test_a_palette_is_looked_up():
     import io
 

@@ -134,21 +134,56 @@ def test_a_half_downloaded_shard(copy, options):
         list(read(copy, options))
 
 
-def test_no_class_outside_tfds_is_looked_up_and_no_size_believed(copy, options):
-    features = (copy / "features.json").read_text()
-    (copy / "features.json").write_text(features.replace("tensorflow_datasets.core", "os.core", 1))
-    with pytest.raises(DatasetError, match=r"names the class 'os\.core"):
-        list(read(copy, options))
-    (copy / "features.json").write_text(features.replace('"-1"', str(2**40)))
-    with pytest.raises(DatasetError, match="length of shape"):
+HIDDEN = {"type": "os.core.X", "content": {}}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"pythonClassName": "os.core.X"}, r"names the class 'os\.core\.X', which is none of TFDS's"),
+        ({"python_class_name": "os.core.X"}, r"names the class 'os\.core\.X', which is none of TFDS's"),
+        ({"pythonClassName": "tensorflow_datasets.scripts.X"}, "which is none of TFDS's"),
+        ({"json_feature": {"json": json.dumps({"q": HIDDEN})}}, "has json_feature, which is not read"),
+        ({"jsonFeature": {"json": json.dumps({"q": HIDDEN})}}, "has json_feature, which is not read"),
+        ({"audio": {"lazyDecode": True}}, "has lazy_decode, which is not read"),
+        ({"audio": {"shape": {"dimensions": ["-1", str(2**40)]}}}, "dimensions of shape"),
+        ({"sequence": {"length": str(2**40)}}, "length of shape"),
+        (HIDDEN, "cannot be read as TFDS's features"),
+    ],
+)
+def test_no_class_outside_tfds_is_looked_up_and_no_size_believed(copy, options, change, says):
+    description = json.loads((copy / "features.json").read_text())
+    feature = description["featuresDict"]["features"]["steps"]["sequence"]["feature"]
+    feature.clear()
+    feature.update(change)
+    (copy / "features.json").write_text(json.dumps(description))
+    with pytest.raises(DatasetError, match=says):
         list(read(copy, options))
 
 
-@pytest.mark.parametrize("key", ["name", "filepathTemplate"])
-def test_shards_elsewhere_are_not_followed(copy, options, key):
+def test_the_old_form_of_tfds_is_refused(copy, options):
+    (copy / "features.json").write_text(json.dumps(HIDDEN))
+    with pytest.raises(DatasetError, match=r"features\.json is of an old TFDS"):
+        list(read(copy, options))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "../train"),
+        ("filepathTemplate", "../{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}"),
+        ("filepath_template", "../{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}"),
+        ("filepathTemplate", "..{SPLIT.join.__text_signature__[17]}x"),
+        ("filepathTemplate", "{SPLIT:>2000000000}"),
+    ],
+)
+def test_shards_elsewhere_are_not_followed(copy, options, key, value):
     info = next(copy.rglob("dataset_info.json"))
     description = json.loads(info.read_text())
-    description["splits"][0][key] = "../" + description["splits"][0][key]
+    split = description["splits"][0]
+    if key != "name":
+        split.pop("filepathTemplate")
+    split[key] = value
     info.write_text(json.dumps(description))
     with pytest.raises(DatasetError, match="names shards in another folder"):
         list(read(copy, options))
