@@ -1,8 +1,8 @@
 """Runs of killed processes, which Prefect goes on showing as `Running` until somebody closes them.
 
-Whoever holds a workspace marks its runs by tags: `holds:<id>`, and `on:<host>` where the workspace is a folder,
-since whether the holder of a folder lives is known on its own machine only. `workspace:<id>` is no such mark:
-runs that only wait for the workspace have it from their deployments.
+Whoever holds a workspace marks its runs by tags: `holds:<id>`, and `on:<host>` where the workspace is a
+folder, since whether the holder of a folder lives is known on its own machine only. `workspace:<id>` is no
+such mark: runs that only wait for the workspace have it from their deployments.
 """
 
 import socket

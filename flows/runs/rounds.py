@@ -20,6 +20,7 @@ from prefect.states import Cancelled
 from ...loop.errors import Withdrawn
 from ...loop.stages.approval import Look
 from ...loop.stages.question import Question
+from ...loop.stages.question import question as open_question
 from ...loop.stages.round import run_final, run_round, run_start
 from ...loop.workspace.records import Measured, R, Raced, Reached
 from ...loop.workspace.verdict import Verdict
@@ -94,10 +95,11 @@ def rename(name: str) -> None:
 
 
 def _ask(space: Workspace, question: Question) -> AbstractContextManager[Look]:
-    """Ask on the round's page, and say so in its name."""
-    rename(round_name(question.round, question.judged, "waits for approval"))
-    get_run_logger().info("%s, or on this run's page: Resume", question.sentence())
-    emit_verdict(space, question.round, question.judged, "waits")
+    """Ask on the round's page, and say so in its name, unless a terminal has answered already."""
+    if open_question(space):
+        rename(round_name(question.round, question.judged, "waits for approval"))
+        get_run_logger().info("%s, or on this run's page: Resume", question.sentence())
+        emit_verdict(space, question.round, question.judged, "waits")
     return form(space, question)
 
 
