@@ -18,7 +18,7 @@ from prefect.exceptions import CancelledRun, FailedRun
 from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
-from ...loop.errors import InUse
+from ...loop.errors import InUse, Withdrawn
 from ...loop.injection.fetch import fetch_recording, without_secrets
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
@@ -60,6 +60,8 @@ def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[
         except InUse as error:
             get_run_logger().warning("skipped: %s", error)
             return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
+        except Withdrawn as error:
+            return Cancelled(message=str(error))
         except Exception as error:
             if not (isinstance(error, PacloopError) or hasattr(error, "__notes__")):
                 raise

@@ -63,7 +63,7 @@ def played(prefect_api):
     def played(space):
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
-        from pacloop.flows.runs.rounds import play_round
+        from pacloop.flows.runs.rounds import play as play_part
         from pacloop.flows.runs.session import session
 
         def play():
@@ -72,7 +72,7 @@ def played(prefect_api):
                 suppress(Withdrawn),
                 session(space, silent),
             ):
-                play_round(str(space.folder), 1)
+                play_part("round", str(space.folder), 1)
 
         thread = Thread(target=play)
         thread.start()
