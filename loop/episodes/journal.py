@@ -62,5 +62,6 @@ class Journal:
     def _read(self) -> list[Episode]:
         store = EpisodeStore.open(self._own)
         batches = store.batches()
-        self._batches = len(batches)
-        return [episode for batch in batches for episode in store.episodes(batch)]
+        episodes = [episode for batch in batches for episode in store.episodes(batch)]
+        self._batches = len(batches)  # only of a journal that is whole: another begins anew
+        return episodes

@@ -100,6 +100,20 @@ def test_interrupted_as_the_journal_has_written_it_is_that_interrupt(world, monk
     assert Counter(collectors.played) == Counter(range(4))
 
 
+def test_a_damaged_journal_is_thrown_away_and_another_begins_anew(world):
+    space, collectors = world
+    for damaged in (True, False):
+        collectors.left = 3
+        with pytest.raises(KeyboardInterrupt):
+            list(play(session(space, collectors), order(episodes=4)))
+        if damaged:
+            newest = max(space.folder.glob("playing/rounds/*/batches/*/steps.arrow"))
+            newest.write_bytes(b"")
+    collectors.left, collectors.played = 10**6, []
+    list(play(session(space, collectors), order(episodes=4)))
+    assert len(collectors.played) == 1, "what the second interrupt left counts"
+
+
 @pytest.mark.parametrize("change", ["weights", "acting", "seeds"])
 def test_a_journal_about_something_else_is_not_read(world, put_policy, change):
     space, collectors = world
