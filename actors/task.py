@@ -50,6 +50,8 @@ class Task:
         does beyond a demonstration that was interrupted.
       seed_limit: its environments are given seeds below this. The loop's own have up to 63 bits; one that is
         too large is given as the first word, 32 bits, that numpy's `SeedSequence` makes of it.
+      replayable: whether episodes may be played again in another process, and as often as asked: a
+        simulation. Elsewhere, as on a robot, only what collects and evaluates makes an environment.
     """
 
     schema: Schema
@@ -57,6 +59,7 @@ class Task:
     score: Callable[[np.ndarray], float]
     time_limit_is_terminal: bool
     seed_limit: int = 2**32
+    replayable: bool = False
 
     def __post_init__(self) -> None:
         """Raise PacloopError, naming it, where a part is something else."""
@@ -66,6 +69,7 @@ class Task:
             ("make", callable(self.make), "a function"),
             ("score", callable(self.score), "a function"),
             ("seed_limit", limit, "a positive whole number"),
+            ("replayable", isinstance(self.replayable, bool), "True or False"),
         ):
             if not right:
                 raise PacloopError(f"the task's {name} is {getattr(self, name)!r:.80}, but must be {kind}")
@@ -74,6 +78,15 @@ class Task:
     def name(self) -> str:
         """The name the task is found by, e.g. `pacloop/stack`."""
         return self.schema.task
+
+    def make_for_replay(self) -> SeededEnvironment:
+        """One environment in which to play episodes again. Raises PacloopError where these are not played."""
+        if not self.replayable:
+            raise PacloopError(
+                f"no episode of {self.name} is played again: its task does not say replayable=True, "
+                "as that of a simulation may"
+            )
+        return self.make()
 
     def environment_seed(self, seed: int) -> int:
         """The seed that its environments are given for an episode's."""

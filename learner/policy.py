@@ -65,7 +65,8 @@ class Policy:
             noise = _padded(noise)
         latents = self._latents(observation)
         action = self._pick(latents, torch.from_numpy(noise)).numpy()[:rows]
-        return self._low + (action + 1) * 0.5 * (self._high - self._low)
+        in_range = self._low + (action + 1) * 0.5 * (self._high - self._low)
+        return np.clip(in_range, self._low, self._high)  # which rounding may leave
 
     @torch.inference_mode()
     def q(self, observation: Mapping[str, np.ndarray], action: np.ndarray) -> np.ndarray:

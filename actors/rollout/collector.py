@@ -74,8 +74,9 @@ class Collector:
     def start(self, seed: int, task: str) -> dict[str, np.ndarray]:
         """The first observation of the episode of a seed, in an environment that is there already."""
         played, environments = self._task(task)
-        environments[0] = environments[0] or make_environment(played)
-        return copied(played.schema, played.begin(environments[0], seed).observation)
+        environment = make_environment(played) if environments[0] is None else environments[0]
+        environments[0] = environment
+        return copied(played.schema, played.begin(environment, seed).observation)
 
     def _task(self, name: str) -> tuple[Task, list[SeededEnvironment | None]]:
         """A task and its environments, made when it is first asked for."""

@@ -5,6 +5,8 @@ import os
 import signal
 from collections.abc import Mapping
 
+from ...datasets.errors import PacloopError
+
 OBJECT_STORE_BYTES = 256 * 2**20
 """Room for shared weights and episodes on their way; a private cluster needs no more."""
 ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -16,13 +18,24 @@ STARTS = 4
 """Ray gives up on its own start after 30 s, too soon for a busy machine; so often it is tried."""
 
 
+def check_address() -> None:
+    """Raise PacloopError where `RAY_ADDRESS` names what collectors cannot be on."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address.startswith("ray://"):
+        raise PacloopError(
+            f"RAY_ADDRESS is {address}, but a Ray client cannot stream episodes: "
+            "on a machine of the cluster, set it to the cluster's own address, like 10.0.0.5:6379"
+        )
+
+
 def connect(*, cpus: int) -> bool:
     """Join the cluster of `RAY_ADDRESS`, or start a private one; True where this call started one.
 
     A private cluster listens on loopback only, has no dashboard, and reports nothing to anybody. The
     signal handlers are the caller's again afterwards: Ray replaces SIGTERM's, and then a cancelled run
-    looks like a crash.
+    looks like a crash. Raises as `check_address` does.
     """
+    check_address()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if not os.environ.get("RAY_ADDRESS"):
@@ -72,6 +85,7 @@ def _start(cpus: int) -> None:
     for attempt in range(1, STARTS + 1):
         try:
             ray.init(
+                address="local",  # else it joins what somebody began here with `ray start`
                 num_cpus=max(cpus, 1),
                 num_gpus=0,
                 include_dashboard=False,

@@ -45,7 +45,8 @@ class Slot:
 
     def begin(self, seed: int) -> Failure | None:
         """Begin an episode; why it cannot be begun, or None. Raises as `make_environment` does."""
-        self.environment = self.environments[self.index] or make_environment(self.task)
+        environment = self.environments[self.index]
+        self.environment = make_environment(self.task) if environment is None else environment
         self.environments[self.index] = self.environment
         self.seed = seed
         self.memory = self.actor.begin(np.random.default_rng([seed, ACTION_NOISE]))

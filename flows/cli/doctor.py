@@ -92,15 +92,19 @@ def _resources() -> list[Check]:
 
 
 def _simulator(task: str) -> Check:
-    """Some seconds: it is tried for real."""
+    """Some seconds: a simulation is tried for real; what may move a robot is only found."""
     from ...actors.registry import OURS, find_task
 
     try:
-        environment = find_task(task).make()
+        offered = find_task(task)
+        if not offered.replayable:
+            found = f"{task} is found, and not started: it does not say that it is a simulation"
+            return Check("simulator", found)
+        environment = offered.make_for_replay()
         environment.seed(0)
         environment.reset()
         environment.close()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # somebody else's code
         ours = "mujoco and dm-control must fit: run make"
         advice = ours if task in OURS else f"the package that offers {task} must work here"
         return Check("simulator", sentence(error), False, advice)
@@ -132,16 +136,20 @@ def _prefect(workspace: str) -> Check:
 
 def _ray() -> Check:
     """Some seconds where a cluster is named: it is joined, in a process that may hang or crash."""
-    from ...actors.rollout.ray_connection import connect
+    from ...actors.rollout.ray_connection import check_address, connect
+    from ...datasets.errors import PacloopError
     from ..server.ask import TIMEOUT_SEC
 
     if not (address := os.environ.get("RAY_ADDRESS")):
         return Check("ray cluster", LOCAL)
     join = [sys.executable, "-c", f"from {connect.__module__} import connect; connect(cpus=1)"]
     try:
-        if named := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):  # Ray itself would try for minutes
+        check_address()
+        if named := re.fullmatch(r"(.+):(\d+)", address):  # Ray itself would try for minutes
             socket.create_connection((named[1], int(named[2])), TIMEOUT_SEC).close()
         subprocess.run(join, capture_output=True, timeout=RAY_SEC, check=True)
+    except PacloopError as error:
+        return Check("ray cluster", str(error), False)
     except (OSError, OverflowError, subprocess.SubprocessError):
         wrong = f"RAY_ADDRESS is {address}, but no cluster can be joined there"
         return Check("ray cluster", wrong, False, "start it, or choose a local one with: unset RAY_ADDRESS")

@@ -72,11 +72,12 @@ def deploy(
         workspace, every=every, cron=cron, rounds=rounds, until=until, approve=approve, name=name
     )
     with prefect_server(port, start=False) as (url, _):
-        from ..runs.deployments import check_name, check_pool, deployments
+        from ..runs.deployments import check_name, check_pool, deployments, pause_registered
 
         registered = deployments(plan)
         check_name(plan, registered)
         check_pool(pool)
+        pause_registered(registered)
         for deployment in registered:
             deployment.job_variables = {"env": DEFAULTS}
             deployment.apply(work_pool_name=pool)
@@ -115,11 +116,13 @@ def _serve(plan: "Plan", url: str, begun: float) -> None:
     from prefect.runner import Runner
 
     from ..pages.publishing import key_of
-    from ..runs.deployments import check_name, deployments
+    from ..runs.deployments import check_name, deployments, pause_registered
     from ..server.ask import ui_address
 
     registered = deployments(plan)
     check_name(plan, registered)
+    if pause_registered(registered):
+        print("somebody else serves it, or did a minute ago: whoever of you ends pauses the other's schedule")
     runner = Runner(name=f"pacloop-{plan.name}", pause_on_shutdown=True)
     for deployment in registered:
         runner.add_deployment(deployment)

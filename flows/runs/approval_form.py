@@ -9,6 +9,7 @@ first, the next one that asks the same takes it.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC
 from typing import Literal
 from uuid import UUID
 
@@ -23,12 +24,15 @@ from pydantic import Field, ValidationError
 from ...loop.errors import Withdrawn
 from ...loop.stages.approval import Look
 from ...loop.stages.question import Question, make_answer
+from ...loop.stages.question import question as open_question
 from ...loop.workspace.verdict import Answer
 from ...loop.workspace.workspace import Workspace
-from ..environment import user
 from ..pages.publishing import workspace_tag
+from ..pages.render import cell
 from ..pages.round import approval_page
+from ..terminal import sentence
 from .fallback import failure, is_away
+from .forms import ON_A_FORM
 
 MOST_RUNS = 20
 """Runs of a round, the latest, on whose pages an answer is looked for: each but the last was killed."""
@@ -61,8 +65,7 @@ class _Form:
     """One question on a run's page, put again where the run was resumed without an answer."""
 
     def __init__(self, run: UUID, space: Workspace, question: Question) -> None:
-        self._run, self._tag, self._question = run, workspace_tag(space), question
-        self._page = approval_page(space, question)
+        self._run, self._space, self._question = run, space, question
         digest = hashlib.sha256(question.judged.model_dump_json().encode()).hexdigest()
         self._key = f"approval-{digest[:12]}"
         self._pauses, self._fault = 0, ""
@@ -97,23 +100,35 @@ class _Form:
                 "waited for approval; the next run asks again"
             )
         if state and state.is_running():
-            return self._answer(client) or self._pause(client)
+            if (given := self._answer(client)) or not open_question(self._space):
+                return given
+            self._pause(client)
         return None
 
+    def _page(self) -> str:
+        """The figures; where they cannot be shown, the question alone."""
+        try:
+            return approval_page(self._space, self._question)
+        except Exception as error:
+            return f"{self._question.sentence()}\n\nNo figures can be shown: {cell(sentence(error))}"
+
     def _answer(self, client: SyncPrefectClient) -> Answer | None:
-        """What was filled in for this question, on the page of this run or of one before it."""
+        """What was filled in first for this question, on the page of this run or of one before it."""
         runs = [self._run] if self._pauses else [self._run, *self._earlier(client)]
+        answers: list[Answer] = []
         for run in runs:
             for given in client.filter_flow_run_input(run, f"paused-{self._key}", MOST_INPUTS, set()):
                 with suppress(ValidationError):
                     word = Word.model_validate_json(given.value)
-                    return make_answer(word.decision, by=word.who or user(), reason=word.reason)
-        return None
+                    answer = make_answer(word.decision, by=word.who or ON_A_FORM, reason=word.reason)
+                    when = given.created and given.created.astimezone(UTC).isoformat(timespec="seconds")
+                    answers.append(answer.model_copy(update={"when": when or answer.when}))
+        return min(answers, key=lambda answer: answer.when, default=None)
 
     def _earlier(self, client: SyncPrefectClient) -> list[UUID]:
         """Runs of this round of this workspace: it is the newest, so no other round's name begins so."""
         ours = FlowRunFilter(
-            tags=FlowRunFilterTags(all_=[self._tag]),
+            tags=FlowRunFilterTags(all_=[workspace_tag(self._space)]),
             name=FlowRunFilterName(like_=f"round {self._question.round}"),
         )
         latest = FlowRunSort.START_TIME_DESC
@@ -124,5 +139,5 @@ class _Form:
         state = Paused(pause_key=f"{self._key}-{self._pauses}", message="waits for approval")
         keyset = keyset_from_paused_state(state)
         state.state_details.run_input_keyset = {**keyset}  # pyright: ignore[reportAttributeAccessIssue]
-        Word.with_initial_data(description=self._page).save(keyset, self._run)
+        Word.with_initial_data(description=self._page()).save(keyset, self._run)
         client.set_flow_run_state(self._run, state)

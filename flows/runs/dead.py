@@ -1,7 +1,8 @@
 """Runs of killed processes, which Prefect goes on showing as `Running` until somebody closes them.
 
-Whoever holds a workspace marks its runs by tags: `workspace:<id>`, and `on:<host>` where the workspace is a
-folder, since whether the holder of a folder lives is known on its own machine only.
+Whoever holds a workspace marks its runs by tags: `holds:<id>`, and `on:<host>` where the workspace is a
+folder, since whether the holder of a folder lives is known on its own machine only. `workspace:<id>` is no
+such mark: runs that only wait for the workspace have it from their deployments.
 """
 
 import socket
@@ -29,7 +30,7 @@ from ..pages.publishing import workspace_tag
 @contextmanager
 def marked(space: Workspace) -> Iterator[None]:
     """Mark the run that calls, and all that begin inside, as runs of who holds the workspace."""
-    own = set(_marks(space))
+    own = {workspace_tag(space), *_marks(space)}
     if caller := flow_run.get_id():
         with suppress(Exception), get_client(sync_client=True) as client:
             client.update_flow_run(UUID(caller), tags=own | set(flow_run.get_tags()))
@@ -56,4 +57,4 @@ def close_dead_runs(space: Workspace, state: State[Any] | None = None) -> None:
 
 
 def _marks(space: Workspace) -> list[str]:
-    return [workspace_tag(space)] + ([] if space.copy else [f"on:{socket.gethostname()}"])
+    return [f"holds:{space.id}"] + ([] if space.copy else [f"on:{socket.gethostname()}"])

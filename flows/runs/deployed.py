@@ -18,20 +18,19 @@ from prefect.exceptions import CancelledRun, FailedRun
 from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
-from ...loop.errors import InUse
+from ...loop.errors import InUse, Withdrawn
 from ...loop.injection.fetch import fetch_recording, without_secrets
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
 from ...loop.views.rounds import rows
 from ...loop.workspace.lease import hold
 from ...loop.workspace.workspace import Workspace
-from ..environment import user
 from ..pages.publishing import publish
 from ..pages.render import markdown
 from ..terminal import progress_bars, sentence
 from .dead import close_dead_runs
 from .events import emit_change, emit_injection
-from .forms import AS_THE_FILE, Approve, Episodes, Format, Minutes, Recording, Rounds, Target, Text
+from .forms import AS_THE_FILE, ON_A_FORM, Approve, Episodes, Format, Minutes, Recording, Rounds, Target, Text
 from .improve import improve_with_prefect
 from .plan import open_to_change, open_workspace
 from .rounds import rename
@@ -61,6 +60,8 @@ def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[
         except InUse as error:
             get_run_logger().warning("skipped: %s", error)
             return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
+        except Withdrawn as error:
+            return Cancelled(message=str(error))
         except Exception as error:
             if not (isinstance(error, PacloopError) or hasattr(error, "__notes__")):
                 raise
@@ -131,7 +132,7 @@ def inject_flow(
         raise PacloopError("a URL with a password or a query may be secret: inject it in a terminal")
     space = open_to_change(workspace)
     with fetch_recording(path) as (local, url), progress_bars() as progress:
-        request = Request(local, format, note=note, by=who or user(), strict=strict, url=url)
+        request = Request(local, format, note=note, by=who or ON_A_FORM, strict=strict, url=url)
         outcome = inject(space, request, progress)
     page = markdown("injection.md.j2", outcome=outcome, request=request)
     create_markdown_artifact(page, key="injection")
@@ -193,7 +194,7 @@ def rollback_flow(workspace: Text, reason: Text, who: str = "") -> tuple[str, st
       who: Your name; it is kept on record.
     """
     space = open_to_change(workspace)
-    by = who or user()
+    by = who or ON_A_FORM
     before, after = space.registry.rollback(reason=reason, by=by)
     publish(space)
     emit_change(space, "rolled-back", before, after, reason, by)

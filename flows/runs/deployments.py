@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+from prefect.client.schemas.objects import DeploymentStatus
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import EntrypointType, RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
@@ -47,10 +49,7 @@ def _leave_empty(deployment: RunnerDeployment) -> None:
 
 def check_name(plan: "Plan", deployments: list[RunnerDeployment]) -> None:
     """Raise LoopError where the server knows another workspace by this name."""
-    only = DeploymentFilter(name=DeploymentFilterName(any_=[d.name for d in deployments]))
-    with get_client(sync_client=True) as client:
-        registered = client.read_deployments(deployment_filter=only)
-    for known in registered:
+    for known in _registered(deployments):
         ids = [tag for tag in known.tags if tag.startswith("workspace:")]
         place, ours = known.parameters.get("workspace"), workspace_tag(plan.space)
         if place != plan.space.address or (ids and ours not in ids):
@@ -58,6 +57,27 @@ def check_name(plan: "Plan", deployments: list[RunnerDeployment]) -> None:
                 f"the server knows another workspace as {plan.name!r}, {place} ({', '.join(ids) or 'no id'}; "
                 f"this is {ours}): choose another --name"
             )
+
+
+def pause_registered(deployments: list[RunnerDeployment]) -> bool:
+    """Pause those that the server knows; returns whether somebody served one within the last minute.
+
+    The server then forgets the runs that its scheduler put ahead. Registering anew, and the client's own
+    `pause_deployment`, remove future ones only: those that became due while nobody served them would be
+    played at once.
+    """
+    registered = _registered(deployments)
+    with get_client(sync_client=True) as client:
+        for known in registered:
+            client.request("POST", "/deployments/{id}/pause_deployment", path_params={"id": known.id})
+    return any(known.status is DeploymentStatus.READY and not known.paused for known in registered)
+
+
+def _registered(deployments: list[RunnerDeployment]) -> list[DeploymentResponse]:
+    """What the server knows by these names."""
+    only = DeploymentFilter(name=DeploymentFilterName(any_=[d.name for d in deployments]))
+    with get_client(sync_client=True) as client:
+        return client.read_deployments(deployment_filter=only)
 
 
 def check_pool(name: str) -> None:

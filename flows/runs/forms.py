@@ -11,6 +11,8 @@ from ...datasets.imports.readers import FORMATS
 from ...loop.workspace.config import Improve
 
 AS_THE_FILE = "as pacloop.toml says"
+ON_A_FORM = "somebody, on the form"
+"""Who filled in a form that names nobody: who serves it did not."""
 
 
 def _bounds(name: str) -> WithJsonSchema:

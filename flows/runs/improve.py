@@ -45,13 +45,12 @@ def improve_with_prefect(space: Workspace, progress: Progress) -> "tuple[Improve
 def _player(session: "Session") -> Play:
     """Plays each part as a flow, and without Prefect where its API stays away."""
     from .fallback import with_fallback
-    from .rounds import final_flow, play_round, start_flow
+    from .rounds import play as play_as_flow
 
     address, directly = session.space.address, play_directly(session)
-    flows = {"start": start_flow, "round": play_round, "final": final_flow}
 
     def play(part: str, *arguments: Any) -> Any:
-        flow = partial(flows[part], address)
+        flow = partial(play_as_flow, part, address)
         return with_fallback(session.space, flow, partial(directly, part))(*arguments)
 
     return play

@@ -11,9 +11,11 @@ from threading import Event, Thread
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.client.orchestration import get_client
 from prefect.context import SyncClientContext
 from prefect.runtime import flow_run
 
+from ...loop.errors import Withdrawn
 from ...loop.progress import Progress
 
 EVERY_SEC = 3.0
@@ -29,14 +31,21 @@ class ProgressReporter:
         self._progress = progress
         self._latest: dict[str, tuple[Context, float, str]] = {}
         self._artifacts: dict[tuple[str, str | None], UUID] = {}
+        self._cancelled: set[str] = set()
         self._due, self._open = Event(), True
         self._thread = Thread(target=self._run, name="progress-to-prefect", daemon=True)
         self._thread.start()
 
     def __call__(self, what: str, done: int, total: int, note: str) -> None:
-        """Pass on; Prefect hears of it soon, if this is part of a run."""
+        """Pass on; Prefect hears of it soon, if this is part of a run.
+
+        Raises Withdrawn where somebody has cancelled the run, which stops nothing else.
+        """
         self._progress(what, done, total, note)
-        if flow_run.get_id() is None or total <= 0:
+        run = flow_run.get_id()
+        if run in self._cancelled:
+            raise Withdrawn(f"{stage_of(what)} was cancelled; what was finished is kept")
+        if run is None or total <= 0:
             return
         text = f"{what}: {done} of {total}" + (f", {note}" if note else "")
         self._latest[f"progress-{stage_of(what)}"] = copy_context(), 100.0 * done / total, text
@@ -68,6 +77,10 @@ class ProgressReporter:
                 update_progress_artifact(artifact, percent, text)
             else:
                 self._artifacts[key, run] = create_progress_artifact(percent, key, text)  # pyright: ignore[reportArgumentType]
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(run)).state
+        if run and state and (state.is_cancelling() or state.is_cancelled()):
+            self._cancelled.add(run)
 
 
 def stage_of(what: str) -> str:

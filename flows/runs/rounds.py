@@ -7,7 +7,9 @@ process that called them, in whose session are the lease and the collectors.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
+from functools import wraps
 from threading import Thread
+from typing import Any, ParamSpec
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -20,6 +22,7 @@ from prefect.states import Cancelled
 from ...loop.errors import Withdrawn
 from ...loop.stages.approval import Look
 from ...loop.stages.question import Question
+from ...loop.stages.question import question as open_question
 from ...loop.stages.round import run_final, run_round, run_start
 from ...loop.workspace.records import Measured, R, Raced, Reached
 from ...loop.workspace.verdict import Verdict
@@ -29,8 +32,24 @@ from .approval_form import form
 from .events import emit_verdict
 from .session import PAGES, SESSION
 
+P = ParamSpec("P")
+
+
+def ends_withdrawn(work: Callable[P, R]) -> Callable[P, R | State]:
+    """A flow's function whose run ends as cancelled where somebody cancelled it."""
+
+    @wraps(work)
+    def ending(*args: P.args, **kwargs: P.kwargs) -> R | State:
+        try:
+            return work(*args, **kwargs)
+        except Withdrawn as error:
+            return Cancelled(message=str(error))
+
+    return ending
+
 
 @flow(name="start", flow_run_name="start - demonstrations", validate_parameters=False)
+@ends_withdrawn
 def start_flow(workspace: str) -> Raced:
     """Round 0: learn the BC baseline and the first champion from the demonstrations."""
     del workspace  # Prefect shows it
@@ -41,14 +60,12 @@ def start_flow(workspace: str) -> Raced:
 
 
 @flow(name="round", flow_run_name="round {number}", validate_parameters=False)
-def round_flow(workspace: str, number: int) -> Verdict | Reached | State:
+@ends_withdrawn
+def round_flow(workspace: str, number: int) -> Verdict | Reached:
     """One round: collect, append, learn, gate. The run is renamed after what the gate said."""
     del workspace
     session = SESSION.get()
-    try:
-        verdict = run_round(session, number, _run_as_task, _ask)
-    except Withdrawn as error:
-        return Cancelled(message=str(error))
+    verdict = run_round(session, number, _run_as_task, _ask)
     rename(round_name(number, verdict))
     get_run_logger().info("round %d: %s - %s", number, verdict.decision, verdict.reason)
     publish(session.space)
@@ -61,15 +78,8 @@ def round_flow(workspace: str, number: int) -> Verdict | Reached | State:
     return verdict
 
 
-def play_round(workspace: str, number: int) -> Verdict | Reached:
-    """`round_flow`; raises Withdrawn where somebody cancelled its run instead of answering."""
-    try:
-        return round_flow(workspace, number)  # pyright: ignore[reportReturnType]
-    except CancelledRun as error:
-        raise Withdrawn(str(error)) from None
-
-
 @flow(name="final", flow_run_name="final - {policy}", validate_parameters=False)
+@ends_withdrawn
 def final_flow(workspace: str, number: int, policy: str) -> Measured:
     """Measure a champion once on seeds that no stage has seen."""
     del workspace
@@ -77,6 +87,17 @@ def final_flow(workspace: str, number: int, policy: str) -> Measured:
     rename(f"final - {policy} - success {outcome.rate:.0%} of {outcome.episodes}")
     publish(SESSION.get().space)
     return outcome
+
+
+def play(part: str, *arguments: Any) -> Any:
+    """Play a part of the loop as its flow; raises Withdrawn where somebody cancelled its run."""
+    try:
+        return FLOWS[part](*arguments)
+    except CancelledRun as error:
+        raise Withdrawn(str(error)) from None
+
+
+FLOWS: dict[str, Callable[..., Any]] = {"start": start_flow, "round": round_flow, "final": final_flow}
 
 
 def round_name(number: int, verdict: Verdict | Reached, decision: str = "") -> str:
@@ -94,10 +115,11 @@ def rename(name: str) -> None:
 
 
 def _ask(space: Workspace, question: Question) -> AbstractContextManager[Look]:
-    """Ask on the round's page, and say so in its name."""
-    rename(round_name(question.round, question.judged, "waits for approval"))
-    get_run_logger().info("%s, or on this run's page: Resume", question.sentence())
-    emit_verdict(space, question.round, question.judged, "waits")
+    """Ask on the round's page, and say so in its name, unless a terminal has answered already."""
+    if open_question(space):
+        rename(round_name(question.round, question.judged, "waits for approval"))
+        get_run_logger().info("%s, or on this run's page: Resume", question.sentence())
+        emit_verdict(space, question.round, question.judged, "waits")
     return form(space, question)
 
 

@@ -8,12 +8,18 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
+from ...loop.errors import LoopError
 from ..environment import kept_string, string_file
 from .ask import TIMEOUT_SEC
+
+LISTENS = "0A"
+"""As the kernel's tables of sockets have it."""
 
 
 def new_string() -> str:
@@ -64,6 +70,24 @@ def admits(url: str, string: str | None) -> bool:
         )
         return answer.status_code != httpx.codes.UNAUTHORIZED
     return False
+
+
+def check_listener(url: str) -> None:
+    """Raise LoopError where another user of this machine listens there, as far as the kernel tells.
+
+    Root is trusted. Whoever listens is told the string, and what it answers is run.
+    """
+    port, others = urlsplit(url).port, set[int]()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            address, state, owner = (line.split()[column] for column in (1, 3, 7))
+            if state == LISTENS and int(address.rpartition(":")[2], 16) == port:
+                others |= {int(owner)} - {os.getuid(), 0}
+    if others:
+        raise LoopError(
+            f"what listens at {url} belongs to another user of this machine (uid {others.pop()}): "
+            f"choose another --port, or, if you trust it, say so with: export PREFECT_API_URL={url}"
+        )
 
 
 @contextmanager

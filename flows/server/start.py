@@ -15,7 +15,7 @@ import httpx
 
 from ...loop.errors import LoopError
 from ..environment import program
-from .access import admits, chosen_string, client_of, new_string, string_kept
+from .access import admits, check_listener, chosen_string, client_of, new_string, string_kept
 from .ask import answers, configured, unanswered
 
 HOST, PORT = "127.0.0.1", 4200
@@ -38,7 +38,8 @@ def prefect_server(
 
     A port wins over the configured API. Where nothing answers and `start` is true, a server is started, and
     `meanwhile` is called while it starts, which takes seconds. Raises LoopError where a configured API does
-    not answer, the port is taken by something else, or nothing answers and none may be started.
+    not answer, the port is taken by something else or by another user, or nothing answers and none may be
+    started.
     """
     if port is None and (url := configured()):
         if not answers(url):
@@ -49,6 +50,8 @@ def prefect_server(
     port = PORT if port is None else port
     url = f"http://{HOST}:{port}/api"
     is_taken = _is_taken(port)
+    if is_taken:
+        check_listener(url)
     if is_taken and not answers(url):
         raise LoopError(f"port {port} is taken by something that is no Prefect server: choose another --port")
     if not is_taken and not start:
@@ -131,7 +134,7 @@ def _started(
 def _wait(process: "subprocess.Popen[bytes]", url: str, string: str, log: IO[bytes]) -> None:
     """Until the server that answers is our own: another start may win the port meanwhile."""
     deadline = time.monotonic() + START_SEC
-    while (has_ended := process.poll() is not None) or not (answers(url) and admits(url, string)):
+    while (has_ended := process.poll() is not None) or not _is_ours(url, string):
         if has_ended and answers(url):
             raise LoopError(f"another start has won {url} meanwhile: the same command now uses its server")
         if has_ended or time.monotonic() > deadline:
@@ -139,6 +142,14 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, string: str, log: IO[byt
             lines = log.read().decode(errors="replace").strip().splitlines()
             raise LoopError(f"Prefect's server did not start: {lines[-1] if lines else 'it said nothing'}")
         time.sleep(0.2)
+
+
+def _is_ours(url: str, string: str) -> bool:
+    """Whether the server that answers takes the string, which another user's is not even shown."""
+    if not answers(url):
+        return False
+    check_listener(url)
+    return admits(url, string)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -20,9 +20,9 @@ def replay_score(task: "Task") -> Scorer:
     """Scores, rewards and ends as the simulator gives them; `info` says how far it ended from the record.
 
     Refuses an episode without a seed, one whose seed gives another start, and one that the simulator
-    ends before its actions do.
+    ends before its actions do. Raises PacloopError where the task's episodes are not played again.
     """
-    environment = task.make()
+    environment = task.make_for_replay()
 
     def scorer(raw: RawEpisode, observation: Mapping[str, np.ndarray], action: np.ndarray) -> EpisodeScore:
         if raw.seed is None or raw.seed < 0:

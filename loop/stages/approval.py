@@ -1,8 +1,9 @@
 """A person's word on a promotion, where `[gate] approve` asks for it.
 
 The gate's verdict then waits as `judged.json`, and `answer.json` answers it: whoever writes it first has
-answered, on a form or in a terminal. Nobody can promote what the test did not: an answer takes promotions
-away and adds none, so the level of the gate holds.
+answered, in a terminal or on a form, unless another form was filled in before, which the verdict then says.
+Nobody can promote what the test did not: an answer takes promotions away and adds none, so the level of the
+gate holds.
 """
 
 import time
@@ -49,22 +50,22 @@ def approved(space: Workspace, number: int, progress: Progress, door: Door) -> V
 
 
 def _wait(space: Workspace, asked: Question, progress: Progress, door: Door) -> Answer:
-    if given := _answer(space, asked.round):
-        return given
-    progress("approval", 1, 1, asked.sentence())
+    """The earliest answer: a form may have been filled in before a terminal answered, and seen only now."""
+    if not _answer(space, asked.round):
+        progress("approval", 1, 1, asked.sentence())
     hours = space.config.gate.approve_hours
     waited_sec, begun_sec = _waited_sec(asked), time.monotonic()
     with door(space, asked) as look:
-        while (given := _answer(space, asked.round)) is None:
-            at_door = look()
-            if not at_door and waited_sec + time.monotonic() - begun_sec > hours * 3600:
+        while not (given := [each for each in (_answer(space, asked.round), look()) if each]):
+            if waited_sec + time.monotonic() - begun_sec > hours * 3600:
                 reason = f"nobody answered within {hours:g} hours"
-                at_door = make_answer("none", by="nobody", reason=reason)
-            if at_door:
-                space.create_json(answer_file(asked.round), at_door.model_dump())
+                none = make_answer("none", by="nobody", reason=reason)
+                space.create_json(answer_file(asked.round), none.model_dump())
             else:
                 time.sleep(POLL_SEC)
-    return given
+    first = min(given, key=lambda each: each.when)
+    space.create_json(answer_file(asked.round), first.model_dump())
+    return first
 
 
 def _waited_sec(asked: Question) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...actors.registry import find_task
+from ...actors.rollout.ray_connection import check_address
 from ..episodes.play import Session
 from ..episodes.sample import champion_sample
 from ..injection.demonstrations import no_demonstrations
@@ -97,9 +98,10 @@ def _measurement(space: Workspace, play: Play, *, watched: bool) -> Measured:
 
 
 def check_start(space: Workspace) -> None:
-    """Raise LoopError for what can be known to stop a run before anything is started for it."""
+    """Raise PacloopError for what can be known to stop a run before anything is started for it."""
     check_tasks(space.config)
     find_task(space.config.task)
+    check_address()
     if not space.has_store() or not space.store.batches():
         raise no_demonstrations(space)
     check_gate(space)

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...actors.registry import find_task
 from ...actors.rendering.video import See, act_again, image_fields, mp4, show_images
 from ...datasets import Episode, EpisodeStore
+from ...datasets.errors import PacloopError
 from ..errors import LoopError
 
 Render = Callable[[Episode, See, Sequence[int] | None], str | None]
@@ -17,7 +18,7 @@ Render = Callable[[Episode, See, Sequence[int] | None], str | None]
 def renderer(store: EpisodeStore) -> Iterator[Render]:
     """Renders episodes from their own images, or by acting them out again in one environment.
 
-    Raises LoopError where the task is no longer that of the dataset.
+    Raises PacloopError where the task is no longer that of the dataset, or its episodes are not played again.
     """
     if names := image_fields(store.schema):
         yield lambda episode, see, steps: show_images(episode, names, see, steps=steps)
@@ -25,14 +26,14 @@ def renderer(store: EpisodeStore) -> Iterator[Render]:
     task = find_task(store.schema.task)
     if difference := store.schema.difference(task.schema):
         raise LoopError(f"{task.name} is another task by now: {difference}")
-    with closing(task.make()) as environment:
+    with closing(task.make_for_replay()) as environment:
         yield lambda episode, see, steps: act_again(task, episode, see, environment=environment, steps=steps)
 
 
 def write_video(store: EpisodeStore, episode_id: str, path: Path) -> str:
     """Write an episode as an MP4 file, and return a sentence on what it shows.
 
-    Raises DatasetError or LoopError where that cannot be done, and leaves no file then.
+    Raises PacloopError where that cannot be done, and leaves no file then.
     """
     if path.suffix.lower() != ".mp4":
         raise LoopError(f"{path} must end in .mp4")
@@ -40,7 +41,7 @@ def write_video(store: EpisodeStore, episode_id: str, path: Path) -> str:
     try:
         with renderer(store) as render, mp4(path, store.schema.control_hz) as see:
             difference = render(episode, see, None)
-    except (LoopError, RuntimeError) as error:  # the latter is the camera's: what the machine lacks
+    except (PacloopError, RuntimeError) as error:  # the latter is the camera's: what the machine lacks
         raise LoopError(f"{path} was not written: {error}") from None
     if names := image_fields(store.schema):
         return f"{path} shows the images of the episode: {', '.join(names)}"

@@ -58,6 +58,19 @@ def test_mode_takes_the_likeliest_bin(network, schema, seen):
     np.testing.assert_allclose(found, in_range(share_of(network, seen).argmax(-1)))
 
 
+@given(st.integers(-100, 100), st.integers(1, 100))
+def test_no_action_leaves_its_bounds_by_rounding(low, span):
+    from pacloop.datasets import Field, Schema
+
+    low, high = low / 100, (low + span) / 100
+    schema = Schema("t", {"x": Field((1,))}, Field((1,)), (low,), (high,), 1.0, 1)
+    policy = Policy(torch.nn.Module(), schema, Acting("mode"))
+    policy._latents, policy._pick = (lambda _: None), (lambda *_: torch.linspace(-1, 1, 9)[:, None])
+    found = policy.act({}, np.zeros((9, 1, 1), np.float32))
+    assert found.dtype == np.float32
+    assert np.float32(low) <= found.min() and found.max() <= np.float32(high)
+
+
 def test_sample_draws_from_the_policy(network, schema, seen):
     policy = Policy(network, schema, Acting("sample", floor=0.0))
     one = {name: np.repeat(value[:1], 20_000, 0) for name, value in seen.items()}

@@ -48,7 +48,7 @@ def task(images: bool = False, name: str = NAME) -> Task:
         horizon=HORIZON,
     )
     make = partial(StackEnvironment, images=images, cubes=START_CUBES[name])
-    return Task(schema, make, score, time_limit_is_terminal=True, seed_limit=2**63)
+    return Task(schema, make, score, time_limit_is_terminal=True, seed_limit=2**63, replayable=True)
 
 
 def score(rewards: np.ndarray) -> float:

@@ -251,6 +251,21 @@ def test_the_horizon_ends_an_episode_that_does_not_end_by_itself(reach):
     assert episode.discount.tolist() == [1.0, 1.0, 1.0]
 
 
+def test_an_environment_that_counts_as_false_is_kept(reach):
+    made = []
+
+    class Empty(type(reach.make())):
+        def __init__(self):
+            super().__init__()
+            made.append(self)
+
+        def __len__(self):
+            return 0
+
+    run(replace(reach, make=Empty), Scripted(still), range(3), 1)
+    assert len(made) == 1
+
+
 def test_whole_numbers_that_do_not_fit_are_refused(reach):
     counts = replace(reach.schema, observation={"arm": Field((4,)), "clock": Field((), "int8")})
 

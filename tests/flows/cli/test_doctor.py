@@ -9,6 +9,7 @@ import pytest
 from recorded import episode
 from typed import free_port, pacloop
 
+from pacloop.datasets.errors import PacloopError
 from pacloop.flows.cli.doctor import _prefect, _ray, _workspace
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
@@ -72,6 +73,20 @@ def test_a_cluster_that_cannot_be_joined_is_bad(monkeypatch):
     check = _ray()
     assert not check.good and check.found.startswith(f"RAY_ADDRESS is {address}, but no cluster")
     assert check.advice.endswith("unset RAY_ADDRESS")
+
+
+def test_a_ray_client_is_refused_by_whoever_would_use_it(monkeypatch, tmp_path):
+    from pacloop.actors.rollout.ray_connection import connect
+    from pacloop.loop.stages.improve import check_start
+
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    sentence = "RAY_ADDRESS is ray://head:10001, but a Ray client cannot stream episodes: "
+    check = _ray()
+    assert not check.good and check.found.startswith(sentence)
+    space = Workspace.create(tmp_path / "arm", parse_config({}, "test"))
+    for use in (lambda: connect(cpus=1), lambda: check_start(space)):
+        with pytest.raises(PacloopError, match=sentence):
+            use()
 
 
 def test_a_cluster_that_runs_is_joined(monkeypatch):

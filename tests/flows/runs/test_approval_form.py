@@ -12,7 +12,8 @@ from typed import PACLOOP, pacloop
 
 from pacloop.loop.errors import Withdrawn
 from pacloop.loop.progress import silent
-from pacloop.loop.stages.question import question
+from pacloop.loop.stages import approval
+from pacloop.loop.stages.question import answer, make_answer, question
 from pacloop.loop.workspace.verdict import Verdict
 
 DEADLINE_SEC = 240
@@ -62,7 +63,7 @@ def played(prefect_api):
     def played(space):
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
-        from pacloop.flows.runs.rounds import play_round
+        from pacloop.flows.runs.rounds import play as play_part
         from pacloop.flows.runs.session import session
 
         def play():
@@ -71,7 +72,7 @@ def played(prefect_api):
                 suppress(Withdrawn),
                 session(space, silent),
             ):
-                play_round(str(space.folder), 1)
+                play_part("round", str(space.folder), 1)
 
         thread = Thread(target=play)
         thread.start()
@@ -98,6 +99,46 @@ def test_the_form_shows_the_figures_and_takes_an_answer(client, waiting, played,
     (run,) = runs(space)
     assert run.state.is_completed()
     assert run.name == "round 1 - 61% in the gate - rejected"
+
+
+@pytest.mark.parametrize("first", ["approve", "reject"])
+def test_the_first_of_a_form_and_a_terminal_counts(client, waiting, played, paused, monkeypatch, first):
+    """Both answer while nobody looks; the terminal approves, and nobody signs the form."""
+    monkeypatch.setattr(approval, "POLL_SEC", 10.0)
+    space = waiting()
+    thread = played(space)
+    run = paused(space)
+    acts = {
+        "approve": lambda: answer(space, make_answer("approve", by="ben", reason="a steady hand")),
+        "reject": lambda: client.resume_flow_run(
+            run.id, run_input={"decision": "reject", "reason": "it scratches"}
+        ),
+    }
+    acts.pop(first)()
+    time.sleep(1.1)
+    acts.popitem()[1]()
+    thread.join(DEADLINE_SEC)
+    by = {"approve": "approved by ben: ", "reject": "rejected by somebody, on the form: "}
+    assert space.record(Verdict, 1).reason.startswith(by[first])
+
+
+def test_figures_that_cannot_be_shown_keep_nobody_from_answering(
+    client, waiting, played, paused, monkeypatch
+):
+    from pacloop.flows.runs import approval_form
+
+    def broken(space, question):
+        raise ValueError("no curve")
+
+    monkeypatch.setattr(approval_form, "approval_page", broken)
+    space = waiting()
+    thread = played(space)
+    run = paused(space)
+    page = client.read_flow_run_input(run.id, run.state.state_details.run_input_keyset["description"])
+    assert "r001-pac waits for approval" in page and "No figures can be shown: ValueError: no curve" in page
+    client.resume_flow_run(run.id, run_input={"decision": "approve", "reason": "seen elsewhere"})
+    thread.join(DEADLINE_SEC)
+    assert space.registry.champion() == "r001-pac"
 
 
 def test_time_that_is_over_keeps_the_champion_and_the_run_completes(waiting, played, runs):
@@ -157,6 +198,8 @@ def test_an_answer_on_the_form_of_a_killed_run_counts(client, waiting, paused, r
     killed.communicate()
     word = {"decision": "approve", "reason": "a steady hand", "who": "anna"}
     assert client.resume_flow_run(first.id, run_input=word).status.value == "ACCEPT"
+    time.sleep(1.1)  # answers have their second
+    answer(space, make_answer("reject", by="ben", reason="too late"))
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE_SEC)
     assert "champion r001-pac: 60.0% of 100" in again.stdout, again.stderr
     reign = space.registry.history()[-1]

@@ -41,18 +41,30 @@ def running(client, space):
 def test_only_runs_that_this_machine_can_know_are_closed(client, space, running):
     from pacloop.flows.runs.dead import close_dead_runs
 
-    own, here = f"workspace:{space.id}", f"on:{socket.gethostname()}"
+    own, here = f"holds:{space.id}", f"on:{socket.gethostname()}"
     dead = running(own, here)
     others = {
-        "the same path on another machine": running(f"workspace:{uuid4().hex[:16]}", "on:far-away"),
+        "the same path on another machine": running(f"holds:{uuid4().hex[:16]}", "on:far-away"),
         "a copy on another machine": running(own, "on:far-away"),
         "a copy on this machine": running(own, here, workspace="/elsewhere/arm"),
-        "one that does not hold it": running(own),
+        "one that does not hold it": running(f"workspace:{space.id}", here),
     }
     close_dead_runs(space)
     assert client.read_flow_run(dead).state.is_crashed()
     for what, run in others.items():
         assert client.read_flow_run(run).state.is_running(), what
+
+
+def test_of_a_workspace_in_a_bucket_one_that_waits_for_it_goes_on(client, running, s3):
+    """It has its deployment's tag, wherever it runs."""
+    from pacloop.flows.runs.dead import close_dead_runs
+
+    far = Workspace.create("s3://robots/waited-for", parse_config({}, "test"))
+    waits = running(f"workspace:{far.id}", workspace=far.address)
+    dead = running(f"workspace:{far.id}", f"holds:{far.id}", workspace=far.address)
+    close_dead_runs(far)
+    assert client.read_flow_run(waits).state.is_running()
+    assert client.read_flow_run(dead).state.is_crashed()
 
 
 def test_a_session_marks_its_own_run_and_those_inside(client, space):
@@ -73,7 +85,7 @@ def test_a_session_marks_its_own_run_and_those_inside(client, space):
             return str(flow_run.id), inner(workspace)
 
     runs = [client.read_flow_run(run) for run in outer(space.address)]
-    marks = {f"workspace:{space.id}", f"on:{socket.gethostname()}"}
+    marks = {f"workspace:{space.id}", f"holds:{space.id}", f"on:{socket.gethostname()}"}
     assert [marks <= set(run.tags) for run in runs] == [True, True]
     assert runs[1].state.is_completed()
 

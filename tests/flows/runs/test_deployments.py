@@ -1,11 +1,14 @@
 """What a server knows of two workspaces: names, tags and forms; and a real worker that runs one flow."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from typed import pacloop, refused
+from typed import PACLOOP, pacloop, refused
 
 from pacloop.loop.workspace.config import parse_config
 from pacloop.loop.workspace.workspace import Workspace
@@ -92,6 +95,74 @@ def test_a_pool_that_is_not_there_is_one_sentence(tmp_path, prefect_api):
     assert "no Prefect server answers at http://127.0.0.1:9/api" in nobody
     words = ["deploy", "-w", space, "--pool", "missing"]
     assert "there is no work pool 'missing'" in refused(*words, cwd=tmp_path, PREFECT_API_URL=prefect_api)
+
+
+@pytest.fixture
+def asleep(client, tmp_path, request):
+    """A workspace that a machine served that was switched off: the runs of `improve`, three being overdue."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+
+    from pacloop.flows.runs.deployments import deployments
+    from pacloop.flows.runs.plan import make_plan
+
+    folder = Workspace.create(tmp_path / request.node.name, parse_config({}, "test")).folder
+    improve = deployments(make_plan(folder, every="6h"))[0].apply()
+    began, ended = ((datetime.now(UTC) - timedelta(hours=hours)).isoformat() for hours in (30, 1))
+    ahead = {"start_time": began, "end_time": ended, "max_runs": 3}
+    client.request("POST", "/deployments/{id}/schedule", path_params={"id": improve}, json=ahead)
+    only = DeploymentFilter(id=DeploymentFilterId(any_=[improve]))
+
+    def runs():
+        due = datetime.now(UTC)
+        return [run for run in client.read_flow_runs(deployment_filter=only) if run.expected_start_time < due]
+
+    assert len(runs()) == 3
+    return folder, improve, runs
+
+
+def test_overdue_runs_are_not_played_by_who_serves_next(asleep, tmp_path, prefect_api):
+    folder, _, runs = asleep
+    serve = subprocess.Popen(
+        [PACLOOP, "serve", "-w", folder, "--cron", "0 2 1 1 *"],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PREFECT_API_URL": prefect_api},
+        text=True,
+    )
+    try:
+        assert serve.stdout and "is served" in serve.stdout.readline()
+        assert runs() == []
+    finally:
+        serve.send_signal(signal.SIGINT)
+        serve.communicate(timeout=120)
+
+
+def test_what_a_person_asked_for_outlives_a_new_registration(client, asleep, tmp_path, prefect_api):
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    folder, improve, runs = asleep
+    client.create_work_pool(WorkPoolCreate(name="idle", type="process"))
+    asked = client.create_flow_run_from_deployment(improve)
+    done = pacloop("deploy", "-w", folder, "--pool", "idle", cwd=tmp_path, PREFECT_API_URL=prefect_api)
+    assert done.returncode == 0, done.stderr
+    assert [run.id for run in runs()] == [asked.id]
+    assert not client.read_deployment(improve).paused
+
+
+def test_another_who_serves_it_is_noticed(client, asleep):
+    from pacloop.flows.runs.deployments import deployments, pause_registered
+    from pacloop.flows.runs.plan import make_plan
+
+    folder, improve, _ = asleep
+    registered = deployments(make_plan(folder))
+    assert not pause_registered(registered)
+    registered[0].apply()
+    client.get_scheduled_flow_runs_for_deployments([improve])  # as whoever serves it does every 10 s
+    deadline = time.monotonic() + 60
+    while not (noticed := pause_registered(registered)) and time.monotonic() < deadline:
+        registered[0].apply()
+        time.sleep(1)
+    assert noticed
+    assert not pause_registered(registered), "who stopped has paused it"
 
 
 @pytest.mark.slow

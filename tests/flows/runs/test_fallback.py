@@ -148,7 +148,7 @@ def door(prefect_api, configured):
 
 def played(space, meanwhile):
     """Round 1, with what happens once its form is on its page; its verdict."""
-    from pacloop.flows.runs.rounds import play_round
+    from pacloop.flows.runs.rounds import play
     from pacloop.flows.runs.session import session
 
     def wait_and_act():
@@ -160,7 +160,7 @@ def played(space, meanwhile):
         actor = Thread(target=wait_and_act)
         actor.start()
         plain = partial(play_directly(opened), "round")
-        verdict = fallback.with_fallback(space, partial(play_round, space.address), plain)(1)
+        verdict = fallback.with_fallback(space, partial(play, "round", space.address), plain)(1)
         actor.join()
     return verdict
 

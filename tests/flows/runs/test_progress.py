@@ -1,5 +1,7 @@
 """Progress in Prefect while a stage runs: one artifact a stage and run, kept up to date."""
 
+import time
+from contextlib import closing
 from uuid import UUID
 
 import pytest
@@ -47,6 +49,41 @@ def test_each_stage_has_one_artifact_with_its_latest(artifacts):
     assert "evidence 1.20 of 2.40" in gate.description
     assert collect.flow_run_id == gate.flow_run_id
     assert collect.task_run_id is None and gate.task_run_id is not None
+
+
+def test_a_run_that_somebody_cancels_ends_its_work(prefect_api, monkeypatch):
+    from prefect import flow, task
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import CancelledRun
+    from prefect.runtime import flow_run
+    from prefect.states import Cancelling
+
+    from pacloop.flows.runs import progress
+    from pacloop.flows.runs.rounds import ends_withdrawn
+
+    monkeypatch.setattr(progress, "EVERY_SEC", 0.1)
+    runs = []
+
+    @task
+    def collect(report):
+        runs.append(run := UUID(flow_run.get_id()))
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(run, Cancelling())
+        for episode in range(600):
+            report("collect", episode, 600, "")
+            time.sleep(0.1)
+
+    @flow
+    @ends_withdrawn
+    def work(report):
+        collect(report)
+
+    with closing(progress.ProgressReporter(lambda *_: None)) as report:
+        with pytest.raises(CancelledRun, match="collect was cancelled; what was finished is kept"):
+            work(report)
+        report("collect", 1, 600, "outside of any run")
+    with get_client(sync_client=True) as client:
+        assert client.read_flow_run(runs[0]).state.is_cancelled()
 
 
 def test_everything_is_passed_on(artifacts):

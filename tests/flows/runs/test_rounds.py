@@ -43,7 +43,7 @@ def ended(prefect_api, tmp_path_factory):
 
     def leave_behind_a_run_of_a_killed_process():
         facts = {"parameters": {"workspace": str(folder), "number": 1}, "name": "killed"}
-        marks = (f"workspace:{Workspace.open(folder).id}", f"on:{socket.gethostname()}")
+        marks = (f"holds:{Workspace.open(folder).id}", f"on:{socket.gethostname()}")
         with get_client(sync_client=True) as client:
             client.create_flow_run(round_flow, **facts, state=Running(), tags=marks)
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,10 +24,11 @@ prefect = pytest.importorskip("prefect")
 
 from pacloop.flows.server.access import client_of  # noqa: E402
 from pacloop.flows.server.ask import answers  # noqa: E402
-from pacloop.flows.server.start import prefect_server, some_api  # noqa: E402
+from pacloop.flows.server.start import _is_ours, prefect_server, some_api  # noqa: E402
 from pacloop.loop.errors import LoopError  # noqa: E402
 
 DEADLINE_SEC = 60
+NOBODY = 65534
 EVERYTHING = "/flow_runs/filter"
 STARTS = {"serve": "prefect_server({port})", "improve": "some_api()"}
 
@@ -156,6 +159,57 @@ def test_of_two_that_start_at_once_one_has_the_port_and_its_string_stays(tmp_pat
         assert "another start has won" in loser.communicate()[1]
         assert winner.communicate("\n")[0] == "began True True\nTrue\n"
         assert kept_string(f"http://127.0.0.1:{port}/api") is None
+
+
+@pytest.fixture
+def of_another_user(monkeypatch):
+    """A socket that listens, as another user's would."""
+    am_root = os.getuid() == 0
+    if am_root:
+        os.seteuid(NOBODY)
+    try:
+        listener = socket.create_server(("127.0.0.1", 0))
+    finally:
+        if am_root:
+            os.seteuid(0)
+    if not am_root:
+        monkeypatch.setattr(os, "getuid", lambda: NOBODY)
+    with listener:
+        yield listener
+
+
+def test_what_another_user_listens_with_is_not_joined_unless_it_is_named(of_another_user, tmp_path):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    asked = []
+
+    class Api(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers["authorization"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"true")
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(of_another_user.getsockname(), Api, bind_and_activate=False) as server:
+        server.socket.close()
+        server.socket = of_another_user
+        url = f"http://127.0.0.1:{of_another_user.getsockname()[1]}/api"
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        try:
+            refusal = pytest.raises(LoopError, match=f"{url} belongs to another user of this")
+            with at_home(tmp_path), refusal, prefect_server(urlsplit(url).port):
+                pass
+            assert asked == []
+            with pytest.raises(LoopError, match="belongs to another user"):
+                _is_ours(url, "pacloop:secret")
+            assert [string for _, string in asked] == [None], "it is told no string while a start waits"
+            with temporary_settings({PREFECT_API_URL: url}), prefect_server() as (joined, own):
+                assert (joined, own) == (url, False)
+        finally:
+            server.shutdown()
 
 
 @pytest.mark.parametrize("way", STARTS)
