@@ -1,12 +1,14 @@
 """What people start from Prefect's UI: four flows with forms, run in processes of their own.
 
 Each ends in a state whose message is one sentence, and its run is renamed after its result. A user's
-mistake ends as `Failed`, a workspace that another run holds as `Skipped`; neither shows a traceback.
+mistake ends as `Failed`, a workspace that another run holds as `Skipped`, like a run
+that is long overdue; none shows a traceback.
 """
 
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -14,11 +16,12 @@ from typing import Any, ParamSpec
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.context import FlowRunContext
 from prefect.exceptions import CancelledRun, FailedRun
 from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
-from ...loop.errors import InUse, Withdrawn
+from ...loop.errors import InUse, Overdue, Withdrawn
 from ...loop.injection.fetch import fetch_recording, without_secrets
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
@@ -37,6 +40,9 @@ from .rounds import rename
 from .session import session
 
 P = ParamSpec("P")
+
+OVERDUE_SEC = 600.0
+"""A run of a schedule that begins so much later was due while nobody served the workspace."""
 
 
 def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
@@ -57,7 +63,7 @@ def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[
             logging.getLogger(name).addFilter(_says_more)
         try:
             name, text = work(*args, **kwargs)
-        except InUse as error:
+        except (InUse, Overdue) as error:
             get_run_logger().warning("skipped: %s", error)
             return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
         except Withdrawn as error:
@@ -72,6 +78,17 @@ def ends_in_a_sentence(work: Callable[P, tuple[str, str]]) -> Callable[P, State[
         return Completed(message=text)
 
     return ending
+
+
+def check_due() -> None:
+    """Raise Overdue where this is a run of a schedule and its time is long over; a person's run never is."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    if run is None or not run.auto_scheduled or run.expected_start_time is None:
+        return
+    late_sec = (datetime.now(UTC) - run.expected_start_time).total_seconds()
+    if late_sec > OVERDUE_SEC:
+        raise Overdue(f"it was due {late_sec / 60:.0f} minutes ago, when nobody could play it")
 
 
 @flow(name="improve", flow_run_name="improve", log_prints=True, on_cancellation=[close_children])
@@ -99,6 +116,7 @@ def improve_flow(
             "this deployment was registered by an earlier pacloop and holds the settings of that time: "
             "start `pacloop serve` again, or run `pacloop deploy` again"
         )
+    check_due()
     asked = {"yes": True, "no": False}.get(approve)
     space = open_workspace(workspace, rounds=rounds, until=until, minutes=minutes, approve=asked)
     with progress_bars() as progress:

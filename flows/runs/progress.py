@@ -31,6 +31,8 @@ class ProgressReporter:
         self._progress = progress
         self._latest: dict[str, tuple[Context, float, str]] = {}
         self._artifacts: dict[tuple[str, str | None], UUID] = {}
+        self._last: str | None = None
+        """The run that made progress last, which is looked at while an episode takes long, too."""
         self._cancelled: set[str] = set()
         self._due, self._open = Event(), True
         self._thread = Thread(target=self._run, name="progress-to-prefect", daemon=True)
@@ -42,7 +44,7 @@ class ProgressReporter:
         Raises Withdrawn where somebody has cancelled the run, which stops nothing else.
         """
         self._progress(what, done, total, note)
-        run = flow_run.get_id()
+        run = self._last = flow_run.get_id()
         if run in self._cancelled:
             raise Withdrawn(f"{stage_of(what)} was cancelled; what was finished is kept")
         if run is None or total <= 0:
@@ -66,6 +68,8 @@ class ProgressReporter:
                 context, percent, text = self._latest.pop(key)
                 with suppress(Exception):
                     context.run(self._publish, key, percent, text)
+            with suppress(Exception):
+                self._look(self._last)
 
     def _publish(self, key: str, percent: float, text: str) -> None:
         """Runs in the context of the work, from which Prefect takes the flow run and the task run."""
@@ -77,9 +81,14 @@ class ProgressReporter:
                 update_progress_artifact(artifact, percent, text)
             else:
                 self._artifacts[key, run] = create_progress_artifact(percent, key, text)  # pyright: ignore[reportArgumentType]
+
+    def _look(self, run: str | None) -> None:
+        """Whether somebody has cancelled a run."""
+        if run is None:
+            return
         with get_client(sync_client=True) as client:
             state = client.read_flow_run(UUID(run)).state
-        if run and state and (state.is_cancelling() or state.is_cancelled()):
+        if state and (state.is_cancelling() or state.is_cancelled()):
             self._cancelled.add(run)
 
 

@@ -106,16 +106,16 @@ def check_measures(space: Workspace, given: Sequence[Batch] | None = None) -> No
     """Raise LoopError for a measure in `[gate.guards]` that the task does not give.
 
     The episodes say what it gives: any that this workspace played, the champion's sample `given` first. Where
-    none are played an environment says it, unless there is a sample: collectors have it then.
+    none are played a simulation says it; a robot, which others may be moving, is not asked.
     """
     asked, known = set(space.config.gate.guards.measures), set[str]()
     if not asked:
         return
     played = [*(given or ()), *reversed(played_batches(space))]
     if not played:
-        if given is not None:
+        if given is not None or not space.task.replayable:
             return
-        with closing(space.task.make()) as environment:
+        with closing(space.task.make_for_replay()) as environment:
             environment.reset()
             known = set(episode_measures(environment))
     for batch in played:

@@ -92,9 +92,12 @@ def _known(space: Workspace) -> Known:
 
 
 def _is_alike(episode: Episode, source: str, excluded: set[tuple[str, float]]) -> bool:
-    """Whether an excluded recording has this score, and the source that the file or the request names."""
+    """Whether an excluded recording has this score, and the source that the file or the request names.
+
+    What the request named before is what an injected recording has here, whatever its file says.
+    """
     named = str(episode.info.get("injected_from", {}).get("source") or source)
-    return not excluded.isdisjoint({("", episode.score), (named, episode.score)})
+    return not excluded.isdisjoint((name, episode.score) for name in ("", source, named))
 
 
 def _judge(

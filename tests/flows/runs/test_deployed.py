@@ -2,6 +2,8 @@
 
 import json
 import logging
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -225,6 +227,23 @@ def test_a_workspace_in_use_is_skipped(space):
         ):
             assert (state.type.value, state.name) == ("CANCELLED", "Skipped")
             assert "is in use by process" in state.message
+
+
+@pytest.mark.parametrize(("scheduled", "minutes", "plays"), [(True, 11, 0), (True, 5, 1), (False, 600, 1)])
+def test_an_overdue_run_of_a_schedule_plays_nothing(space, monkeypatch, scheduled, minutes, plays):
+    due = datetime.now(UTC) - timedelta(minutes=minutes)
+    run = SimpleNamespace(auto_scheduled=scheduled, expected_start_time=due)
+    monkeypatch.setattr(deployed.FlowRunContext, "get", lambda: SimpleNamespace(flow_run=run))
+    asked = []
+
+    def open_workspace(*_, **__):
+        asked.append(1)
+        raise PacloopError("enough")
+
+    monkeypatch.setattr(deployed, "open_workspace", open_workspace)
+    state = deployed.improve_flow.fn(str(space.folder))
+    assert len(asked) == plays
+    assert state.name == ("Failed" if plays else "Skipped")
 
 
 def test_a_rollback_is_on_record(space, no_server, monkeypatch):

@@ -136,6 +136,13 @@ def test_once_something_was_played_any_episode_of_the_workspace_says_what_is_mea
         check_measures(other)
 
 
+def test_before_anything_is_played_no_robot_is_asked_what_it_measures(space, monkeypatch):
+    robot = replace(space.task, replayable=False)
+    monkeypatch.setattr(type(space), "task", property(lambda _: robot))
+    measures = {"contact_forse": {"margin": 0.1, "limit": 5.0}}
+    check_measures(replace(space, config=parse_config({"gate": {"guards": {"measures": measures}}}, "test")))
+
+
 def test_before_anything_is_played_the_environment_says_what_it_measures(space):
     measures = {"contact_forse": {"margin": 0.1, "limit": 5.0}}
     other = replace(space, config=parse_config({"gate": {"guards": {"measures": measures}}}, "test"))

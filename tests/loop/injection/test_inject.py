@@ -162,6 +162,22 @@ def test_what_was_excluded_does_not_come_back_through_an_export_or_a_copy(
     assert inject(space, Request(path, score="0.5"), silent).accepted == 3, "mended"
 
 
+@pytest.mark.parametrize("source", ["demonstration", "intervention"])
+@pytest.mark.parametrize("played", ["demonstration", "collection"])
+def test_what_was_injected_and_excluded_does_not_come_back_by_the_same_path(
+    space, store, tmp_path, episodes, played, source
+):
+    other = Workspace.create(tmp_path / "other", parse_config({"seed": 1}, "test"))
+    theirs = EpisodeStore.create(other.folder / "dataset", SCHEMA)
+    theirs.append(episodes, batch_id="theirs", source=played)
+    request = Request(theirs.folder, source=source)
+    (batch,) = inject(space, request, silent).batches
+    store.exclude(f"{batch}/1", reason="hit the table", by="ann")
+    assert inject(space, request, silent).accepted == 0
+    theirs.append([make_episode(5, 11)], batch_id="more", source=played)
+    assert inject(space, request, silent).accepted == 1, "only what is new"
+
+
 def test_duplicates_within_a_file(space, store, tmp_path, episodes):
     path = write_npz(tmp_path / "n", [*episodes, episodes[0]], SCHEMA)
     outcome = inject(space, Request(path), silent)
