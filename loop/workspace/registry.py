@@ -5,7 +5,7 @@ a kill kept it from the file; whoever writes the file next, a new round at the l
 """
 
 import fcntl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -81,7 +81,8 @@ class Registry:
         """All reigns, oldest first; the last one is in force. Raises DatasetError for a broken file."""
         written = list(self._written().history)
         reigns = enumerate([*written, *self._decided(written)])
-        return [replace(reign, after=self._begun_by(index, reign)) for index, reign in reigns]
+        begun = {number: self._reigns_by(number) for number in round_numbers(self._folder)}
+        return [replace(reign, after=_begun_by(index, reign.after, begun)) for index, reign in reigns]
 
     def champion(self) -> str | None:
         """Id of the policy in force; None before the first."""
@@ -168,21 +169,6 @@ class Registry:
     def _newest_round(self) -> int:
         return max(round_numbers(self._folder), default=0)
 
-    def _begun_by(self, index: int, reign: Reign) -> int:
-        """The last round that had begun by a reign of this index in the history.
-
-        Each beginning says how many reigns there were: whoever began this one may not have known of it yet.
-        """
-        after = reign.after
-        while (reigns := self._reigns_by(after)) is not None and reigns > index:
-            after -= 1
-        for number in round_numbers(self._folder):
-            if number > after and (reigns := self._reigns_by(number)) is not None:
-                if reigns > index:
-                    break
-                after = number
-        return after
-
     def _reigns_by(self, number: int) -> int | None:
         """How many reigns there were when a round began; None where that is not on record."""
         path = self._folder / f"rounds/{number:03d}/{Begun.STAGE}.json"
@@ -240,6 +226,21 @@ class Registry:
             raise LoopError(f"there is no policy {policy!r}; known: {', '.join(known) or 'none'}")
         path = self._policies / policy / REMOVED
         return parse_model(Removal, read_json(path), path) if path.is_file() else None
+
+
+def _begun_by(index: int, after: int, begun: Mapping[int, int | None]) -> int:
+    """The last round that had begun by a reign of this index in the history, `after` as its writer knew.
+
+    Each beginning says how many reigns there were: whoever began this one may not have known of it yet.
+    """
+    while (reigns := begun.get(after)) is not None and reigns > index:
+        after -= 1
+    for number, reigns in begun.items():
+        if number > after and reigns is not None:
+            if reigns > index:
+                break
+            after = number
+    return after
 
 
 def _removed_sentence(policy: str) -> str:

@@ -51,7 +51,8 @@ def episodes(path: Path, options: ReadOptions) -> Iterator[RawEpisode | Unreadab
 
 def count(path: Path) -> int:
     """How many episodes the manifests count, without what is excluded."""
-    return sum(batch.episodes for batch in _open(path).batches()) - excluded(path)
+    store = _open(path)
+    return sum(batch.episodes for batch in store.batches()) - len(store.excluded())
 
 
 def excluded(path: Path) -> int:
