@@ -13,7 +13,3 @@ class Withdrawn(LoopError):
 
 class InUse(LoopError):
     """Another process holds the workspace; the same request may be fine later."""
-
-
-class Overdue(LoopError):
-    """Nobody was there when it became due, and somebody else may be there now."""

@@ -4,6 +4,7 @@ The task is `test/reach` of the tests: 8 steps at most, a goal at random. The de
 with much noise, so that cloning them succeeds sometimes and what PAC learns from them does much better.
 """
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,6 +48,11 @@ SETTINGS: dict[str, Any] = {
 }
 DEMONSTRATIONS = 60
 NOISE = 0.6
+
+
+def python_path() -> str:
+    """`PYTHONPATH` of a process that finds the task, and pacloop where this process does."""
+    return os.pathsep.join([str(OFFERED), os.environ.get("PYTHONPATH", "")])
 
 
 class Collectors:

@@ -59,8 +59,7 @@ class Row:
 def start(folder: Path) -> "subprocess.Popen[bytes]":
     """The command, in a session of its own, with a home of its own."""
     command = [PACLOOP, "improve", "--workspace", str(folder / "space"), "--rounds", "1"]
-    path = os.pathsep.join([str(fast.OFFERED), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"HOME": str(folder / "home"), "PYTHONPATH": path}
+    environment = os.environ | {"HOME": str(folder / "home"), "PYTHONPATH": fast.python_path()}
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 

@@ -70,14 +70,13 @@ class Stage:
 
 def environment(home: Path) -> dict[str, str]:
     """What a command needs to know whose home is there."""
-    path = os.pathsep.join([str(fast.OFFERED), os.environ.get("PYTHONPATH", "")])
     return os.environ | {
         "HOME": str(home),
         "PACLOOP_CACHE": str(home / "cache"),
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"http://{HUB}:{API_PORT}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PYTHONPATH": path,
+        "PYTHONPATH": fast.python_path(),
         "AWS_ENDPOINT_URL": f"http://{HUB}:{PORT}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "not-a-secret",

@@ -1,8 +1,8 @@
 """What people start from Prefect's UI: four flows with forms, run in processes of their own.
 
 Each ends in a state whose message is one sentence, and its run is renamed after its result. A user's
-mistake ends as `Failed`, a workspace that another run holds as `Skipped`, like a run
-that is long overdue; none shows a traceback.
+mistake ends as `Failed`, a workspace that another run holds as `Skipped`, like a run that is long overdue;
+none shows a traceback.
 """
 
 import logging
@@ -21,7 +21,7 @@ from prefect.exceptions import CancelledRun, FailedRun
 from prefect.states import Cancelled, Completed, Failed
 
 from ...datasets.errors import PacloopError
-from ...loop.errors import InUse, Overdue, Withdrawn
+from ...loop.errors import InUse, Withdrawn
 from ...loop.injection.fetch import fetch_recording, without_secrets
 from ...loop.injection.inject import Request, inject
 from ...loop.stages.evaluate import compare, compared, measure
@@ -43,6 +43,10 @@ P = ParamSpec("P")
 
 OVERDUE_SEC = 600.0
 """A run of a schedule that begins so much later was due while nobody served the workspace."""
+
+
+class Overdue(PacloopError):
+    """Nobody was there when a run became due, and somebody else may be there now."""
 
 
 def close_children(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:

@@ -5,8 +5,8 @@ Recorders that wrote a reward into the last step meant it as a step like the oth
 action counts, its observation is repeated after it, and `info` says so.
 
 Every split is read, in the order of its shards. Observations may be nested (their names are joined by
-`/`), images are decoded, other encoded features too. TensorFlow reads and decodes, after
-the descriptions were parsed as TFDS does: features are of its own classes, shards lie in the folder.
+`/`), images are decoded, other encoded features too. TensorFlow reads and decodes, after the
+descriptions were parsed as TFDS does: features are of its own classes, shards lie in the folder.
 """
 
 import re

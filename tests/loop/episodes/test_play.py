@@ -179,13 +179,19 @@ def collected(space, collectors, settings, heard):
     return collect(session(other, collectors, heard), 1)
 
 
-@pytest.mark.parametrize("settings", [{"actors": 1}, {"actors": 4}, {"episodes": 400, "environments": 1}])
-def test_settings_edited_while_a_stage_was_interrupted_count_from_the_next_one(world, settings):
-    space, collectors = world
+def interrupted_collection(space, collectors):
+    """What was heard of a collection that was interrupted after six episodes; the next one is not."""
     collectors.left, heard = 6, []
     with pytest.raises(KeyboardInterrupt):
         collected(space, collectors, {}, heard)
     collectors.left = 10**6
+    return heard
+
+
+@pytest.mark.parametrize("settings", [{"actors": 1}, {"actors": 4}, {"episodes": 400, "environments": 1}])
+def test_settings_edited_while_a_stage_was_interrupted_count_from_the_next_one(world, settings):
+    space, collectors = world
+    heard = interrupted_collection(space, collectors)
     record = collected(space, collectors, settings, heard)
     assert (record.episodes, len(space.store.batches())) == (12, 3)
     assert Counter(collectors.played) == Counter(range(12))
@@ -196,10 +202,7 @@ def test_settings_edited_while_a_stage_was_interrupted_count_from_the_next_one(w
 
 def test_a_setting_that_is_pinned_no_more_is_that_of_the_beginning(world, monkeypatch):
     space, collectors = world
-    collectors.left, heard = 6, []
-    with pytest.raises(KeyboardInterrupt):
-        collected(space, collectors, {}, heard)
-    collectors.left = 10**6
+    heard = interrupted_collection(space, collectors)
     monkeypatch.setattr(pinned, "PINNED", {"collect": {"actors"}})
     assert collected(space, collectors, {"episodes": 400}, heard).episodes == 12
     assert any("[collect] episodes = 12 (now 400)" in note for *_, note in heard)
